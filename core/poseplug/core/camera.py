@@ -1,0 +1,128 @@
+"""Batched pinhole cameras with the papers' distortion model, and look-at placement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import attrs
+import torch
+from torch import Tensor
+
+from poseplug.core.tensors import TensorRecord
+
+
+@attrs.frozen(eq=False)
+class Camera(TensorRecord):
+    """N cameras, one for each pose of a batch.
+
+    Attributes:
+        focal: [N, 2] focal lengths in pixels.
+        centre: [N, 2] principal points in pixels.
+        size: [N, 2] image width and height in pixels.
+        distortion: [N, 5] k1, k2, k3, p1, p2, or None for a pure pinhole.
+        rotation: [N, 3, 3] world-to-camera rotation, or None where the world is unknown.
+        position: [N, 3] camera centre in the world, metres; given exactly when ``rotation`` is.
+    """
+
+    focal: Tensor
+    centre: Tensor
+    size: Tensor
+    distortion: Tensor | None = None
+    rotation: Tensor | None = None
+    position: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.focal.shape[0]
+
+    @classmethod
+    def shared(
+        cls,
+        n: int,
+        focal: Sequence[float],
+        centre: Sequence[float],
+        size: Sequence[float],
+        distortion: Sequence[float] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Self:
+        """Return n copies of one camera, without extrinsics and without n-fold memory."""
+
+        def rows(values: Sequence[float]) -> Tensor:
+            return torch.tensor([values], dtype=torch.float32, device=device).expand(n, -1)
+
+        return cls(rows(focal), rows(centre), rows(size), None if distortion is None else rows(distortion))
+
+    def project(self, points: Tensor) -> Tensor:
+        """Return the pixels [N, K, 2] of points [N, K, 3] in the camera frame, metres.
+
+        With distortion this is the projection of the PoseAug code base: the image-plane point is clamped to
+        [-1, 1] (45 degrees) and then distorted with ``radial + p1 x + p2 y`` as factor and ``(p1, p2) r^2`` as
+        offset, which is not the textbook Brown-Conrady model. Points must lie in front of the camera.
+        """
+        plane = points[..., :2] / points[..., 2:]
+        if self.distortion is not None:
+            plane = _distort(plane.clamp(-1, 1), self.distortion)
+        return torch.addcmul(self.centre[:, None], plane, self.focal[:, None])
+
+    def unproject(self, pixels: Tensor, depth: Tensor) -> Tensor:
+        """Return the camera-frame points [N, K, 3] seen at pixels [N, K, 2] with depth z [N, K], metres.
+
+        The distortion is undone by fixed-point iteration; exact for points within 45 degrees of the axis.
+        """
+        target = (pixels - self.centre[:, None]) / self.focal[:, None]
+        plane = target
+        if self.distortion is not None:
+            tangential = self.distortion[:, None, 3:]
+            for _ in range(30):
+                scale, r2 = _distortion_scale(plane, self.distortion)
+                plane = (target - tangential * r2) / scale
+        return torch.cat([plane * depth[..., None], depth[..., None]], dim=-1)
+
+    def world_to_camera(self, points: Tensor) -> Tensor:
+        """Return world points [N, K, 3] in the camera frame: R (p - position)."""
+        rotation, position = self._extrinsics()
+        return (points - position[:, None]) @ rotation.mT
+
+    def camera_to_world(self, points: Tensor) -> Tensor:
+        """Return camera-frame points [N, K, 3] in the world: R^T p + position."""
+        rotation, position = self._extrinsics()
+        return points @ rotation + position[:, None]
+
+    def _extrinsics(self) -> tuple[Tensor, Tensor]:
+        if self.rotation is None or self.position is None:
+            raise ValueError("this camera has no extrinsics, so its world frame is unknown")
+        return self.rotation, self.position
+
+
+def _distortion_scale(plane: Tensor, distortion: Tensor) -> tuple[Tensor, Tensor]:
+    k1, k2, k3, p1, p2 = distortion[:, None].split(1, dim=-1)
+    r2 = (plane * plane).sum(-1, keepdim=True)
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    return radial + p1 * plane[..., :1] + p2 * plane[..., 1:], r2
+
+
+def _distort(plane: Tensor, distortion: Tensor) -> Tensor:
+    scale, r2 = _distortion_scale(plane, distortion)
+    return torch.addcmul(plane * scale, distortion[:, None, 3:], r2)
+
+
+def look_at(azimuth: Tensor, elevation: Tensor, distance: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Place cameras on spheres around target points, upright (no roll), looking at them.
+
+    The world has y up. Azimuth 0 puts the camera on the world's +z side; it grows towards +x.
+
+    Args:
+        azimuth, elevation: [N] radians; a positive elevation looks down from above.
+        distance: [N] metres from the target.
+        target: [N, 3] or [3] metres, world.
+
+    Returns:
+        rotation [N, 3, 3] world to camera (rows: right, down, forward) and position [N, 3].
+    """
+    sin_a, cos_a = azimuth.sin(), azimuth.cos()
+    sin_e, cos_e = elevation.sin(), elevation.cos()
+    outward = torch.stack([sin_a * cos_e, sin_e, cos_a * cos_e], dim=-1)
+    right = torch.stack([cos_a, torch.zeros_like(cos_a), -sin_a], dim=-1)
+    forward = -outward
+    down = torch.linalg.cross(forward, right)
+    return torch.stack([right, down, forward], dim=-2), target + distance[:, None] * outward

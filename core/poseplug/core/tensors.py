@@ -1,0 +1,63 @@
+"""Frozen attrs classes whose tensor fields share a leading batch dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import attrs
+import torch
+from torch import Tensor
+
+
+class TensorRecord:
+    """Selecting, moving and joining of records such as Camera and PoseBatch, field by field.
+
+    A field holds a tensor [N, ...], a mapping of names to such tensors, another record, None, or anything else;
+    what is not a tensor, a mapping or a record is carried along unchanged.
+    """
+
+    def select(self, index: Tensor | slice) -> Self:
+        """Return the rows that an index tensor, a boolean mask or a slice picks."""
+        return self._map(lambda tensor: tensor[index])
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return the record on another device."""
+        return self._map(lambda tensor: tensor.to(device))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        values = {f.alias: _apply(function, getattr(self, f.name)) for f in attrs.fields(type(self))}
+        return type(self)(**values)
+
+    @classmethod
+    def join(cls, records: Sequence[Self]) -> Self:
+        """Return the rows of all records one after the other.
+
+        An optional field is kept only if every record has it; of a mapping, the keys that all have.
+        """
+        if len(records) == 1:
+            return records[0]
+        return cls(**{f.alias: _join([getattr(r, f.name) for r in records]) for f in attrs.fields(cls)})
+
+
+def _apply(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, TensorRecord):
+        return value._map(function)
+    if isinstance(value, Mapping):
+        return {key: _apply(function, item) for key, item in value.items()}
+    return value
+
+
+def _join(values: list[Any]) -> Any:
+    if any(value is None for value in values):
+        return None
+    first = values[0]
+    if isinstance(first, Tensor):
+        return torch.cat(values)
+    if isinstance(first, TensorRecord):
+        return type(first).join(values)
+    if isinstance(first, Mapping):
+        return {key: _join([value[key] for value in values]) for key in first if all(key in v for v in values)}
+    return first

@@ -1,0 +1,44 @@
+"""The papers' four single-frame lifters, and two plain augmentors to hold every method against."""
+
+from __future__ import annotations
+
+from poseplug.registry import hookimpl
+from poseplug.registry.hookspecs import Register
+
+POSEPLUG_API = 1
+
+
+@hookimpl
+def register_lifters(register: Register) -> None:
+    """Register mlp, videopose, semgcn and stgcn."""
+    register(
+        "mlp",
+        "poseplug_baselines.mlp:MLP",
+        summary="residual multi-layer perceptron",
+        paper="Martinez et al., A simple yet effective baseline for 3D human pose estimation, ICCV 2017",
+    )
+    register(
+        "videopose",
+        "poseplug_baselines.videopose:VideoPose",
+        summary="VideoPose3D for a single frame",
+        paper="Pavllo et al., 3D human pose estimation in video, CVPR 2019",
+    )
+    register(
+        "semgcn",
+        "poseplug_baselines.semgcn:SemGCN",
+        summary="semantic graph convolutions over the skeleton",
+        paper="Zhao et al., Semantic graph convolutional networks for 3D human pose regression, CVPR 2019",
+    )
+    register(
+        "stgcn",
+        "poseplug_baselines.stgcn:STGCN",
+        summary="graph convolutions with local-to-global pooling, for a single frame",
+        paper="Cai et al., Exploiting spatial-temporal relationships for 3D pose estimation, ICCV 2019",
+    )
+
+
+@hookimpl
+def register_augmentors(register: Register) -> None:
+    """Register rigid and jitter."""
+    register("rigid", "poseplug_baselines.rigid:Rigid", summary="see poses from random cameras")
+    register("jitter", "poseplug_baselines.jitter:Jitter", summary="perturb bone directions and lengths at random")

@@ -1,0 +1,19 @@
+"""Pose sources: an embedded procedural reference and BVH motion capture."""
+
+from __future__ import annotations
+
+from poseplug.registry import hookimpl
+from poseplug.registry.hookspecs import Register
+
+POSEPLUG_API = 1
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    """Register builtin and bvh."""
+    register(
+        "builtin",
+        "poseplug_datasets.builtin:Builtin",
+        summary="embedded procedural reference: 15 everyday actions, 7 subjects, 4 cameras (synthetic)",
+    )
+    register("bvh", "poseplug_datasets.bvh:BVH", summary="motion capture in BVH files")

@@ -1,0 +1,5 @@
+"""poseplug.registry: hook specifications, plugin discovery, the catalogue, and building runs from names and settings."""
+
+from poseplug.registry.markers import API_VERSION, hookimpl
+
+__all__ = ["API_VERSION", "hookimpl"]

@@ -1,0 +1,19 @@
+"""The plugin that poseplug itself is: what the core brings along."""
+
+from __future__ import annotations
+
+from poseplug.registry.hookspecs import Register
+from poseplug.registry.markers import hookimpl
+
+POSEPLUG_API = 1
+
+
+@hookimpl
+def register_objectives(register: Register) -> None:
+    """Register the objective that every lifter can be trained with."""
+    register(
+        "supervised",
+        "poseplug.core.objective:Supervised",
+        summary="mean squared error against 3D labels; with a reweighter PoseGU's counterfactual risk",
+        paper="PoseGU (Guan et al., arXiv 2207.03618), eqs. 11-13",
+    )
