@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Self, TypeVar
 
 import attrs
 import torch
-from torch import Tensor
-
 from poseplug.core.camera import Camera
 from poseplug.core.errors import PoseplugError
 from poseplug.core.skeleton import Skeleton
 from poseplug.core.tensors import TensorRecord
+from torch import Tensor
 
 
 class Origin(enum.IntEnum):
@@ -109,11 +108,14 @@ class PoseBatch(TensorRecord):
             listed = ", ".join(sorted(skeleton.name for skeleton in names))
             raise PoseplugError(f"Cannot join poses of different skeletons ({listed}); load them with one 'skeleton'.")
         if len(records) > 1 and any(record.scene is not None for record in records):
-            records = _apart(records)
+            return super().join(_apart(records))
         return super().join(records)
 
 
-def _apart(batches: Sequence[PoseBatch]) -> list[PoseBatch]:
+_Batch = TypeVar("_Batch", bound=PoseBatch)
+
+
+def _apart(batches: Sequence[_Batch]) -> list[_Batch]:
     """Number the scenes of the batches without overlap (on the device: no synchronisation)."""
     separated, offset = [], torch.zeros((), dtype=torch.int64, device=batches[0].device)
     for batch in batches:

@@ -1,8 +1,9 @@
 """The six interfaces, and the objective: all that plugins and the engine know of each other.
 
-A component is constructed as ``cls(config, context)``: ``config`` is an instance of its ``Config`` attrs class, ``context``
-says what the run is about. Everything it computes stays on ``context.device``; randomness comes from the generator it is
-handed, so that equal seeds give equal runs; no component touches another except through what is declared here.
+A component is constructed as ``cls(config, context)``: ``config`` is an instance of its ``Config`` attrs class,
+``context`` says what the run is about. Everything it computes stays on ``context.device``; randomness comes from the
+generator it is handed, so that equal seeds give equal runs; no component touches another except through what is
+declared here.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from typing import Any, ClassVar
 
 import attrs
 import torch
-from torch import Tensor, nn
-
 from poseplug.core.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.normalise import Normalisation
 from poseplug.core.skeleton import Skeleton
+from torch import Tensor, nn
 
 
 @attrs.frozen
@@ -42,7 +42,7 @@ class BuildContext:
     """
 
     skeleton: Skeleton | None = None
-    device: torch.device = torch.device("cpu")
+    device: torch.device = attrs.field(factory=lambda: torch.device("cpu"))
     seed: int = 0
     reference: PoseSource | None = None
     build: Callable[[str, str], Any] | None = None
@@ -64,10 +64,15 @@ class Component:
     """What all components share: a configuration class, and figures that they may report.
 
     Attributes:
-        Config: the frozen attrs class of the component's settings; its docstring explains each field.
+        Config: the frozen attrs class of the component's settings; its fields, made by
+            ``poseplug.core.settings.setting``, explain themselves.
+        learning_rate: of a trained part, where it differs from the run's.
+        update_every: of a trained part, how many of the run's steps go by for each update.
     """
 
     Config: ClassVar[type] = NoConfig
+    learning_rate: float | None = None
+    update_every: int = 1
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return figures about the run so far; they are stored in its results."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import enum
 
 import torch
-from torch import Tensor, nn
-
 from poseplug.core.batch import PoseBatch
+from torch import Tensor, nn
 
 
 class Normalisation(enum.StrEnum):
@@ -54,9 +53,14 @@ class Normaliser(nn.Module):
             self.register_buffer("mean", torch.zeros(num_joints, 2))
             self.register_buffer("std", torch.ones(num_joints, 2))
 
+    @property
+    def needs_fit(self) -> bool:
+        """Whether there are statistics to take."""
+        return self.kind is Normalisation.STANDARDISED
+
     def fit(self, batch: PoseBatch) -> None:
         """Take the statistics from a sample of the training set."""
-        if self.kind is Normalisation.STANDARDISED:
+        if self.needs_fit:
             self.mean.copy_(batch.joints_2d.mean(0))
             self.std.copy_(batch.joints_2d.std(0).clamp_min(1e-6))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import attrs
 import torch
@@ -26,7 +26,7 @@ class TensorRecord:
         return self._map(lambda tensor: tensor.to(device))
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        values = {f.alias: _apply(function, getattr(self, f.name)) for f in attrs.fields(type(self))}
+        values = {f.alias: _apply(function, getattr(self, f.name)) for f in attrs.fields(cast(Any, type(self)))}
         return type(self)(**values)
 
     @classmethod
@@ -37,7 +37,7 @@ class TensorRecord:
         """
         if len(records) == 1:
             return records[0]
-        return cls(**{f.alias: _join([getattr(r, f.name) for r in records]) for f in attrs.fields(cls)})
+        return cls(**{f.alias: _join([getattr(r, f.name) for r in records]) for f in attrs.fields(cast(Any, cls))})
 
 
 def _apply(function: Callable[[Tensor], Tensor], value: Any) -> Any:

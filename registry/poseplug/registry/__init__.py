@@ -1,4 +1,4 @@
-"""poseplug.registry: hook specifications, plugin discovery, the catalogue, and building runs from names and settings."""
+"""poseplug.registry: hook specifications, plugin discovery, the catalogue, and building runs from names."""
 
 from poseplug.registry.markers import API_VERSION, hookimpl
 

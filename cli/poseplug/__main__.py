@@ -1,0 +1,5 @@
+"""``python -m poseplug``."""
+
+from poseplug.cli.main import main
+
+main()

@@ -1,0 +1,34 @@
+"""The Typer app: one verb per module."""
+
+from __future__ import annotations
+
+import typer
+from poseplug.cli import evaluate, listing, plugins, run, show
+
+app = typer.Typer(
+    name="poseplug",
+    help="Train 2D-to-3D human pose lifters that generalise, from exchangeable parts.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run", epilog=run.EPILOG)(run.run)
+app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.command("list")(listing.list_components)
+app.command("show")(show.show)
+app.command("plugins")(plugins.plugins)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        from poseplug.core import __version__
+
+        typer.echo(f"poseplug {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

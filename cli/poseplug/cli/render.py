@@ -1,0 +1,139 @@
+"""What the user sees: tables on standard output, progress and messages on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+from poseplug.core.errors import PoseplugError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from poseplug.core.engine import Trainer
+
+_METRICS = {
+    "mpjpe_mm": "MPJPE",
+    "p_mpjpe_mm": "P-MPJPE",
+    "n_mpjpe_mm": "N-MPJPE",
+    "pck_150": "PCK@150",
+    "auc": "AUC",
+    "mrpe_mm": "MRPE",
+    "mrpe_z_mm": "MRPE z",
+    "pck_abs": "PCK abs",
+    "pck_root": "PCK root",
+}
+
+
+def out() -> Console:
+    """Return the console for results."""
+    return Console(highlight=False)
+
+
+def err() -> Console:
+    """Return the console for progress and messages."""
+    return Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn what the user can cause into one message and an exit code, without a traceback."""
+    try:
+        yield
+    except PoseplugError as error:
+        # Not wrapped: a message may hold a path that the user wants to copy.
+        err().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        err().print("Stopped; there is nothing to resume.")
+        raise typer.Exit(130) from None
+
+
+def print_json(value: Any) -> None:
+    """Print JSON, alone, on standard output."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", wide: str = "") -> None:
+    """Print a table that fits the terminal; in a pipe it is as wide as its content."""
+    console = out()
+    if not console.is_terminal:
+        console = Console(highlight=False, width=10_000)
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for column in table.columns:
+        column.overflow = "fold"
+        column.no_wrap = str(column.header) != wide
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    if title:
+        console.print(title, markup=False)
+    console.print(table)
+
+
+def print_result(result: Mapping[str, Any]) -> None:
+    """Print the final table of a run or an evaluation."""
+    present = [m for m in _METRICS if any(values.get(m) is not None for values in result["metrics"].values())]
+    rows = [
+        [label, *(_figure(values.get(metric)) for metric in present), str(result["poses"][label])]
+        for label, values in result["metrics"].items()
+    ]
+    protocol = result["protocol"]
+    title = f"protocol {protocol['name']}: {protocol['joints']} joints; errors in mm, PCK and AUC in %"
+    print_table(["evaluation", *(_METRICS[m] for m in present), "poses"], rows, title)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+class TrainingProgress:
+    """Shows a run's progress: a bar in a terminal, a line at every tenth of the way in a pipe."""
+
+    def __init__(self) -> None:
+        self.console = err()
+        self.total = 0
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+
+    def __enter__(self) -> TrainingProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def begin(self, trainer: Trainer) -> None:
+        """Show the bar, as far as a resumed run has come already."""
+        self.total = trainer.training.steps
+        if self.console.is_terminal:
+            columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+            text = TextColumn("{task.fields[losses]}")
+            self._bar = Progress(TextColumn("training"), *columns, text, console=self.console, transient=True)
+            self._task = self._bar.add_task("", total=self.total, completed=trainer.step, losses="")
+            self._bar.start()
+
+    def stepped(self, step: int) -> None:
+        """Advance the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step)
+
+    def logged(self, step: int, means: Mapping[str, float]) -> None:
+        """Show the losses."""
+        losses = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+        if self._bar is not None:
+            self._bar.update(self._task, losses=escape(losses))
+        elif step == self.total or step * 10 // self.total != (step - 1) * 10 // self.total:
+            self.console.print(f"step {step}/{self.total}  {losses}", markup=False, soft_wrap=True)

@@ -1,0 +1,38 @@
+"""Text files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from poseplug.core.errors import PoseplugError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file; a reader sees the old file or the new one, never a part."""
+    write_whole(path, lambda temporary: _write(temporary, text))
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` make a file under a temporary name, and move it into place when it is complete and on the disk.
+
+    Raises:
+        PoseplugError: it cannot be written (disk full, no permission).
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise PoseplugError(f"Cannot write '{path}': {error}. Free some space or choose another --out.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,67 @@
+"""The run directory: what a run leaves behind, and where."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import attrs
+from poseplug.core.errors import PoseplugError
+
+
+@attrs.frozen
+class RunDirectory:
+    """Paths of a run's files. A folder with an ``experiment.toml`` holds a run."""
+
+    path: Path
+
+    @property
+    def experiment(self) -> Path:
+        """The resolved experiment."""
+        return self.path / "experiment.toml"
+
+    @property
+    def model(self) -> Path:
+        """The trained model."""
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The training state, for --resume."""
+        return self.path / "checkpoint" / "state.safetensors"
+
+    @property
+    def result(self) -> Path:
+        """The result object."""
+        return self.path / "result.json"
+
+    @property
+    def history(self) -> Path:
+        """Losses and metrics as an xarray data set."""
+        return self.path / "history.nc"
+
+    @classmethod
+    def fresh(cls, parent: Path, name: str) -> RunDirectory:
+        """Return a directory in ``parent`` that does not exist yet: NAME, NAME-2, NAME-3, ..."""
+        number = 1
+        while (path := parent / (name if number == 1 else f"{name}-{number}")).exists():
+            number += 1
+        return cls(path)
+
+    def check_free(self) -> None:
+        """Raise PoseplugError unless a new run can be written here."""
+        if self.experiment.exists():
+            raise PoseplugError(
+                f"'{self.path}' already holds a run; choose another --out, or continue that run with "
+                f"--resume {self.path}."
+            )
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise PoseplugError(f"'{self.path}' exists and is not an empty folder; choose another --out.")
+        above = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise PoseplugError(f"Cannot write to '{above}'; choose another --out.")
+
+    def check_run(self) -> None:
+        """Raise PoseplugError unless a run is here."""
+        if not self.experiment.exists():
+            raise PoseplugError(f"'{self.path}' holds no run; expected a folder that 'poseplug run --out' has written.")

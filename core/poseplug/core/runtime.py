@@ -1,0 +1,45 @@
+"""Where and how a run computes: device, precision, seeds."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+from poseplug.core.errors import PoseplugError
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device for "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:K".
+
+    Raises:
+        PoseplugError: the device is not known or not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+        raise PoseplugError(f"--device '{name}' is not known; expected auto, cpu, cuda or cuda:K.")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(number or 0) >= count:
+            there = f"{count} CUDA devices are" if count else "no CUDA device is"
+            raise PoseplugError(f"--device {name} was asked for, but {there} available; use --device cpu or auto.")
+        return torch.device("cuda", int(number or 0))
+    return torch.device("cpu")
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch's global generators, from which layers take their initial weights and dropout."""
+    torch.manual_seed(seed)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Return the context in which the lifter computes: bf16 autocasts, the others do not."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def set_matmul_precision(precision: str) -> None:
+    """Allow TF32 matrix products for tf32 and bf16 runs, full float32 otherwise."""
+    torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")

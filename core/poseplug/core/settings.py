@@ -1,0 +1,64 @@
+"""Settings: fields of a component's configuration that explain and check themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+from poseplug.core.errors import did_you_mean
+
+REQUIRED = attrs.NOTHING
+
+
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    choices: Sequence[str] = (),
+    path: bool = False,
+    check: Callable[[Any], str | None] | None = None,
+) -> Any:
+    """Return an attrs field with its explanation (shown by ``poseplug show``) and its bounds.
+
+    Args:
+        default: the default value, or REQUIRED.
+        doc: what the setting does, one or two lines.
+        unit: unit of the value, shown with it.
+        minimum, maximum: inclusive bounds of a number, or of each number of a tuple.
+        above: exclusive lower bound.
+        choices: the only values allowed.
+        path: the value is a file or folder; a run keeps it as an absolute path, so that it can be repeated elsewhere.
+        check: returns what is wrong with a value, or None.
+
+    Raises (when the class is constructed):
+        ValueError: "must be at least 1, got 0" and the like.
+    """
+
+    def validate(_: Any, __: Any, value: Any) -> None:
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int | float):
+                _check_bounds(number, minimum, maximum, above)
+        if choices and value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}; got '{value}'.{did_you_mean(str(value), choices)}")
+        problem = check(value) if check else None
+        if problem:
+            raise ValueError(problem)
+
+    metadata = {"doc": doc, "unit": unit, "choices": tuple(choices), "path": path}
+    return attrs.field(default=default, validator=validate, metadata=metadata)
+
+
+def _check_bounds(number: float, minimum: float | None, maximum: float | None, above: float | None) -> None:
+    if number != number:
+        raise ValueError("must be a number, got nan")
+    if minimum is not None and number < minimum:
+        raise ValueError(f"must be at least {minimum}, got {number}")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"must be at most {maximum}, got {number}")
+    if above is not None and number <= above:
+        raise ValueError(f"must be above {above}, got {number}")

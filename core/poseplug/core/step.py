@@ -1,0 +1,183 @@
+"""One training step, put together from whatever parts a run has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+
+import attrs
+import torch
+from poseplug.core.assembly import Assembly
+from poseplug.core.batch import PoseBatch
+from poseplug.core.inputs import gather_inputs
+from poseplug.core.interfaces import Augmentation, AugmentorFeedback, Loss, PoseSource, Step
+from poseplug.core.roles import Role, frozen
+from torch import Tensor
+
+
+class StepRunner:
+    """Draws, augments, weighs, and updates each role once.
+
+    Args:
+        assembly: the parts.
+        roles: by name: "lifter", "root", "augmentor<i>", "discriminator<i>", those of them that are trained.
+        batch_size: poses drawn a step, and reference poses where they are used.
+        generator: for everything that is drawn.
+        autocast: the context manager factory that the lifter computes in.
+    """
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        roles: Mapping[str, Role],
+        batch_size: int,
+        generator: torch.Generator,
+        autocast: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self.assembly = assembly
+        self.roles = roles
+        self.batch_size = batch_size
+        self.generator = generator
+        self.autocast = autocast
+
+    def run(self, index: int, progress: float) -> dict[str, Tensor]:
+        """Take step ``index`` and return its named losses and logs, detached, on the device."""
+        parts = self.assembly
+        drawn = parts.source.sample(self.batch_size, self.generator)
+        reference = None
+        if parts.uses_reference and parts.reference is not None:
+            reference = parts.reference.sample(self.batch_size, self.generator)
+        augmentations = apply_augmentors(parts, drawn, self.generator)
+        poses = _detached(augmentations[-1].batch) if augmentations else drawn
+        logs: dict[str, Tensor] = {}
+        fakes: dict[str, PoseBatch] = {}
+
+        weights = None
+        if parts.reweighter is not None and reference is not None:
+            with torch.no_grad():
+                weights = parts.reweighter.weigh(poses, reference)
+            logs |= {f"reweighter/{name}": value for name, value in weights.log.items()}
+        shown = reference if parts.objective.uses_reference(parts.reweighter is not None) else None
+        step = Step(
+            poses=self._visible(poses),
+            reference=None if shown is None else self._visible(shown),
+            weights=weights,
+            lift=self._lift,
+            realism=partial(self._realism, fakes),
+            generator=self.generator,
+            progress=progress,
+        )
+        losses = parts.objective.loss(step)
+        self.roles["lifter"].update(losses, parts.model.lifter.parameter_groups())
+        logs |= _flat(losses)
+        if "root" in self.roles:
+            logs |= self._train_root(poses)
+        logs |= self._train_augmentors(index, drawn, augmentations, fakes, progress)
+        logs |= self._train_discriminators(index, drawn if reference is None else reference, fakes)
+        return {name: value.detach() for name, value in logs.items()}
+
+    def _visible(self, batch: PoseBatch) -> PoseBatch:
+        """What the objective may see: an objective that needs no 3D labels is never shown any."""
+        return batch if self.assembly.objective.needs_3d else attrs.evolve(batch, joints_3d=None)
+
+    def _lift(self, batch: PoseBatch) -> Tensor:
+        with self.autocast():
+            joints: Tensor = self.assembly.model(batch)
+        return joints.float() if joints.dtype is torch.bfloat16 else joints
+
+    def _realism(self, fakes: dict[str, PoseBatch], stage: str, batch: PoseBatch) -> dict[str, Tensor]:
+        """Judge what an objective made, and keep it as the fakes that the discriminators learn from."""
+        scores = {}
+        for name, discriminator in self.assembly.discriminators.items():
+            if stage in (discriminator.stage, "final"):
+                with frozen(discriminator):
+                    scores[name] = discriminator.realism(discriminator(batch))
+                fakes[name] = _detached(batch)
+        return scores
+
+    def _train_root(self, poses: PoseBatch) -> dict[str, Tensor]:
+        root = self.assembly.model.root
+        assert root is not None
+        losses = root.loss(poses, **gather_inputs(root.reads, poses))
+        self.roles["root"].update(losses)
+        return {f"root/{name}": value for name, value in losses.items()}
+
+    def _train_augmentors(
+        self,
+        index: int,
+        drawn: PoseBatch,
+        augmentations: list[Augmentation],
+        fakes: dict[str, PoseBatch],
+        progress: float,
+    ) -> dict[str, Tensor]:
+        logs: dict[str, Tensor] = {}
+        for i, (augmentor, augmentation) in enumerate(zip(self.assembly.augmentors, augmentations, strict=True)):
+            role = self.roles.get(f"augmentor{i}")
+            if role is None:
+                continue
+            realism = {}
+            with frozen(self.assembly.model):
+                for name, discriminator in self.assembly.discriminators.items():
+                    judged = augmentation.stages.get(discriminator.stage, augmentation.batch)
+                    with frozen(discriminator):
+                        realism[name] = discriminator.realism(discriminator(judged))
+                    fakes[name] = _detached(judged)
+                losses = augmentor.loss(augmentation, AugmentorFeedback(drawn, realism, self._relative_lift, progress))
+                if role.due(index):
+                    role.update(losses)
+            logs |= {f"augmentor{i}/{name}": value for name, value in losses.items()}
+        return logs
+
+    def _relative_lift(self, batch: PoseBatch) -> Tensor:
+        joints = self._lift(batch)
+        root = self.assembly.model.skeleton.root
+        return joints - joints[:, root : root + 1]
+
+    def _train_discriminators(self, index: int, real: PoseBatch, fakes: dict[str, PoseBatch]) -> dict[str, Tensor]:
+        logs = {}
+        for i, (name, discriminator) in enumerate(self.assembly.discriminators.items()):
+            role = self.roles[f"discriminator{i}"]
+            if name in fakes and role.due(index):
+                fake = discriminator.remember(fakes[name], self.generator)
+                loss = discriminator.loss(discriminator(real), discriminator(fake))
+                role.update({"loss": loss})
+                logs[f"discriminator/{name}"] = loss
+        return logs
+
+
+class AugmentedSource(PoseSource):
+    """What the lifter is trained on, as a source: the run's poses after its augmentors."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self.assembly = assembly
+        self.skeleton = assembly.source.skeleton
+
+    def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
+        drawn = self.assembly.source.sample(n, generator)
+        with torch.no_grad():
+            augmentations = apply_augmentors(self.assembly, drawn, generator)
+        return augmentations[-1].batch if augmentations else drawn
+
+
+def apply_augmentors(assembly: Assembly, batch: PoseBatch, generator: torch.Generator) -> list[Augmentation]:
+    """Return what each augmentor makes of the batch, one after the other."""
+    augmentations = []
+    for augmentor in assembly.augmentors:
+        augmentations.append(augmentor.augment(batch, generator))
+        batch = augmentations[-1].batch
+    return augmentations
+
+
+def _detached(batch: PoseBatch) -> PoseBatch:
+    if not batch.joints_2d.requires_grad and (batch.joints_3d is None or not batch.joints_3d.requires_grad):
+        return batch
+    joints_3d = None if batch.joints_3d is None else batch.joints_3d.detach()
+    return attrs.evolve(batch, joints_2d=batch.joints_2d.detach(), joints_3d=joints_3d)
+
+
+def _flat(losses: Mapping[str, Loss]) -> dict[str, Tensor]:
+    flat: dict[str, Tensor] = {}
+    for name, loss in losses.items():
+        flat |= {name: loss} if isinstance(loss, Tensor) else {f"{name}/{group}": part for group, part in loss.items()}
+    return flat

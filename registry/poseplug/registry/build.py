@@ -1,0 +1,266 @@
+"""From an experiment document to the parts of a run: defaults, checks (all problems at once), construction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import attrs
+import torch
+from poseplug.core.assembly import Assembly, check_combination
+from poseplug.core.engine import Training, steps_of_epochs
+from poseplug.core.errors import PoseplugError
+from poseplug.core.experiment import LISTED_PARTS, SINGLE_PARTS, ComponentSpec, Experiment
+from poseplug.core.interfaces import BuildContext, Component, FiniteSource, PoseSource
+from poseplug.core.model import LiftingModel
+from poseplug.core.protocol import Protocol, lookup
+from poseplug.core.runtime import seed_everything
+from poseplug.core.skeleton import Skeleton
+from poseplug.core.sources import Mixture, random_share
+from poseplug.registry.catalogue import Catalogue
+from poseplug.registry.documents import Document, to_document, to_experiment
+from poseplug.registry.specs import parse_spec
+from poseplug.registry.structure import structure, unstructure
+
+DEFAULT_SOURCE = "builtin"
+DEFAULT_LIFTER = "mlp"
+
+
+@attrs.frozen
+class Part:
+    """A component that was found and whose settings are good, ready to be constructed."""
+
+    name: str
+    component: type[Component]
+    config: Any
+
+    def spec(self) -> ComponentSpec:
+        """Return the part with every setting spelt out."""
+        return ComponentSpec(self.name, unstructure(self.config))
+
+
+@attrs.frozen
+class Plan:
+    """A checked experiment.
+
+    Attributes:
+        experiment: with every default and every setting spelt out.
+        training: the engine's settings.
+        protocol: how results are measured.
+        parts: by slot: "lifter", "source.0", "eval.LABEL", ...
+    """
+
+    experiment: Experiment
+    training: Training
+    protocol: Protocol
+    parts: Mapping[str, Part]
+
+    @property
+    def document(self) -> Document:
+        """The experiment as it is kept in the run directory."""
+        return to_document(self.experiment)
+
+    def slot(self, prefix: str) -> dict[str, Part]:
+        """Return the parts of a list or of the evaluations, by what follows the prefix."""
+        return {name.partition(".")[2]: part for name, part in self.parts.items() if name.partition(".")[0] == prefix}
+
+
+def find_part(catalogue: Catalogue, kind: str, spec: ComponentSpec) -> Part:
+    """Look a component up and read its settings.
+
+    Raises:
+        PoseplugError: no such component, or settings that it does not have or allow.
+    """
+    component = catalogue.find(kind, spec.name).load()
+    return Part(spec.name, component, structure(component.Config, spec.settings, f"{kind} '{spec.name}'"))
+
+
+def make_plan(document: Document, catalogue: Catalogue) -> Plan:
+    """Check a document and spell out all its defaults, without building anything.
+
+    Raises:
+        PoseplugError: everything that is wrong with names, settings and the combination, in one message.
+    """
+    document = {"source": [{"name": DEFAULT_SOURCE}], "lifter": {"name": DEFAULT_LIFTER}, **document}
+    problems: list[str] = []
+    parts: dict[str, Part] = {}
+    asked = to_experiment({"objective": {"name": "?"}, **document})
+    for slot, kind, spec in _slots(asked):
+        if spec.name == "?":
+            continue
+        try:
+            parts[slot] = find_part(catalogue, kind, spec)
+        except PoseplugError as error:
+            problems.append(str(error))
+    training = _collect(problems, lambda: structure(Training, asked.training, "the experiment"))
+    protocol = _collect(problems, lambda: lookup(asked.protocol))
+    problems += _run_setting_problems(asked)
+    if problems:
+        raise PoseplugError("\n".join(dict.fromkeys(problems)))
+    _add_defaults(parts, catalogue)
+    _check_fit(parts)
+    listed: dict[str, Any] = {
+        key: tuple(p.spec() for s, p in parts.items() if s.startswith(f"{key}.")) for key in LISTED_PARTS
+    }
+    single: dict[str, Any] = {key: parts[key].spec() for key in SINGLE_PARTS if key in parts}
+    evaluations = {slot.removeprefix("eval."): p.spec() for slot, p in parts.items() if slot.startswith("eval.")}
+    resolved = attrs.evolve(asked, **listed, **single, eval=evaluations, training=unstructure(training))
+    return Plan(resolved, training, protocol, parts)
+
+
+def _slots(experiment: Experiment) -> Iterator[tuple[str, str, ComponentSpec]]:
+    """Give (slot, interface, spec) of every part of an experiment."""
+    for key in SINGLE_PARTS:
+        spec = getattr(experiment, key)
+        if spec is not None:
+            yield key, "source" if key == "reference" else key, spec
+    for key in LISTED_PARTS:
+        yield from ((f"{key}.{i}", key, spec) for i, spec in enumerate(getattr(experiment, key)))
+    yield from ((f"eval.{label}", "source", spec) for label, spec in experiment.eval.items())
+
+
+def _collect(problems: list[str], make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except PoseplugError as error:
+        problems.append(str(error))
+        return None
+
+
+def _run_setting_problems(experiment: Experiment) -> list[str]:
+    problems = []
+    share, epochs = experiment.reference_share, experiment.epochs
+    if type(share) not in (int, float) or not 0 < share <= 1:
+        problems.append(
+            f"the experiment, setting 'reference_share': expected a number above 0 and at most 1, got {share!r}"
+        )
+    if epochs is not None and (type(epochs) is not int or epochs < 1):
+        problems.append(f"the experiment, setting 'epochs': expected a whole number of at least 1, got {epochs!r}")
+    return problems
+
+
+def _add_defaults(parts: dict[str, Part], catalogue: Catalogue) -> None:
+    """Fill in what the user left to us: the objective, the reference where one is needed, the evaluation."""
+    if "objective" not in parts:
+        lifter: Any = parts["lifter"].component
+        parts["objective"] = find_part(catalogue, "objective", ComponentSpec(lifter.default_objective))
+    sources = [part for slot, part in parts.items() if slot.startswith("source.")]
+    needs_reference = "reweighter" in parts or any(getattr(s.component, "needs_reference", False) for s in sources)
+    if needs_reference and "reference" not in parts:
+        parts["reference"] = find_part(catalogue, "source", ComponentSpec(DEFAULT_SOURCE))
+    if not any(slot.startswith("eval.") for slot in parts):
+        real = parts.get("reference", sources[0])
+        fields = {field.name for field in attrs.fields(type(real.config))}
+        if "split" in fields:
+            spec = ComponentSpec(real.name, {**unstructure(real.config), "split": "test"})
+        else:
+            spec = ComponentSpec(DEFAULT_SOURCE, {"split": "test"})
+        parts[f"eval.{spec.name}"] = find_part(catalogue, "source", spec)
+
+
+def _check_fit(parts: Mapping[str, Part]) -> None:
+    def listed(key: str) -> dict[str, Any]:
+        return {part.name: part.component for slot, part in parts.items() if slot.startswith(f"{key}.")}
+
+    def single(key: str) -> Any:
+        return (parts[key].name, parts[key].component) if key in parts else None
+
+    reweighter = parts.get("reweighter")
+    check_combination(
+        sources=listed("source"),
+        lifter=single("lifter"),
+        objective=single("objective"),
+        discriminators=listed("discriminator"),
+        root=single("root"),
+        reweighter=reweighter.name if reweighter else None,
+        has_reference="reference" in parts,
+    )
+
+
+@attrs.frozen
+class Run:
+    """A plan whose parts are built.
+
+    Attributes:
+        assembly: the parts to train.
+        training: the engine's settings, with epochs turned into steps.
+        evaluations: the sources to evaluate on, by label.
+    """
+
+    assembly: Assembly
+    training: Training
+    evaluations: Mapping[str, PoseSource]
+
+
+def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
+    """Construct every part of a plan, sources first: they decide the skeleton, and bad data is found early.
+
+    Raises:
+        PoseplugError: bad data, skeletons that differ, or an objective that needs a reference there is none of.
+    """
+    context = BuildContext(device=device, seed=plan.training.seed)
+    context = attrs.evolve(context, build=_nested_builder(context, catalogue))
+    reference = construct(plan.parts["reference"], context) if "reference" in plan.parts else None
+    if reference is not None and plan.experiment.reference_share < 1:
+        if not isinstance(reference, FiniteSource):
+            raise PoseplugError("'reference_share' below 1 needs a reference with an end; this one is endless.")
+        reference = random_share(reference, plan.experiment.reference_share, context.generator(1))
+    context = attrs.evolve(context, reference=reference, skeleton=reference.skeleton if reference else None)
+    sources = [construct(part, context) for part in plan.slot("source").values()]
+    source = sources[0] if len(sources) == 1 else Mixture(sources)
+    context = attrs.evolve(context, skeleton=source.skeleton)
+    if reference is not None:
+        _same_skeleton(source.skeleton, reference.skeleton, "the reference")
+    evaluations = build_evaluations(plan, context)
+    seed_everything(plan.training.seed)
+    lifter = construct(plan.parts["lifter"], context)
+    root = construct(plan.parts["root"], context) if "root" in plan.parts else None
+    assembly = Assembly(
+        source=source,
+        objective=construct(plan.parts["objective"], context),
+        model=LiftingModel(lifter, source.skeleton, root),
+        reference=reference,
+        augmentors=tuple(construct(part, context) for part in plan.slot("augmentor").values()),
+        reweighter=construct(plan.parts["reweighter"], context) if "reweighter" in plan.parts else None,
+        discriminators={part.name: construct(part, context) for part in plan.slot("discriminator").values()},
+    )
+    if assembly.uses_reference and reference is None:
+        raise PoseplugError(
+            f"Objective '{plan.parts['objective'].name}' is set to train on reference poses; add --reference."
+        )
+    assembly.modules().to(device)
+    training = plan.training
+    if plan.experiment.epochs is not None:
+        steps = steps_of_epochs(plan.experiment.epochs, training.batch_size, source)
+        training = attrs.evolve(training, steps=steps)
+    return Run(assembly, training, evaluations)
+
+
+def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource]:
+    """Construct the sources that a plan evaluates on, by label.
+
+    Raises:
+        PoseplugError: bad data, or a skeleton that is not the context's.
+    """
+    evaluations = {label: construct(part, context) for label, part in plan.slot("eval").items()}
+    for label, evaluation in evaluations.items():
+        _same_skeleton(context.layout, evaluation.skeleton, f"evaluation '{label}'")
+    return evaluations
+
+
+def construct(part: Part, context: BuildContext) -> Any:
+    """Return an instance of a part's component."""
+    factory: Callable[[Any, BuildContext], Component] = part.component
+    return factory(part.config, context)
+
+
+def _nested_builder(context: BuildContext, catalogue: Catalogue) -> Callable[[str, str], Any]:
+    return lambda kind, text: construct(find_part(catalogue, kind, parse_spec(text)), context)
+
+
+def _same_skeleton(wanted: Skeleton, found: Skeleton, where: str) -> None:
+    if wanted != found:
+        raise PoseplugError(
+            f"The run's skeleton is '{wanted.name}' ({', '.join(wanted.joints)}), but {where} has '{found.name}' "
+            f"({', '.join(found.joints)}); give both the same 'skeleton' setting."
+        )

@@ -1,0 +1,197 @@
+"""A whole run, from a plan to a finished run directory; and finished runs, opened again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import torch
+from poseplug.core.checkpoint import from_under, load_tensors, save_tensors, under
+from poseplug.core.engine import Observer, Trainer
+from poseplug.core.errors import PoseplugError
+from poseplug.core.evaluate import Evaluation, evaluate
+from poseplug.core.files import write_text
+from poseplug.core.interfaces import BuildContext, PoseSource
+from poseplug.core.model import LiftingModel
+from poseplug.core.protocol import Protocol, lookup
+from poseplug.core.results import result_dataset, result_object, write_dataset
+from poseplug.core.rundir import RunDirectory
+from poseplug.core.skeleton import Skeleton
+from poseplug.registry.build import Plan, Run, build, build_evaluations, construct, make_plan
+from poseplug.registry.catalogue import Catalogue
+from poseplug.registry.documents import Document, read_document, write_document
+
+
+def rehearse(plan: Plan, catalogue: Catalogue, device: torch.device) -> None:
+    """Build everything and take one step with two poses; nothing is written.
+
+    Raises:
+        PoseplugError: what ``execute`` would raise for this plan.
+    """
+    run = build(plan, catalogue, device)
+    Trainer(run.assembly, attrs.evolve(run.training, steps=1, batch_size=2), device).run()
+
+
+def execute(
+    plan: Plan,
+    catalogue: Catalogue,
+    device: torch.device,
+    directory: RunDirectory,
+    *,
+    resume: bool = False,
+    observers: Sequence[Observer] = (),
+    began: Callable[[Trainer], None] = lambda trainer: None,
+) -> dict[str, Any]:
+    """Train, evaluate, and write the run directory; return the result object.
+
+    Args:
+        plan: what to run.
+        catalogue: where its parts come from.
+        device: where to compute.
+        directory: where to write; a new run's folder is made only once all parts are built.
+        resume: go on from the directory's checkpoint.
+        observers: told about the training.
+        began: called with the trainer before the first step.
+
+    Raises:
+        PoseplugError: what the plan asks cannot be.
+        TrainingFailed: see Trainer.run.
+    """
+    run = build(plan, catalogue, device)
+    trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, observers)
+    if resume:
+        if directory.checkpoint.exists():
+            trainer.load()
+    else:
+        directory.check_free()
+        directory.path.mkdir(parents=True, exist_ok=True)
+        write_document(directory.experiment, plan.document)
+    began(trainer)
+    trainer.run()
+    model = run.assembly.model
+    save_model(directory, model)
+    evaluations = evaluate_all(model, run.evaluations, plan.protocol)
+    result = _result(plan, run, trainer, evaluations, catalogue, device)
+    write_dataset(directory.history, result_dataset(trainer.history, evaluations, result))
+    write_text(directory.result, json.dumps(result, indent=2, allow_nan=False) + "\n")
+    return result
+
+
+def evaluate_all(model: LiftingModel, sources: Mapping[str, PoseSource], protocol: Protocol) -> dict[str, Evaluation]:
+    """Evaluate a model on each source."""
+    return {label: evaluate(model, source, protocol) for label, source in sources.items()}
+
+
+def _result(
+    plan: Plan,
+    run: Run,
+    trainer: Trainer,
+    evaluations: Mapping[str, Evaluation],
+    catalogue: Catalogue,
+    device: torch.device,
+) -> dict[str, Any]:
+    drawn = run.training.batch_size * (2 if run.assembly.uses_reference else 1)
+    facts = {
+        "steps": run.training.steps,
+        "seed": run.training.seed,
+        "seconds": round(trainer.seconds, 3),
+        "poses_per_second": round(drawn * run.training.steps / trainer.seconds, 1) if trainer.seconds else None,
+        "diagnostics": run.assembly.diagnostics(),
+    }
+    return result_object(
+        evaluations=evaluations,
+        components=plan.experiment.components(),
+        protocol=plan.protocol.asdict(run.assembly.model.skeleton),
+        device=device,
+        versions=plugin_versions(catalogue),
+        run=facts,
+    )
+
+
+def plugin_versions(catalogue: Catalogue) -> dict[str, str]:
+    """Return the version of every plugin distribution that works, but poseplug's own."""
+    return {p.distribution: p.version for p in catalogue.plugins if not p.problem and p.distribution != "poseplug"}
+
+
+# ------------------------------------------------------------------ finished runs
+
+
+def save_model(directory: RunDirectory, model: LiftingModel) -> None:
+    """Write the trained model with the skeleton that it was trained for."""
+    skeleton = attrs.asdict(model.skeleton, recurse=False)
+    facts = {**skeleton, "parts": dict(model.skeleton.parts), "rest": dict(model.skeleton.rest)}
+    save_tensors(directory.model, under("model", model.state_dict()), {"skeleton": facts})
+
+
+def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device) -> tuple[Plan, LiftingModel]:
+    """Return a finished run's plan and its trained model in evaluation mode.
+
+    Raises:
+        PoseplugError: there is no finished run, or one of its components is not installed.
+    """
+    directory.check_run()
+    if not directory.model.exists():
+        raise PoseplugError(f"'{directory.path}' holds a run that is not finished; finish it with --resume.")
+    plan = make_plan(read_document(directory.experiment), catalogue)
+    tensors, facts = load_tensors(directory.model)
+    skeleton = skeleton_from(facts["skeleton"])
+    context = BuildContext(skeleton=skeleton, device=device, seed=plan.training.seed)
+    root = construct(plan.parts["root"], context) if "root" in plan.parts else None
+    model = LiftingModel(construct(plan.parts["lifter"], context), skeleton, root).to(device)
+    try:
+        model.load_state_dict(from_under("model", tensors))
+    except RuntimeError as error:
+        raise PoseplugError(
+            f"'{directory.model}' does not fit the installed '{plan.parts['lifter'].name}': {error}"
+        ) from error
+    return plan, model.eval()
+
+
+def evaluate_run(
+    directory: RunDirectory,
+    catalogue: Catalogue,
+    device: torch.device,
+    sources: Mapping[str, Document],
+    protocol: str = "",
+) -> dict[str, Any]:
+    """Evaluate a finished run; return a result object without the facts of the training.
+
+    Args:
+        directory: the run.
+        catalogue: where components come from.
+        device: where to compute.
+        sources: what to evaluate on, by label; none means the run's own evaluations.
+        protocol: how to measure; "" means as the run did.
+
+    Raises:
+        PoseplugError: see ``open_run``; bad sources; a source with another skeleton than the model's.
+    """
+    plan, model = open_run(directory, catalogue, device)
+    if sources:
+        plan = make_plan({**plan.document, "eval": dict(sources)}, catalogue)
+    measured = lookup(protocol) if protocol else plan.protocol
+    context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.training.seed)
+    evaluations = evaluate_all(model, build_evaluations(plan, context), measured)
+    return result_object(
+        evaluations=evaluations,
+        components=plan.experiment.components(),
+        protocol=measured.asdict(model.skeleton),
+        device=device,
+        versions=plugin_versions(catalogue),
+        run={"run": str(directory.path), "steps": plan.training.steps, "seed": plan.training.seed},
+    )
+
+
+def skeleton_from(facts: Mapping[str, Any]) -> Skeleton:
+    """Return the skeleton that ``save_model`` described."""
+    return Skeleton(
+        name=facts["name"],
+        joints=tuple(facts["joints"]),
+        parents=tuple(facts["parents"]),
+        pairs=tuple((left, right) for left, right in facts["pairs"]),
+        parts={name: tuple(joints) for name, joints in facts["parts"].items()},
+        rest={name: (x, y, z) for name, (x, y, z) in facts["rest"].items()},
+        centre=facts["centre"],
+    )

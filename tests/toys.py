@@ -1,0 +1,194 @@
+"""Small components for tests of the engine: as simple as the interfaces allow, on a skeleton of five joints."""
+
+from __future__ import annotations
+
+import attrs
+import torch
+from poseplug.core.batch import Origin, PoseBatch
+from poseplug.core.camera import Camera
+from poseplug.core.interfaces import (
+    Augmentation,
+    Augmentor,
+    BuildContext,
+    Discriminator,
+    Lifter,
+    Objective,
+    PoseSource,
+    Reweighter,
+    RootEstimator,
+    Weights,
+)
+from poseplug.core.settings import setting
+from poseplug.core.skeleton import Skeleton
+from torch import nn
+
+# The root stands in the middle of the order, and a parent follows its child.
+STAR = Skeleton(
+    name="star",
+    joints=("tip", "arm", "base", "left", "right"),
+    parents=("arm", "base", "", "base", "base"),
+    pairs=(("left", "right"),),
+)
+CONTEXT = BuildContext(skeleton=STAR)
+
+
+def star_batch(n: int, generator: torch.Generator) -> PoseBatch:
+    joints = torch.randn(n, 5, 3, generator=generator) * 0.3
+    joints[..., 2] += 5
+    camera = Camera.shared(n, (1000.0, 1000.0), (500.0, 500.0), (1000.0, 1000.0))
+    return PoseBatch.seen(STAR, joints, camera, origin=Origin.CAPTURED)
+
+
+class StarSource(PoseSource):
+    """Random five-joint poses."""
+
+    skeleton = STAR
+
+    def sample(self, n, generator):
+        return star_batch(n, generator)
+
+
+class FlatSource(StarSource):
+    """The same poses, 2D only."""
+
+    has_3d = False
+
+    def sample(self, n, generator):
+        return attrs.evolve(star_batch(n, generator), joints_3d=None)
+
+
+@attrs.frozen(kw_only=True)
+class LinearConfig:
+    dropout: float = setting(0.0, "dropout", minimum=0, maximum=1)
+
+
+class LinearLifter(Lifter):
+    """One linear layer with batch normalisation before it, in two named parts."""
+
+    Config = LinearConfig
+
+    def __init__(self, config=LinearConfig(), context=CONTEXT):
+        nn.Module.__init__(self)
+        self.joints = context.layout.num_joints
+        self.norm = nn.BatchNorm1d(self.joints * 2)
+        self.dropout = nn.Dropout(config.dropout)
+        self.flat = nn.Linear(self.joints * 2, self.joints * 2)
+        self.depth = nn.Linear(self.joints * 2, self.joints)
+
+    def forward(self, joints_2d, **inputs):
+        x = self.dropout(self.norm(joints_2d.flatten(1)))
+        return torch.cat([self.flat(x).unflatten(1, (self.joints, 2)), self.depth(x)[..., None]], dim=-1)
+
+    def parameter_groups(self):
+        return {"flat": list(self.flat.parameters()), "depth": list(self.depth.parameters())}
+
+
+class StagedLifter(LinearLifter):
+    """Trains its plane first, then its depth."""
+
+    num_stages = 2
+
+    def enter_stage(self, stage):
+        self.flat.requires_grad_(stage == 0)
+        self.norm.requires_grad_(stage == 0)
+        self.depth.requires_grad_(stage == 1)
+
+
+class HalfReweighter(Reweighter):
+    """Weighs reference poses by 0.5 and drawn poses by 2, and notes that it was fitted."""
+
+    def __init__(self, config=None, context=CONTEXT):
+        nn.Module.__init__(self)
+        self.register_buffer("fitted", torch.zeros(()))
+
+    def fit(self, drawn, reference, generator):
+        self.fitted += len(drawn.sample(7, generator)) + len(reference.sample(3, generator))
+
+    def weigh(self, drawn, reference):
+        return Weights(
+            drawn=torch.full((len(drawn),), 2.0),
+            reference=torch.full((len(reference),), 0.5),
+            log={"mean": torch.tensor(0.5)},
+        )
+
+    def diagnostics(self):
+        return {"fitted": float(self.fitted)}
+
+
+class ScalingAugmentor(Augmentor):
+    """Scales poses about their root by a trained factor; shows the scaled pose as stage "bones"."""
+
+    def __init__(self, config=None, context=CONTEXT):
+        nn.Module.__init__(self)
+        self.log_scale = nn.Parameter(torch.zeros(()))
+
+    def augment(self, batch, generator):
+        root = batch.root[:, None]
+        moved = batch.moved(root + (batch.absolute - root) * self.log_scale.exp())
+        return Augmentation(moved, {"bones": moved})
+
+    def loss(self, augmentation, feedback):
+        error = (feedback.lift(augmentation.batch) - augmentation.batch.root_relative).square().mean()
+        return {"feedback": -0.01 * error, **feedback.realism}
+
+
+class SizeDiscriminator(Discriminator):
+    """Judges the size of a pose in 3D."""
+
+    stage = "bones"
+
+    def __init__(self, config=None, context=CONTEXT):
+        nn.Module.__init__(self)
+        self.linear = nn.Linear(1, 1)
+        self.batches = 0
+
+    def forward(self, batch):
+        self.batches += 1
+        return self.linear(batch.root_relative.square().mean((1, 2))[:, None])
+
+    def loss(self, real, fake):
+        return 0.5 * ((real - 1).square().mean() + fake.square().mean())
+
+    def realism(self, fake):
+        return 0.5 * (fake - 1).square().mean()
+
+
+class MeanRoot(RootEstimator):
+    """Predicts one root for all."""
+
+    def __init__(self, config=None, context=CONTEXT):
+        nn.Module.__init__(self)
+        self.where = nn.Parameter(torch.tensor([0.0, 0.0, 4.0]))
+
+    def forward(self, *, joints_2d, camera):
+        return self.where.expand(len(joints_2d), 3)
+
+    def loss(self, batch, **inputs):
+        return {"distance": (self(**inputs) - batch.root).square().sum(-1).mean()}
+
+
+class PartObjective(Objective):
+    """Gives each part of LinearLifter a loss of its own and reads no labels."""
+
+    needs_3d = False
+
+    def __init__(self, config=None, context=CONTEXT):
+        nn.Module.__init__(self)
+
+    def loss(self, step):
+        assert step.poses.joints_3d is None
+        lifted = step.lift(step.poses)
+        return {"pull": {"flat": lifted.square().mean(), "depth": (lifted - 1).square().mean()}}
+
+
+class CriticObjective(Objective):
+    """Asks the discriminators about poses that it makes itself."""
+
+    needs_discriminator = True
+
+    def __init__(self, config=None, context=CONTEXT):
+        nn.Module.__init__(self)
+
+    def loss(self, step):
+        made = step.poses.moved(step.lift(step.poses) + step.poses.root[:, None])
+        return dict(step.realism("final", made))
