@@ -100,6 +100,8 @@ class Catalogue:
             choices = " or ".join(f"'{e.distribution}:{e.name}'" for e in found)
             raise PoseplugError(f"Several plugins register {kind} '{name}'; say {choices}.")
         if not found:
+            if distribution in {e.name for e in self.of(kind)}:
+                raise PoseplugError(f"'{plain}' in '{name}' is not a setting; expected {distribution}:key=value.")
             raise PoseplugError(f"There is no {kind} '{name}'.{self._hint(kind, plain)}")
         return found[0]
 

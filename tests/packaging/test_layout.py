@@ -1,0 +1,50 @@
+"""What keeps the workspace installable: one namespace without an __init__, wheels that hold all they should."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECTS = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+
+
+def test_the_namespace_has_no_init():
+    # One stray file would hide the other two portions of the package.
+    assert not [p for part in ("core", "registry", "cli") for p in (ROOT / part / "poseplug").glob("__init__.py")]
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.name)
+def test_every_distribution_is_complete(project):
+    facts = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    assert (project / facts["readme"]).stat().st_size > 200
+    assert (project / "LICENSE").exists()
+    assert facts["entry-points"]["poseplug"]
+    assert (project / "tests").is_dir()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.name)
+def test_wheels_hold_every_module_and_nothing_else(project, tmp_path):
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(project)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    roots = [ROOT / part for part in ("core", "registry", "cli")] if project == ROOT else [project / "src"]
+    expected = {
+        str(path.relative_to(root))
+        for root in roots
+        for path in root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert packed == expected
+
+
+def test_files_stay_small():
+    sources = [p for part in ("core", "registry", "cli", "plugins") for p in (ROOT / part).rglob("*.py")]
+    long = {str(p.relative_to(ROOT)): n for p in sources if (n := len(p.read_text().splitlines())) > 350}
+    assert not long, "two nouns in one file?"
