@@ -82,7 +82,8 @@ def test_cuda_is_not_silently_replaced(poseplug):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"), [(["--lifer", "mlp"], "--lifter"), (["--steps", "many"], "'--steps'"), (["--eval"], "--eval")]
+    ("arguments", "named"),
+    [(["--lifer", "mlp"], "--lifter"), (["--steps", "many"], "'--steps'"), (["--eval"], "--eval")],
 )
 def test_wrong_flags_are_refused(poseplug, arguments, named):
     result = poseplug("run", *arguments)

@@ -3,11 +3,6 @@ import math
 import attrs
 import pytest
 import torch
-from poseplug.core.assembly import Assembly
-from poseplug.core.engine import Trainer, Training
-from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
-from poseplug.core.model import LiftingModel
-from poseplug.core.objective import Supervised, SupervisedConfig
 from toys import (
     CONTEXT,
     STAR,
@@ -23,6 +18,12 @@ from toys import (
     StagedLifter,
     StarSource,
 )
+
+from poseplug.core.assembly import Assembly
+from poseplug.core.engine import Trainer, Training
+from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
+from poseplug.core.model import LiftingModel
+from poseplug.core.objective import Supervised, SupervisedConfig
 
 CPU = torch.device("cpu")
 

@@ -3,6 +3,7 @@ import textwrap
 from importlib.metadata import EntryPoint
 
 import pytest
+
 from poseplug.core.errors import PoseplugError
 from poseplug.registry.catalogue import load_catalogue
 from poseplug.registry.manager import discover

@@ -1,4 +1,5 @@
 import pytest
+
 from poseplug.core.errors import PoseplugError
 from poseplug.registry.documents import (
     differences,

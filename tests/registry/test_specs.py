@@ -1,4 +1,5 @@
 import pytest
+
 from poseplug.core.errors import PoseplugError
 from poseplug.core.experiment import ComponentSpec
 from poseplug.registry.specs import parse_labelled, parse_spec

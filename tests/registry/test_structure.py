@@ -2,6 +2,7 @@ import math
 
 import attrs
 import pytest
+
 from poseplug.core.errors import PoseplugError
 from poseplug.core.settings import REQUIRED, setting
 from poseplug.registry.structure import structure, unstructure

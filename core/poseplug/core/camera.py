@@ -7,9 +7,8 @@ from typing import Self
 
 import attrs
 import torch
+from poseplug.core.tensors import TensorRecord, constant
 from torch import Tensor
-
-from poseplug.core.tensors import TensorRecord
 
 
 @attrs.frozen(eq=False)
@@ -48,7 +47,7 @@ class Camera(TensorRecord):
         """Return n copies of one camera, without extrinsics and without n-fold memory."""
 
         def rows(values: Sequence[float]) -> Tensor:
-            return torch.tensor([values], dtype=torch.float32, device=device).expand(n, -1)
+            return constant(tuple(values), torch.device(device)).expand(n, -1)
 
         return cls(rows(focal), rows(centre), rows(size), None if distortion is None else rows(distortion))
 
@@ -59,10 +58,14 @@ class Camera(TensorRecord):
         [-1, 1] (45 degrees) and then distorted with ``radial + p1 x + p2 y`` as factor and ``(p1, p2) r^2`` as
         offset, which is not the textbook Brown-Conrady model. Points must lie in front of the camera.
         """
-        plane = points[..., :2] / points[..., 2:]
+        x, y, z = points.unbind(-1)
+        inverse = z.reciprocal()
+        x, y = x * inverse, y * inverse
         if self.distortion is not None:
-            plane = _distort(plane.clamp(-1, 1), self.distortion)
-        return torch.addcmul(self.centre[:, None], plane, self.focal[:, None])
+            x, y = distort(x.clamp(-1, 1), y.clamp(-1, 1), self.distortion[:, None].unbind(-1))
+        focal_x, focal_y = self.focal[:, None].unbind(-1)
+        centre_x, centre_y = self.centre[:, None].unbind(-1)
+        return torch.stack([torch.addcmul(centre_x, x, focal_x), torch.addcmul(centre_y, y, focal_y)], dim=-1)
 
     def unproject(self, pixels: Tensor, depth: Tensor) -> Tensor:
         """Return the camera-frame points [N, K, 3] seen at pixels [N, K, 2] with depth z [N, K], metres.
@@ -72,10 +75,11 @@ class Camera(TensorRecord):
         target = (pixels - self.centre[:, None]) / self.focal[:, None]
         plane = target
         if self.distortion is not None:
+            coefficients = self.distortion[:, None].unbind(-1)
             tangential = self.distortion[:, None, 3:]
             for _ in range(30):
-                scale, r2 = _distortion_scale(plane, self.distortion)
-                plane = (target - tangential * r2) / scale
+                scale, r2 = _distortion_scale(plane[..., 0], plane[..., 1], coefficients)
+                plane = (target - tangential * r2[..., None]) / scale[..., None]
         return torch.cat([plane * depth[..., None], depth[..., None]], dim=-1)
 
     def world_to_camera(self, points: Tensor) -> Tensor:
@@ -94,16 +98,23 @@ class Camera(TensorRecord):
         return self.rotation, self.position
 
 
-def _distortion_scale(plane: Tensor, distortion: Tensor) -> tuple[Tensor, Tensor]:
-    k1, k2, k3, p1, p2 = distortion[:, None].split(1, dim=-1)
-    r2 = (plane * plane).sum(-1, keepdim=True)
-    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    return radial + p1 * plane[..., :1] + p2 * plane[..., 1:], r2
+def distort(x: Tensor, y: Tensor, coefficients: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return distorted image-plane coordinates; see ``Camera.project`` for the model.
+
+    Args:
+        x, y: image-plane coordinates (x / z and y / z) of any one shape.
+        coefficients: k1, k2, k3, p1, p2, each broadcast against them.
+    """
+    p1, p2 = coefficients[3:]
+    scale, r2 = _distortion_scale(x, y, coefficients)
+    return torch.addcmul(x * scale, p1, r2), torch.addcmul(y * scale, p2, r2)
 
 
-def _distort(plane: Tensor, distortion: Tensor) -> Tensor:
-    scale, r2 = _distortion_scale(plane, distortion)
-    return torch.addcmul(plane * scale, distortion[:, None, 3:], r2)
+def _distortion_scale(x: Tensor, y: Tensor, coefficients: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    k1, k2, k3, p1, p2 = coefficients
+    r2 = torch.addcmul(x * x, y, y)
+    scale = 1 + r2 * torch.addcmul(k1, r2, torch.addcmul(k2, r2, k3))
+    return torch.addcmul(torch.addcmul(scale, p1, x), p2, y), r2
 
 
 def look_at(azimuth: Tensor, elevation: Tensor, distance: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

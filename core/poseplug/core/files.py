@@ -31,7 +31,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     except OSError as error:
         raise PoseplugError(f"Cannot write '{path}': {error}. Free some space or choose another --out.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from poseplug.core.batch import PoseBatch
 from poseplug.core.errors import PoseplugError, did_you_mean
+from poseplug.core.tensors import constant
 from torch import Tensor
 
 # Margins of a person's box over the extent of the joints (VirtualPose's rule).
@@ -20,7 +21,7 @@ def person_boxes(batch: PoseBatch) -> Tensor:
     The extent of the joints is enlarged by 25 % of its width on each side and 12 % of its height.
     """
     low, high = batch.joints_2d.amin(1), batch.joints_2d.amax(1)
-    margin = (high - low) * torch.tensor(_BOX_MARGIN, dtype=low.dtype, device=low.device)
+    margin = (high - low) * constant(_BOX_MARGIN, low.device, low.dtype)
     zero = torch.zeros_like(low)
     return torch.cat(
         [torch.clamp(low - margin, zero, batch.camera.size), torch.clamp(high + margin, zero, batch.camera.size)],

@@ -1,13 +1,28 @@
-"""Frozen attrs classes whose tensor fields share a leading batch dimension."""
+"""Frozen attrs classes whose tensor fields share a leading batch dimension, and tensors of fixed numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Self, cast
 
 import attrs
 import torch
 from torch import Tensor
+
+
+Numbers = tuple[float, ...] | tuple[tuple[float, ...], ...]
+
+
+@lru_cache(maxsize=256)
+def constant(values: Numbers, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return a tensor of fixed numbers that is made once for each device; do not write into it.
+
+    Making it anew at every step would copy from the host each time, and the host would wait for the device.
+    """
+    # Cached tensors serve training as well, so they must not be inference tensors.
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 class TensorRecord:

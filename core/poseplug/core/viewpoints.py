@@ -9,9 +9,9 @@ import math
 
 import attrs
 import torch
-from torch import Tensor
-
 from poseplug.core.camera import Camera, look_at
+from poseplug.core.tensors import constant
+from torch import Tensor
 
 FOCAL = 1145.0
 IMAGE_SIZE = 1000.0
@@ -42,12 +42,12 @@ class ViewRange:
 
 def fixed_cameras(index: Tensor) -> Camera:
     """Return the Human3.6M-like cameras with the given numbers [N], each below NUM_FIXED."""
-    placement = torch.tensor(_H36M_LIKE, device=index.device)[index]
+    placement = constant(_H36M_LIKE, index.device)[index]
     return _placed(*placement.unbind(-1))
 
 
 def _placed(azimuth: Tensor, elevation: Tensor, distance: Tensor) -> Camera:
-    target = torch.tensor([0.0, TARGET_HEIGHT, 0.0], device=azimuth.device)
+    target = constant((0.0, TARGET_HEIGHT, 0.0), azimuth.device)
     rotation, position = look_at(azimuth, elevation, distance, target)
     half, size = (IMAGE_SIZE / 2, IMAGE_SIZE / 2), (IMAGE_SIZE, IMAGE_SIZE)
     intrinsics = Camera.shared(len(azimuth), (FOCAL, FOCAL), half, size, device=azimuth.device)
@@ -57,9 +57,10 @@ def _placed(azimuth: Tensor, elevation: Tensor, distance: Tensor) -> Camera:
 def around_origin(world: Tensor, root: int, generator: torch.Generator, spread: float = ROOT_SPREAD) -> Tensor:
     """Shift world poses [N, J, 3] so that their roots scatter about the origin on the ground plane.
 
-    Each horizontal axis of the root is normal with standard deviation ``spread`` metres; heights are kept.
+    Each horizontal axis of the root is normal with standard deviation ``spread`` metres; heights are kept. Beyond three
+    deviations it is cut off, so that nobody stands in or behind a near camera.
     """
-    shift = torch.randn(len(world), 3, generator=generator, device=world.device) * spread
+    shift = torch.randn(len(world), 3, generator=generator, device=world.device).clamp(-3, 3) * spread
     shift = shift - world[:, root]
     shift[:, 1] = 0
     return world + shift[:, None]
