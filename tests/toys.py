@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 import torch
+from torch import nn
+
 from poseplug.core.batch import Origin, PoseBatch
 from poseplug.core.camera import Camera
 from poseplug.core.interfaces import (
@@ -20,7 +22,6 @@ from poseplug.core.interfaces import (
 )
 from poseplug.core.settings import setting
 from poseplug.core.skeleton import Skeleton
-from torch import nn
 
 # The root stands in the middle of the order, and a parent follows its child.
 STAR = Skeleton(

@@ -22,6 +22,7 @@ from toys import (
 from poseplug.core.assembly import Assembly
 from poseplug.core.engine import Trainer, Training
 from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
+from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.model import LiftingModel
 from poseplug.core.objective import Supervised, SupervisedConfig
 
@@ -103,7 +104,7 @@ def test_a_resumed_run_ends_like_one_that_never_stopped(tmp_path, stop_at):
     trainer = train(whole)
     path = tmp_path / "state.safetensors"
     halted = Trainer(everything(), trainer.training, CPU, path)
-    halted.observers = [_StopAt(halted, stop_at)]
+    halted.hooks = HookSet({"stop": _StopAt(halted, stop_at)})
     with pytest.raises(Interrupted, match=f"step {stop_at} of 12; --resume"):
         halted.run()
     resumed = everything(seed=9)  # other initial weights: all must come from the checkpoint
@@ -112,14 +113,14 @@ def test_a_resumed_run_ends_like_one_that_never_stopped(tmp_path, stop_at):
     assert again.history.values == trainer.history.values
 
 
-class _StopAt:
+class _StopAt(RunHook):
     def __init__(self, trainer, step):
         self.trainer, self.step = trainer, step
 
-    def stepped(self, step):
+    def on_step(self, step, losses):
         self.trainer.stop_requested = step == self.step
 
-    def logged(self, step, means):
+    def on_log(self, step, means):
         assert all(math.isfinite(value) for value in means.values())
 
 
@@ -129,14 +130,11 @@ def test_stages_train_their_parts_and_resume_across_the_boundary(tmp_path, stop_
     start = weights(whole)
     recorded = {}
 
-    class Record:
-        def stepped(self, step):
+    class Record(RunHook):
+        def on_step(self, step, losses):
             recorded[step] = weights(whole)
 
-        def logged(self, step, means):
-            pass
-
-    trainer = Trainer(whole, Training(steps=12, batch_size=16), CPU, observers=[Record()])
+    trainer = Trainer(whole, Training(steps=12, batch_size=16), CPU, hooks=HookSet({"record": Record()}))
     trainer.run()
     flat, depth = "model.lifter.flat.weight", "model.lifter.depth.weight"
     assert torch.equal(recorded[6][depth], start[depth])
@@ -146,7 +144,7 @@ def test_stages_train_their_parts_and_resume_across_the_boundary(tmp_path, stop_
 
     path = tmp_path / "state.safetensors"
     halted = Trainer(assemble(lifter=StagedLifter), trainer.training, CPU, path)
-    halted.observers = [_StopAt(halted, stop_at)]
+    halted.hooks = HookSet({"stop": _StopAt(halted, stop_at)})
     with pytest.raises(Interrupted):
         halted.run()
     resumed = assemble(lifter=StagedLifter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+
 from poseplug.cli import evaluate, listing, plugins, run, show
 
 app = typer.Typer(

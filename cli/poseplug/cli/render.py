@@ -5,25 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
-from poseplug.core.errors import PoseplugError
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from poseplug.core.engine import Trainer
+from poseplug.core.errors import PoseplugError
 
 _METRICS = {
     "mpjpe_mm": "MPJPE",
@@ -97,43 +86,3 @@ def print_result(result: Mapping[str, Any]) -> None:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
-
-
-class TrainingProgress:
-    """Shows a run's progress: a bar in a terminal, a line at every tenth of the way in a pipe."""
-
-    def __init__(self) -> None:
-        self.console = err()
-        self.total = 0
-        self._bar: Progress | None = None
-        self._task = TaskID(0)
-
-    def __enter__(self) -> TrainingProgress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def begin(self, trainer: Trainer) -> None:
-        """Show the bar, as far as a resumed run has come already."""
-        self.total = trainer.training.steps
-        if self.console.is_terminal:
-            columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-            text = TextColumn("{task.fields[losses]}")
-            self._bar = Progress(TextColumn("training"), *columns, text, console=self.console, transient=True)
-            self._task = self._bar.add_task("", total=self.total, completed=trainer.step, losses="")
-            self._bar.start()
-
-    def stepped(self, step: int) -> None:
-        """Advance the bar."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=step)
-
-    def logged(self, step: int, means: Mapping[str, float]) -> None:
-        """Show the losses."""
-        losses = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-        if self._bar is not None:
-            self._bar.update(self._task, losses=escape(losses))
-        elif step == self.total or step * 10 // self.total != (step - 1) * 10 // self.total:
-            self.console.print(f"step {step}/{self.total}  {losses}", markup=False, soft_wrap=True)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
 from poseplug.cli.complete import names_of
 
 if TYPE_CHECKING:
     import torch
-    from poseplug.core.engine import Trainer
+
     from poseplug.core.rundir import RunDirectory
     from poseplug.registry.build import Plan
     from poseplug.registry.catalogue import Catalogue
@@ -42,6 +43,7 @@ def run(
     discriminate: Annotated[list[str], _part("--discriminate", "discriminator", "Repeatable.")] = [],  # noqa: B006
     root: Annotated[str, _part("--root", "root", "Root estimator, for absolute positions.")] = "",
     objective: Annotated[str, _part("--objective", "objective", "Training regime; default: the lifter's.")] = "",
+    hook: Annotated[list[str], _part("--hook", "hook", "Logger or other run-time hook; repeatable.")] = [],  # noqa: B006
     evaluate: Annotated[
         list[str],
         typer.Option("--eval", help="What to evaluate on; repeatable.", metavar=f"[LABEL=]{_PART}"),
@@ -59,6 +61,7 @@ def run(
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     precision: Annotated[str, typer.Option(help="fp32, tf32 or bf16.")] = "",
+    hook_errors: Annotated[str, typer.Option(help="A hook that fails: stop the run, or drop the hook.")] = "",
     protocol: Annotated[str, typer.Option(help="How results are measured.", metavar="NAME")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Run directory; default: a new one in runs/.")] = None,
@@ -72,7 +75,7 @@ def run(
     from poseplug.cli.render import reporting
 
     scalars = {"steps": steps, "epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed}
-    texts = {"precision": precision, "protocol": protocol}
+    texts = {"precision": precision, "protocol": protocol, "hook_errors": hook_errors}
     flags = {
         "single": {
             "reference": reference,
@@ -81,7 +84,7 @@ def run(
             "root": root,
             "objective": objective,
         },
-        "listed": {"source": source, "augmentor": augment, "discriminator": discriminate},
+        "listed": {"source": source, "augmentor": augment, "discriminator": discriminate, "hook": hook},
         "eval": evaluate,
         "scalars": {k: v for k, v in scalars.items() if v is not None} | {k: v for k, v in texts.items() if v},
         "set": assignments,
@@ -157,6 +160,7 @@ def _resumed_plan(
 
 def _print_plan(plan: Plan, as_json: bool) -> None:
     import tomli_w
+
     from poseplug.cli.render import err, print_json
 
     if as_json:
@@ -170,18 +174,23 @@ def _train(
     plan: Plan, catalogue: Catalogue, device: torch.device, directory: RunDirectory, *, resume: bool, as_json: bool
 ) -> None:
     from poseplug.cli.interrupt import stop_on_interrupt
-    from poseplug.cli.render import TrainingProgress, err, print_json, print_result
+    from poseplug.cli.progress import TrainingProgress
+    from poseplug.cli.render import err, print_json, print_result
     from poseplug.registry.session import execute
 
     parts = ", ".join(f"{kind} {name}" for kind, name in plan.experiment.components().items() if kind != "objective")
     err().print(f"{parts}; {device}; into {directory.path}", soft_wrap=True, markup=False)
     with stop_on_interrupt() as watch, TrainingProgress() as progress:
-
-        def began(trainer: Trainer) -> None:
-            progress.begin(trainer)
-            watch(trainer)
-
-        result = execute(plan, catalogue, device, directory, resume=resume, observers=[progress], began=began)
+        result = execute(
+            plan,
+            catalogue,
+            device,
+            directory,
+            resume=resume,
+            hooks={"progress": progress},
+            warn=lambda message: err().print(f"warning: {message}", markup=False, soft_wrap=True),
+            began=watch,
+        )
     if as_json:
         print_json(result)
         return

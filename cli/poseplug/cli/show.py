@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+
 from poseplug.cli.complete import names_of
 from poseplug.cli.formats import Format
 
@@ -56,6 +57,7 @@ def _describe(entry: Any) -> dict[str, Any]:
 
 def _settings(config: type) -> list[dict[str, str]]:
     import attrs
+
     from poseplug.registry.structure import type_name
 
     settings = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import attrs
+from torch import nn
+
 from poseplug.core.errors import PoseplugError
 from poseplug.core.inputs import check_inputs
 from poseplug.core.interfaces import (
@@ -17,7 +19,6 @@ from poseplug.core.interfaces import (
     RootEstimator,
 )
 from poseplug.core.model import LiftingModel
-from torch import nn
 
 
 @attrs.frozen

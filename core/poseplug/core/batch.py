@@ -8,11 +8,12 @@ from typing import Self, TypeVar
 
 import attrs
 import torch
+from torch import Tensor
+
 from poseplug.core.camera import Camera
 from poseplug.core.errors import PoseplugError
 from poseplug.core.skeleton import Skeleton
 from poseplug.core.tensors import TensorRecord
-from torch import Tensor
 
 
 class Origin(enum.IntEnum):

@@ -7,8 +7,9 @@ from typing import Self
 
 import attrs
 import torch
-from poseplug.core.tensors import TensorRecord, constant
 from torch import Tensor
+
+from poseplug.core.tensors import TensorRecord, constant
 
 
 @attrs.frozen(eq=False)

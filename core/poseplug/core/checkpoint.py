@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from poseplug.core.errors import PoseplugError
-from poseplug.core.files import write_whole
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from poseplug.core.errors import PoseplugError
+from poseplug.core.files import write_whole
 
 FORMAT_VERSION = 1
 

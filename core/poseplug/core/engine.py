@@ -1,25 +1,26 @@
-"""The training engine: one loop over steps. It prints nothing; observers are told what happens."""
+"""The training engine: one loop over steps. It prints nothing; hooks are told what happens."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 
 import attrs
 import torch
+from torch import Tensor, nn
+
 from poseplug.core.assembly import Assembly, trainable
 from poseplug.core.checkpoint import from_under, load_tensors, save_tensors, under
 from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
 from poseplug.core.history import History
-from poseplug.core.interfaces import Component, FiniteSource, Lifter
+from poseplug.core.hooks import HookSet
+from poseplug.core.interfaces import Component, FiniteSource, Lifter, PoseSource
 from poseplug.core.roles import SCHEDULES, Role
 from poseplug.core.runtime import PRECISIONS, autocast, set_matmul_precision
 from poseplug.core.settings import setting
 from poseplug.core.step import AugmentedSource, StepRunner
-from torch import Tensor, nn
 
 _FIT_POSES = 50_000
 
@@ -39,16 +40,6 @@ class Training:
     checkpoint_every: int = setting(200, "steps between checkpoints", minimum=1)
 
 
-class Observer(Protocol):
-    """Told by the engine what happens."""
-
-    def stepped(self, step: int) -> None:
-        """``step`` steps are done."""
-
-    def logged(self, step: int, means: Mapping[str, float]) -> None:
-        """The losses up to ``step`` were looked at; ``means`` is their mean since the last look."""
-
-
 class Trainer:
     """Trains the parts of an assembly.
 
@@ -57,7 +48,7 @@ class Trainer:
         training: how long and how fast.
         device: where everything lives.
         checkpoint: the file to keep the state in; None keeps none.
-        observers: told what happens.
+        hooks: told what happens.
     """
 
     def __init__(
@@ -66,13 +57,13 @@ class Trainer:
         training: Training,
         device: torch.device,
         checkpoint: Path | None = None,
-        observers: Sequence[Observer] = (),
+        hooks: HookSet | None = None,
     ) -> None:
         self.assembly = assembly
         self.training = training
         self.device = device
         self.checkpoint = checkpoint
-        self.observers = observers
+        self.hooks = hooks or HookSet()
         self.history = History()
         self.step = 0
         self.seconds = 0.0
@@ -84,7 +75,8 @@ class Trainer:
         assembly.model.lifter.enter_stage(0)
         self._roles = self._make_roles()
         context = partial(autocast, device, training.precision)
-        self._runner = StepRunner(assembly, self._roles, training.batch_size, self._generator, context)
+        self._runner = StepRunner(assembly, self._roles, training.batch_size, self._generator, context, self.hooks)
+        self._epoch_steps = epoch_steps(assembly.source, training.batch_size)
 
     def fit_statistics(self) -> None:
         """Fit what is fitted once before training: the input normalisation and the reweighter."""
@@ -112,8 +104,10 @@ class Trainer:
             losses = self._runner.run(self.step, self.step / self.training.steps)
             self.step += 1
             self.history.add(self.step, losses)
-            for observer in self.observers:
-                observer.stepped(self.step)
+            if self.hooks.listens("on_step"):
+                self.hooks.call("on_step", self.step, losses)
+            if self._epoch_steps and self.step % self._epoch_steps == 0:
+                self.hooks.call("on_epoch", self.step // self._epoch_steps)
             if self.step % self.training.log_every == 0 or self.step == self.training.steps:
                 self._look()
             self.seconds = before + time.perf_counter() - began
@@ -132,8 +126,7 @@ class Trainer:
         except TrainingFailed as failure:
             raise TrainingFailed(f"{failure} {self._advice()}") from None
         if means:
-            for observer in self.observers:
-                observer.logged(self.step, means)
+            self.hooks.call("on_log", self.step, means)
 
     def _advice(self) -> str:
         kept = "No checkpoint was written yet."
@@ -195,6 +188,7 @@ class Trainer:
         settings = {name: role.settings() for name, role in self._roles.items()}
         save_tensors(self.checkpoint, tensors, {"step": self.step, "seconds": self.seconds, "roles": settings})
         self._saved_step = self.step
+        self.hooks.call("on_checkpoint", self.step, self.checkpoint)
 
     def load(self) -> None:
         """Take up the state in the checkpoint file, so that training goes on as if it had never stopped.
@@ -236,12 +230,18 @@ class Trainer:
             torch.cuda.set_rng_state(state["cuda"], self.device)
 
 
-def steps_of_epochs(epochs: int, batch_size: int, source: Any) -> int:
+def steps_of_epochs(epochs: int, batch_size: int, source: PoseSource) -> int:
     """Return how many steps make ``epochs`` passes over a source.
 
     Raises:
         PoseplugError: the source is endless.
     """
-    if not isinstance(source, FiniteSource):
+    steps = epoch_steps(source, batch_size)
+    if steps is None:
         raise PoseplugError("--epochs needs a source with an end, and this run's source is endless; use --steps.")
-    return epochs * -(-len(source) // batch_size)
+    return epochs * steps
+
+
+def epoch_steps(source: PoseSource, batch_size: int) -> int | None:
+    """Return how many steps make one pass over a source; None for an endless one."""
+    return -(-len(source) // batch_size) if isinstance(source, FiniteSource) else None

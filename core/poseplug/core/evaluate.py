@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 import torch
+
 from poseplug.core.batch import PoseBatch
 from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.core.model import LiftingModel

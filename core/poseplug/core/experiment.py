@@ -9,7 +9,7 @@ import attrs
 
 # The parts that an experiment names, by interface, and whether there may be several.
 SINGLE_PARTS = ("reference", "reweighter", "lifter", "root", "objective")
-LISTED_PARTS = ("source", "augmentor", "discriminator")
+LISTED_PARTS = ("source", "augmentor", "discriminator", "hook")
 
 
 @attrs.frozen
@@ -32,9 +32,11 @@ class Experiment:
     reweighter: ComponentSpec | None = None
     discriminator: tuple[ComponentSpec, ...] = ()
     root: ComponentSpec | None = None
+    hook: tuple[ComponentSpec, ...] = ()
     eval: Mapping[str, ComponentSpec] = attrs.field(factory=dict)
     reference_share: float = 1.0
     protocol: str = "default"
+    hook_errors: str = "stop"
     epochs: int | None = None
     training: Mapping[str, Any] = attrs.field(factory=dict)
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 
 import torch
-from poseplug.core.errors import TrainingFailed
 from torch import Tensor
+
+from poseplug.core.errors import TrainingFailed
 
 
 class History:

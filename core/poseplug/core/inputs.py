@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from poseplug.core.batch import PoseBatch
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.tensors import constant
-from torch import Tensor
 
 # Margins of a person's box over the extent of the joints (VirtualPose's rule).
 _BOX_MARGIN = (0.25, 0.12)

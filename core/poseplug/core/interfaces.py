@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 
 import attrs
 import torch
+from torch import Tensor, nn
+
 from poseplug.core.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.normalise import Normalisation
 from poseplug.core.skeleton import Skeleton
-from torch import Tensor, nn
 
 
 @attrs.frozen

@@ -12,9 +12,21 @@ _UP: Vector = (0.0, -1.0, 0.0)
 
 # A person who faces the camera has their left side on the right of the image.
 _REST: dict[str, Vector] = {
-    **{"RHip": _LEFT, "RKnee": _DOWN, "RFoot": _DOWN, "LHip": _RIGHT, "LKnee": _DOWN, "LFoot": _DOWN},
-    **{"Spine": _UP, "Thorax": _UP, "Head": _UP},
-    **{"LShoulder": _RIGHT, "LElbow": _DOWN, "LWrist": _DOWN, "RShoulder": _LEFT, "RElbow": _DOWN, "RWrist": _DOWN},
+    "RHip": _LEFT,
+    "RKnee": _DOWN,
+    "RFoot": _DOWN,
+    "LHip": _RIGHT,
+    "LKnee": _DOWN,
+    "LFoot": _DOWN,
+    "Spine": _UP,
+    "Thorax": _UP,
+    "Head": _UP,
+    "LShoulder": _RIGHT,
+    "LElbow": _DOWN,
+    "LWrist": _DOWN,
+    "RShoulder": _LEFT,
+    "RElbow": _DOWN,
+    "RWrist": _DOWN,
 }
 _LEGS = (("RHip", "Hip"), ("RKnee", "RHip"), ("RFoot", "RKnee"), ("LHip", "Hip"), ("LKnee", "LHip"), ("LFoot", "LKnee"))
 _ARMS = (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import attrs
 import torch
+from torch import Tensor, nn
+
 from poseplug.core.batch import PoseBatch
 from poseplug.core.camera import Camera
 from poseplug.core.inputs import gather_inputs
 from poseplug.core.interfaces import Lifter, RootEstimator
 from poseplug.core.normalise import Normaliser
 from poseplug.core.skeleton import Skeleton
-from torch import Tensor, nn
 
 
 class LiftingModel(nn.Module):

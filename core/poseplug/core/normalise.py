@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 
 import torch
-from poseplug.core.batch import PoseBatch
 from torch import Tensor, nn
+
+from poseplug.core.batch import PoseBatch
 
 
 class Normalisation(enum.StrEnum):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
+from torch import Tensor, nn
+
 from poseplug.core.batch import PoseBatch
 from poseplug.core.interfaces import BuildContext, Objective, Step, Weights
 from poseplug.core.settings import setting
-from torch import Tensor, nn
 
 
 @attrs.frozen(kw_only=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+
 from poseplug.core import __version__
 from poseplug.core.evaluate import Evaluation
 from poseplug.core.files import write_whole

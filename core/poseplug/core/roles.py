@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from poseplug.core.interfaces import Loss
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+
+from poseplug.core.interfaces import Loss
 
 SCHEDULES = ("constant", "onecycle", "cosine", "linear")
 

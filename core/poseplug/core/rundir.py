@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import attrs
+
 from poseplug.core.errors import PoseplugError
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 import torch
+
 from poseplug.core.errors import PoseplugError
 
 PRECISIONS = ("fp32", "tf32", "bf16")

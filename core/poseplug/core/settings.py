@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
+
 from poseplug.core.errors import did_you_mean
 
 REQUIRED = attrs.NOTHING

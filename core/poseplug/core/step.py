@@ -8,12 +8,14 @@ from functools import partial
 
 import attrs
 import torch
+from torch import Tensor
+
 from poseplug.core.assembly import Assembly
 from poseplug.core.batch import PoseBatch
+from poseplug.core.hooks import HookSet
 from poseplug.core.inputs import gather_inputs
 from poseplug.core.interfaces import Augmentation, AugmentorFeedback, Loss, PoseSource, Step
 from poseplug.core.roles import Role, frozen
-from torch import Tensor
 
 
 class StepRunner:
@@ -25,6 +27,7 @@ class StepRunner:
         batch_size: poses drawn a step, and reference poses where they are used.
         generator: for everything that is drawn.
         autocast: the context manager factory that the lifter computes in.
+        hooks: may look at, or replace, the poses of a step.
     """
 
     def __init__(
@@ -34,12 +37,14 @@ class StepRunner:
         batch_size: int,
         generator: torch.Generator,
         autocast: Callable[[], AbstractContextManager[object]],
+        hooks: HookSet,
     ) -> None:
         self.assembly = assembly
         self.roles = roles
         self.batch_size = batch_size
         self.generator = generator
         self.autocast = autocast
+        self.hooks = hooks
 
     def run(self, index: int, progress: float) -> dict[str, Tensor]:
         """Take step ``index`` and return its named losses and logs, detached, on the device."""
@@ -50,6 +55,9 @@ class StepRunner:
             reference = parts.reference.sample(self.batch_size, self.generator)
         augmentations = apply_augmentors(parts, drawn, self.generator)
         poses = _detached(augmentations[-1].batch) if augmentations else drawn
+        if self.hooks.listens("on_batch"):
+            replaced = [batch for batch in self.hooks.call("on_batch", index + 1, poses) if batch is not None]
+            poses = replaced[-1] if replaced else poses
         logs: dict[str, Tensor] = {}
         fakes: dict[str, PoseBatch] = {}
 

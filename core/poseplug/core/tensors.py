@@ -10,7 +10,6 @@ import attrs
 import torch
 from torch import Tensor
 
-
 Numbers = tuple[float, ...] | tuple[tuple[float, ...], ...]
 
 

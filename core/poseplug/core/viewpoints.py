@@ -9,9 +9,10 @@ import math
 
 import attrs
 import torch
+from torch import Tensor
+
 from poseplug.core.camera import Camera, look_at
 from poseplug.core.tensors import constant
-from torch import Tensor
 
 FOCAL = 1145.0
 IMAGE_SIZE = 1000.0

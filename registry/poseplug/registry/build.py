@@ -7,10 +7,12 @@ from typing import Any
 
 import attrs
 import torch
+
 from poseplug.core.assembly import Assembly, check_combination
 from poseplug.core.engine import Training, steps_of_epochs
 from poseplug.core.errors import PoseplugError
 from poseplug.core.experiment import LISTED_PARTS, SINGLE_PARTS, ComponentSpec, Experiment
+from poseplug.core.hooks import ERROR_POLICIES, RunHook
 from poseplug.core.interfaces import BuildContext, Component, FiniteSource, PoseSource
 from poseplug.core.model import LiftingModel
 from poseplug.core.protocol import Protocol, lookup
@@ -134,6 +136,9 @@ def _run_setting_problems(experiment: Experiment) -> list[str]:
         problems.append(
             f"the experiment, setting 'reference_share': expected a number above 0 and at most 1, got {share!r}"
         )
+    if experiment.hook_errors not in ERROR_POLICIES:
+        policies = " or ".join(ERROR_POLICIES)
+        problems.append(f"the experiment, setting 'hook_errors': expected {policies}, got {experiment.hook_errors!r}")
     if epochs is not None and (type(epochs) is not int or epochs < 1):
         problems.append(f"the experiment, setting 'epochs': expected a whole number of at least 1, got {epochs!r}")
     return problems
@@ -185,11 +190,13 @@ class Run:
         assembly: the parts to train.
         training: the engine's settings, with epochs turned into steps.
         evaluations: the sources to evaluate on, by label.
+        hooks: the run-time hooks, by name.
     """
 
     assembly: Assembly
     training: Training
     evaluations: Mapping[str, PoseSource]
+    hooks: Mapping[str, RunHook]
 
 
 def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
@@ -233,7 +240,8 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     if plan.experiment.epochs is not None:
         steps = steps_of_epochs(plan.experiment.epochs, training.batch_size, source)
         training = attrs.evolve(training, steps=steps)
-    return Run(assembly, training, evaluations)
+    hooks = {f"{part.name} (hook {i})": construct(part, context) for i, part in plan.slot("hook").items()}
+    return Run(assembly, training, evaluations, hooks)
 
 
 def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.registry.manager import STRICT_VARIABLE, Plugin, discover
 
@@ -21,6 +22,7 @@ HOOKS = {
     "discriminator": "register_discriminators",
     "root": "register_roots",
     "objective": "register_objectives",
+    "hook": "register_hooks",
 }
 
 
@@ -62,9 +64,10 @@ class Entry:
 
 
 def _check_class(entry: Entry, loaded: Any) -> None:
+    from poseplug.core.hooks import RunHook
     from poseplug.core.interfaces import INTERFACES
 
-    interface = INTERFACES[entry.kind]
+    interface = RunHook if entry.kind == "hook" else INTERFACES[entry.kind]
     if not isinstance(loaded, type) or not issubclass(loaded, interface):
         raise PoseplugError(
             f"{entry.kind} '{entry.name}' of {entry.distribution} is not a {interface.__name__}: '{entry.target}' must "

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.experiment import LISTED_PARTS, SINGLE_PARTS, ComponentSpec, Experiment
 from poseplug.core.files import write_text
 
 Document = dict[str, Any]
 # Facts of an experiment that are neither a part nor a training setting.
-RUN_SETTINGS = ("reference_share", "protocol", "epochs")
+RUN_SETTINGS = ("reference_share", "protocol", "epochs", "hook_errors")
 
 
 def read_document(path: Path) -> Document:

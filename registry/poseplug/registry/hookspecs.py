@@ -70,5 +70,10 @@ def register_objectives(register: Register) -> None:
 
 
 @hookspec
+def register_hooks(register: Register) -> None:
+    """Register classes of RunHook: loggers and other run-time hooks."""
+
+
+@hookspec
 def register_recipes(register: RegisterRecipe) -> None:
     """Register recipes."""

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import attrs
 import pluggy
+
 from poseplug.core.errors import PoseplugError
 from poseplug.registry import hookspecs
 from poseplug.registry.markers import API_VERSION, PROJECT

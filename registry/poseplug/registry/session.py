@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 import torch
+
 from poseplug.core.checkpoint import from_under, load_tensors, save_tensors, under
-from poseplug.core.engine import Observer, Trainer
+from poseplug.core.engine import Trainer
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluate import Evaluation, evaluate
 from poseplug.core.files import write_text
+from poseplug.core.hooks import HookSet, RunFacts, RunHook
 from poseplug.core.interfaces import BuildContext, PoseSource
 from poseplug.core.model import LiftingModel
 from poseplug.core.protocol import Protocol, lookup
@@ -41,7 +43,8 @@ def execute(
     directory: RunDirectory,
     *,
     resume: bool = False,
-    observers: Sequence[Observer] = (),
+    hooks: Mapping[str, RunHook] | None = None,
+    warn: Callable[[str], None] = lambda message: None,
     began: Callable[[Trainer], None] = lambda trainer: None,
 ) -> dict[str, Any]:
     """Train, evaluate, and write the run directory; return the result object.
@@ -52,7 +55,8 @@ def execute(
         device: where to compute.
         directory: where to write; a new run's folder is made only once all parts are built.
         resume: go on from the directory's checkpoint.
-        observers: told about the training.
+        hooks: told about the run, besides those of the plan.
+        warn: told of what goes wrong without ending the run.
         began: called with the trainer before the first step.
 
     Raises:
@@ -60,7 +64,8 @@ def execute(
         TrainingFailed: see Trainer.run.
     """
     run = build(plan, catalogue, device)
-    trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, observers)
+    hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.experiment.hook_errors, warn)
+    trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, hook_set)
     if resume:
         if directory.checkpoint.exists():
             trainer.load()
@@ -68,14 +73,22 @@ def execute(
         directory.check_free()
         directory.path.mkdir(parents=True, exist_ok=True)
         write_document(directory.experiment, plan.document)
+    facts = RunFacts(plan.document, directory.path, run.training.steps, trainer.step, str(device))
+    hook_set.call("configure", facts)
     began(trainer)
     trainer.run()
     model = run.assembly.model
     save_model(directory, model)
     evaluations = evaluate_all(model, run.evaluations, plan.protocol)
+    for label, evaluation in evaluations.items():
+        for extra in hook_set.call("on_evaluation", label, evaluation):
+            evaluations[label] = attrs.evolve(
+                evaluations[label], metrics={**evaluations[label].metrics, **(extra or {})}
+            )
     result = _result(plan, run, trainer, evaluations, catalogue, device)
     write_dataset(directory.history, result_dataset(trainer.history, evaluations, result))
     write_text(directory.result, json.dumps(result, indent=2, allow_nan=False) + "\n")
+    hook_set.call("on_report", result, directory.path)
     return result
 
 
@@ -99,6 +112,7 @@ def _result(
         "seconds": round(trainer.seconds, 3),
         "poses_per_second": round(drawn * run.training.steps / trainer.seconds, 1) if trainer.seconds else None,
         "diagnostics": run.assembly.diagnostics(),
+        "dropped_hooks": trainer.hooks.dropped,
     }
     return result_object(
         evaluations=evaluations,

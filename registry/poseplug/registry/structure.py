@@ -10,6 +10,7 @@ from typing import Any, Union, get_args, get_origin
 
 import attrs
 import cattrs
+
 from poseplug.core.errors import PoseplugError, did_you_mean
 
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

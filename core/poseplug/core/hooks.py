@@ -1,0 +1,129 @@
+"""Run-time hooks: plugins that watch a run, or add to it, without touching the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from poseplug.core.errors import PoseplugError, TrainingFailed
+from poseplug.core.interfaces import Component
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from poseplug.core.batch import PoseBatch
+    from poseplug.core.evaluate import Evaluation
+
+ERROR_POLICIES = ("stop", "drop")
+
+
+@attrs.frozen
+class RunFacts:
+    """What a hook is told before the first step.
+
+    Attributes:
+        experiment: the resolved experiment, as ``experiment.toml`` holds it.
+        directory: the run directory; None in a run that keeps nothing.
+        steps: how many steps the run has.
+        start: the steps already done, in a run that is resumed.
+        device: where it computes.
+    """
+
+    experiment: Mapping[str, Any]
+    directory: Path | None
+    steps: int
+    start: int
+    device: str
+
+
+class RunHook(Component):
+    """Watches a run. Override what you need; what is not overridden is never called.
+
+    Steps and epochs are counted from 1. A hook must not touch random state, nor what it is handed.
+    """
+
+    def configure(self, facts: RunFacts) -> None:
+        """Everything is built; the first step comes next."""
+
+    def on_batch(self, step: int, poses: PoseBatch) -> PoseBatch | None:
+        """These poses are about to be trained on; return others to train on those instead."""
+        return None
+
+    def on_step(self, step: int, losses: Mapping[str, Tensor]) -> None:
+        """A step is done; its losses are still on the device, and reading them makes the host wait."""
+
+    def on_log(self, step: int, means: Mapping[str, float]) -> None:
+        """The losses were looked at; ``means`` are their means since the last look."""
+
+    def on_epoch(self, epoch: int) -> None:
+        """As many poses as the source holds were drawn once more; endless sources have no epochs."""
+
+    def on_evaluation(self, label: str, evaluation: Evaluation) -> Mapping[str, float] | None:
+        """An evaluation is done; return further metrics to keep with its own."""
+        return None
+
+    def on_checkpoint(self, step: int, path: Path) -> None:
+        """The state was written."""
+
+    def on_report(self, result: Mapping[str, Any], directory: Path) -> None:
+        """The run is finished and its directory is complete; ``result`` is the result object."""
+
+
+class HookSet:
+    """The hooks of a run, called one after the other.
+
+    Args:
+        hooks: by the name that messages call them.
+        on_error: "stop": a hook that raises ends the run. "drop": it is left out from then on, with a warning.
+        warn: told of a hook that was dropped.
+    """
+
+    def __init__(
+        self,
+        hooks: Mapping[str, RunHook] | None = None,
+        on_error: str = "stop",
+        warn: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self.on_error = on_error
+        self.warn = warn
+        self.dropped: dict[str, str] = {}
+        self._hooks = dict(hooks or {})
+        self._listeners: dict[str, list[str]] = {}
+
+    def listens(self, event: str) -> bool:
+        """Say whether any hook overrides this method."""
+        return bool(self._names(event))
+
+    def call(self, event: str, *arguments: object) -> list[Any]:
+        """Call a method of every hook that overrides it; return what they return.
+
+        Raises:
+            TrainingFailed: a hook raised, and the policy is to stop.
+        """
+        answers = []
+        for name in tuple(self._names(event)):
+            try:
+                answers.append(getattr(self._hooks[name], event)(*arguments))
+            except PoseplugError:
+                raise
+            except Exception as error:  # a stranger's hook may raise anything
+                self._failed(name, event, error)
+        return answers
+
+    def _names(self, event: str) -> list[str]:
+        if event not in self._listeners:
+            plain = getattr(RunHook, event)
+            self._listeners[event] = [n for n, hook in self._hooks.items() if getattr(type(hook), event) is not plain]
+        return self._listeners[event]
+
+    def _failed(self, name: str, event: str, error: Exception) -> None:
+        reason = f"Hook '{name}' failed in {event} ({type(error).__name__}: {error})"
+        if self.on_error == "stop":
+            raise TrainingFailed(f"{reason}. Leave it out, or go on without it: --hook-errors drop.") from error
+        self.dropped[name] = f"{event}: {type(error).__name__}: {error}"
+        del self._hooks[name]
+        self._listeners.clear()
+        self.warn(f"{reason}; the run goes on without it.")
