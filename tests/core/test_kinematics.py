@@ -108,6 +108,19 @@ def test_gradients_are_those_of_the_linear_maps() -> None:
     assert torch.autograd.gradcheck(lambda b, r: joints_from_bones(b, r, H36M_16), (bones, root))
 
 
+def test_forward_kinematics_has_gradients() -> None:
+    skeleton = Skeleton("y", ("a", "b", "c", "d"), ("", "a", "b", "b"))
+    turns = torch.randn(2, 3, 3, 3, dtype=torch.float64, requires_grad=True)
+    lengths = torch.rand(3, dtype=torch.float64, requires_grad=True)
+    frame = torch.randn(2, 3, 3, dtype=torch.float64, requires_grad=True)
+    root = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+
+    def pose(*inputs: torch.Tensor) -> torch.Tensor:
+        return forward_kinematics(inputs[0], inputs[1], skeleton, root_position=inputs[2], root_rotation=inputs[3])
+
+    assert torch.autograd.gradcheck(pose, (turns, lengths, root, frame))
+
+
 def test_zero_length_has_zero_gradient() -> None:
     joints = torch.zeros(1, 16, 3, requires_grad=True)
     bone_lengths(joints, H36M_16).sum().backward()

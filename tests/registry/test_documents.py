@@ -16,6 +16,7 @@ DOCUMENT = {
     "epochs": 2,
     "reference_share": 0.25,
     "protocol": "default",
+    "hook_errors": "stop",
     "source": [{"name": "bvh", "path": "x"}],
     "augmentor": [{"name": "rigid"}, {"name": "jitter", "length": 0.1}],
     "lifter": {"name": "mlp", "channels": 4},

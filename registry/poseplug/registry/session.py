@@ -79,12 +79,10 @@ def execute(
     trainer.run()
     model = run.assembly.model
     save_model(directory, model)
-    evaluations = evaluate_all(model, run.evaluations, plan.protocol)
-    for label, evaluation in evaluations.items():
-        for extra in hook_set.call("on_evaluation", label, evaluation):
-            evaluations[label] = attrs.evolve(
-                evaluations[label], metrics={**evaluations[label].metrics, **(extra or {})}
-            )
+    evaluations = {
+        label: _with_metrics_of_hooks(hook_set, label, evaluation)
+        for label, evaluation in evaluate_all(model, run.evaluations, plan.protocol).items()
+    }
     result = _result(plan, run, trainer, evaluations, catalogue, device)
     write_dataset(directory.history, result_dataset(trainer.history, evaluations, result))
     write_text(directory.result, json.dumps(result, indent=2, allow_nan=False) + "\n")
@@ -95,6 +93,13 @@ def execute(
 def evaluate_all(model: LiftingModel, sources: Mapping[str, PoseSource], protocol: Protocol) -> dict[str, Evaluation]:
     """Evaluate a model on each source."""
     return {label: evaluate(model, source, protocol) for label, source in sources.items()}
+
+
+def _with_metrics_of_hooks(hooks: HookSet, label: str, evaluation: Evaluation) -> Evaluation:
+    metrics = dict(evaluation.metrics)
+    for extra in hooks.call("on_evaluation", label, evaluation):
+        metrics |= extra or {}
+    return attrs.evolve(evaluation, metrics=metrics)
 
 
 def _result(
