@@ -1,3 +1,5 @@
+"""Fixtures that every distribution of the workspace tests with."""
+
 import pytest
 from typer.testing import CliRunner
 
