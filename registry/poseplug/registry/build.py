@@ -13,32 +13,18 @@ from poseplug.core.engine import Training, steps_of_epochs
 from poseplug.core.errors import PoseplugError
 from poseplug.core.experiment import LISTED_PARTS, SINGLE_PARTS, ComponentSpec, Experiment
 from poseplug.core.hooks import ERROR_POLICIES, RunHook
-from poseplug.core.interfaces import BuildContext, Component, FiniteSource, PoseSource
+from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
 from poseplug.core.model import LiftingModel
 from poseplug.core.protocol import Protocol, lookup
 from poseplug.core.runtime import seed_everything
 from poseplug.core.skeleton import Skeleton
 from poseplug.core.sources import Mixture, random_share
+from poseplug.registry import defaults
 from poseplug.registry.catalogue import Catalogue
 from poseplug.registry.documents import Document, to_document, to_experiment
+from poseplug.registry.parts import Part, construct, find_part
 from poseplug.registry.specs import parse_spec
 from poseplug.registry.structure import structure, unstructure
-
-DEFAULT_SOURCE = "builtin"
-DEFAULT_LIFTER = "mlp"
-
-
-@attrs.frozen
-class Part:
-    """A component that was found and whose settings are good, ready to be constructed."""
-
-    name: str
-    component: type[Component]
-    config: Any
-
-    def spec(self) -> ComponentSpec:
-        """Return the part with every setting spelt out."""
-        return ComponentSpec(self.name, unstructure(self.config))
 
 
 @attrs.frozen
@@ -67,23 +53,13 @@ class Plan:
         return {name.partition(".")[2]: part for name, part in self.parts.items() if name.partition(".")[0] == prefix}
 
 
-def find_part(catalogue: Catalogue, kind: str, spec: ComponentSpec) -> Part:
-    """Look a component up and read its settings.
-
-    Raises:
-        PoseplugError: no such component, or settings that it does not have or allow.
-    """
-    component = catalogue.find(kind, spec.name).load()
-    return Part(spec.name, component, structure(component.Config, spec.settings, f"{kind} '{spec.name}'"))
-
-
 def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     """Check a document and spell out all its defaults, without building anything.
 
     Raises:
         PoseplugError: everything that is wrong with names, settings and the combination, in one message.
     """
-    document = {"source": [{"name": DEFAULT_SOURCE}], "lifter": {"name": DEFAULT_LIFTER}, **document}
+    document = {"source": [{"name": defaults.SOURCE}], "lifter": {"name": defaults.LIFTER}, **document}
     problems: list[str] = []
     parts: dict[str, Part] = {}
     asked = to_experiment({"objective": {"name": "?"}, **document})
@@ -99,7 +75,7 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     problems += _run_setting_problems(asked)
     if problems:
         raise PoseplugError("\n".join(dict.fromkeys(problems)))
-    _add_defaults(parts, catalogue)
+    defaults.add_defaults(parts, asked, catalogue)
     _check_fit(parts)
     listed: dict[str, Any] = {
         key: tuple(p.spec() for s, p in parts.items() if s.startswith(f"{key}.")) for key in LISTED_PARTS
@@ -142,25 +118,6 @@ def _run_setting_problems(experiment: Experiment) -> list[str]:
     if epochs is not None and (type(epochs) is not int or epochs < 1):
         problems.append(f"the experiment, setting 'epochs': expected a whole number of at least 1, got {epochs!r}")
     return problems
-
-
-def _add_defaults(parts: dict[str, Part], catalogue: Catalogue) -> None:
-    """Fill in what the user left to us: the objective, the reference where one is needed, the evaluation."""
-    if "objective" not in parts:
-        lifter: Any = parts["lifter"].component
-        parts["objective"] = find_part(catalogue, "objective", ComponentSpec(lifter.default_objective))
-    sources = [part for slot, part in parts.items() if slot.startswith("source.")]
-    needs_reference = "reweighter" in parts or any(getattr(s.component, "needs_reference", False) for s in sources)
-    if needs_reference and "reference" not in parts:
-        parts["reference"] = find_part(catalogue, "source", ComponentSpec(DEFAULT_SOURCE))
-    if not any(slot.startswith("eval.") for slot in parts):
-        real = parts.get("reference", sources[0])
-        fields = {field.name for field in attrs.fields(type(real.config))}
-        if "split" in fields:
-            spec = ComponentSpec(real.name, {**unstructure(real.config), "split": "test"})
-        else:
-            spec = ComponentSpec(DEFAULT_SOURCE, {"split": "test"})
-        parts[f"eval.{spec.name}"] = find_part(catalogue, "source", spec)
 
 
 def _check_fit(parts: Mapping[str, Part]) -> None:
@@ -254,12 +211,6 @@ def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource
     for label, evaluation in evaluations.items():
         _same_skeleton(context.layout, evaluation.skeleton, f"evaluation '{label}'")
     return evaluations
-
-
-def construct(part: Part, context: BuildContext) -> Any:
-    """Return an instance of a part's component."""
-    factory: Callable[[Any, BuildContext], Component] = part.component
-    return factory(part.config, context)
 
 
 def _nested_builder(context: BuildContext, catalogue: Catalogue) -> Callable[[str, str], Any]:

@@ -21,9 +21,10 @@ from poseplug.core.protocol import Protocol, lookup
 from poseplug.core.results import result_dataset, result_object, write_dataset
 from poseplug.core.rundir import RunDirectory
 from poseplug.core.skeleton import Skeleton
-from poseplug.registry.build import Plan, Run, build, build_evaluations, construct, make_plan
+from poseplug.registry.build import Plan, Run, build, build_evaluations, make_plan
 from poseplug.registry.catalogue import Catalogue
 from poseplug.registry.documents import Document, read_document, write_document
+from poseplug.registry.parts import construct
 
 
 def rehearse(plan: Plan, catalogue: Catalogue, device: torch.device) -> None:

@@ -85,7 +85,7 @@ def _value(field: attrs.Attribute[Any], given: Any) -> Any:
         value = _converter.structure(raw, _annotation(field))
     except Exception:  # cattrs wraps what the hooks raise in its own groups
         raise _WrongType(f"expected {type_name(_annotation(field))}, got {given!r}") from None
-    if field.metadata.get("path") and isinstance(value, str):
+    if field.metadata.get("path") and isinstance(value, str) and value:
         value = str(Path(value).expanduser().absolute())
     if field.validator is not None:
         field.validator(None, field, value)

@@ -1,0 +1,66 @@
+"""What a run gets where the user has said nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from poseplug.core.experiment import ComponentSpec, Experiment
+from poseplug.registry.catalogue import Catalogue
+from poseplug.registry.parts import Part, find_part
+from poseplug.registry.structure import unstructure
+
+SOURCE = "builtin"
+LIFTER = "mlp"
+
+
+def add_defaults(parts: dict[str, Part], asked: Experiment, catalogue: Catalogue) -> None:
+    """Fill in the objective, the reference where one is needed, and the evaluation.
+
+    Args:
+        parts: the parts by slot; added to.
+        asked: what the user asked for.
+        catalogue: where the parts come from.
+    """
+    if "objective" not in parts:
+        lifter: Any = parts["lifter"].component
+        parts["objective"] = find_part(catalogue, "objective", ComponentSpec(lifter.default_objective))
+    sources = [part for slot, part in parts.items() if slot.startswith("source.")]
+    needs_reference = "reweighter" in parts or any(getattr(s.component, "needs_reference", False) for s in sources)
+    if needs_reference and "reference" not in parts:
+        parts["reference"] = find_part(catalogue, "source", ComponentSpec(SOURCE))
+    real = parts.get("reference", sources[0])
+    if not asked.eval:
+        spec = ComponentSpec(real.name, unstructure(real.config)) if _splits(real) else ComponentSpec(SOURCE)
+        parts[f"eval.{spec.name}"] = find_part(catalogue, "source", spec)
+    trained_on = [*sources, *([parts["reference"]] if "reference" in parts else [])]
+    for slot in [slot for slot in parts if slot.startswith("eval.")]:
+        given = asked.eval[slot.removeprefix("eval.")].settings if asked.eval else {}
+        if "split" not in given:
+            parts[slot] = _unseen(parts[slot], trained_on)
+
+
+def _unseen(part: Part, trained_on: Iterable[Part]) -> Part:
+    """Return an evaluation's source with the poses that the run does not train on: the test split of data that it
+    trains on, all of other data.
+    """
+    splits = _splits(part)
+    split = "test" if any(_same_data(part, other) for other in trained_on) else "all"
+    if split not in splits:
+        return part
+    return attrs.evolve(part, config=attrs.evolve(part.config, split=split))
+
+
+def _splits(part: Part) -> tuple[str, ...]:
+    """Return the values that a source's setting "split" can take; none where it has no such setting."""
+    fields = {field.name: field for field in attrs.fields(type(part.config))}
+    return tuple(fields["split"].metadata.get("choices", ())) if "split" in fields else ()
+
+
+def _same_data(one: Part, other: Part) -> bool:
+    if one.component is not other.component:
+        return False
+    paths = [field.name for field in attrs.fields(type(one.config)) if field.metadata.get("path")]
+    return all(getattr(one.config, name) == getattr(other.config, name) for name in paths)
