@@ -76,7 +76,7 @@ class FKGenerator(PoseSource):
     The rows of a batch come in no temporal order, and up to 4,096 of them come from as many gaps between key frames.
     Larger batches take several frames from each gap, up to all ``inter_frames``. Every pose is wholly in view of the
     camera of one of its action's seeds: a body that would not be is moved back or sideways by the least that brings its
-    bounding box into the image. Cameras keep their extrinsics, and the body is turned about the vertical of their world.
+    bounding box into the image. Cameras keep their extrinsics, and the body is turned about their world's vertical.
     """
 
     Config = FKGeneratorConfig
