@@ -93,15 +93,16 @@ def test_only_the_mlp_has_hidden_biases(build):
 
 
 def test_start_of_the_perceptrons(build):
-    """Kaiming-normal weights in the mlp, PyTorch's uniform default of +-1/sqrt(inputs) in videopose."""
-    mlp, videopose = build("mlp"), build("videopose")
+    """Kaiming-normal weights in the mlp, PyTorch's uniform default of +-1/sqrt(inputs) in videopose or if asked for."""
+    mlp, others = build("mlp"), (build("videopose"), build("mlp", initial="uniform"))
     for layer in ("expand.linear", "blocks.0.first.linear", "shrink"):
         inputs = mlp.net.get_submodule(layer).in_features
-        normal, uniform = mlp.net.get_submodule(layer).weight, videopose.net.get_submodule(layer).weight
+        normal = mlp.net.get_submodule(layer).weight
         assert normal.std().item() == pytest.approx(math.sqrt(2 / inputs), rel=0.02)
         assert normal.abs().max() > 3 * math.sqrt(2 / inputs)
-        assert uniform.abs().max().item() == pytest.approx(1 / math.sqrt(inputs), rel=0.01)
-        assert uniform.std().item() == pytest.approx(1 / math.sqrt(3 * inputs), rel=0.02)
+        for uniform in (other.net.get_submodule(layer).weight for other in others):
+            assert uniform.abs().max().item() == pytest.approx(1 / math.sqrt(inputs), rel=0.01)
+            assert uniform.std().item() == pytest.approx(1 / math.sqrt(3 * inputs), rel=0.02)
 
 
 def smallest(name):

@@ -22,6 +22,12 @@ class MLPConfig:
     channels: int = setting(1024, "width of the hidden layers", minimum=1)
     blocks: int = setting(2, "number of residual blocks, two layers each", minimum=0)
     dropout: float = setting(0.25, "dropout probability after every hidden layer", minimum=0, maximum=1)
+    initial: str = setting(
+        "kaiming",
+        "initial weights: 'kaiming' normal as in the papers' code, or PyTorch's 'uniform' ones, which are smaller by "
+        "2.4 and learn faster in short runs",
+        choices=("kaiming", "uniform"),
+    )
 
 
 class MLP(Lifter):
@@ -35,7 +41,7 @@ class MLP(Lifter):
             context.layout, config.channels, config.blocks, config.dropout, bias=True, device=context.device
         )
         for module in self.modules():
-            if isinstance(module, nn.Linear):
+            if isinstance(module, nn.Linear) and config.initial == "kaiming":
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, joints_2d: Tensor, **inputs: Any) -> Tensor:
