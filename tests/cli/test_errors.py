@@ -175,6 +175,6 @@ def test_a_dry_run_writes_nothing(poseplug, tmp_path):
     result = poseplug("run", *NARROW, "--source", "fk_generator", "--reweight", "cips", "--dry-run", "--json")
     assert result.exit_code == 0
     document = json.loads(result.stdout)
-    assert document["lifter"] == {"name": "mlp", "channels": 8, "blocks": 1, "dropout": 0.25}
+    assert document["lifter"] == {"name": "mlp", "channels": 8, "blocks": 1, "dropout": 0.25, "initial": "kaiming"}
     assert document["reference"]["name"] == "builtin"
     assert not list(tmp_path.iterdir())

@@ -97,7 +97,7 @@ def test_settings_come_from_recipe_file_flags_and_set_in_this_order(poseplug, tm
     assert found["source"][0]["name"] == "fk_generator"
     assert found["steps"] == 9
     assert found["seed"] == 6
-    assert found["lifter"] == {"name": "mlp", "channels": 4, "blocks": 1, "dropout": 0.25}
+    assert found["lifter"] == {"name": "mlp", "channels": 4, "blocks": 1, "dropout": 0.25, "initial": "kaiming"}
     without = poseplug("run", *arguments, "--reweight", "none", "--batch-size", "8", "--dry-run", "--json")
     assert "reweighter" not in json.loads(without.stdout)
 

@@ -230,9 +230,9 @@ def test_a_trained_augmentor_learns_and_leaves_the_lifter_alone():
     seen = []
     real_update = trainer._roles["augmentor0"].update
 
-    def update(losses):
+    def update(losses, **options):
         seen.append((weights(assembly)["model.lifter.norm.running_mean"], lifter.training, losses))
-        real_update(losses)
+        real_update(losses, **options)
 
     trainer._roles["augmentor0"].update = update
     batches = lifter.norm.num_batches_tracked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from poseplug.core.hooks import HookSet
 from poseplug.core.interfaces import Component, FiniteSource, Lifter, PoseSource
 from poseplug.core.roles import SCHEDULES, Role
 from poseplug.core.runtime import PRECISIONS, autocast, set_matmul_precision
+from poseplug.core.schedule import Phase, Schedule
 from poseplug.core.settings import setting
 from poseplug.core.step import AugmentedSource, StepRunner
 
@@ -49,6 +50,7 @@ class Trainer:
         device: where everything lives.
         checkpoint: the file to keep the state in; None keeps none.
         hooks: told what happens.
+        phases: what each step trains; none means that every step trains everything.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Trainer:
         device: torch.device,
         checkpoint: Path | None = None,
         hooks: HookSet | None = None,
+        phases: Sequence[Phase] = (),
     ) -> None:
         self.assembly = assembly
         self.training = training
@@ -71,6 +74,7 @@ class Trainer:
         self._saved_step: int | None = None
         self._generator = torch.Generator(device).manual_seed(training.seed)
         self._modules = assembly.modules()
+        self._schedule = Schedule(phases, training.steps)
         self._stage = 0
         assembly.model.lifter.enter_stage(0)
         self._roles = self._make_roles()
@@ -101,7 +105,8 @@ class Trainer:
         began, before = time.perf_counter(), self.seconds
         while self.step < self.training.steps:
             self._enter_stage()
-            losses = self._runner.run(self.step, self.step / self.training.steps)
+            moment = self._schedule.at(self.step)
+            losses = self._runner.run(self.step, self.step / self.training.steps, moment)
             self.step += 1
             self.history.add(self.step, losses)
             if self.hooks.listens("on_step"):
@@ -142,11 +147,11 @@ class Trainer:
             modules["root"] = self.assembly.model.root
         modules |= {f"augmentor{i}": m for i, m in enumerate(self.assembly.augmentors)}
         modules |= {f"discriminator{i}": m for i, m in enumerate(self.assembly.discriminators.values())}
-        return {name: self._make_role(module) for name, module in modules.items() if trainable(module)}
+        return {name: self._make_role(name, module) for name, module in modules.items() if trainable(module)}
 
-    def _make_role(self, module: nn.Module) -> Role:
+    def _make_role(self, name: str, module: nn.Module) -> Role:
         assert isinstance(module, Component)
-        steps = self.training.steps
+        steps = self._schedule.updates(name.rstrip("0123456789"))
         if isinstance(module, Lifter):
             steps = -(-steps // module.num_stages)
         return Role(
@@ -165,7 +170,7 @@ class Trainer:
         while self._stage < due:
             self._stage += 1
             lifter.enter_stage(self._stage)
-            self._roles["lifter"] = self._make_role(lifter)
+            self._roles["lifter"] = self._make_role("lifter", lifter)
 
     # ---------------------------------------------------------------- state
 
@@ -184,7 +189,7 @@ class Trainer:
         tensors = under("modules", self._modules.state_dict()) | under("history", self.history.tensors())
         for name, role in self._roles.items():
             tensors |= under(f"roles/{name}", role.tensors())
-        tensors |= under("random", self._random_state())
+        tensors |= under("random", self._random_state()) | under("kept", self._runner.kept.tensors())
         settings = {name: role.settings() for name, role in self._roles.items()}
         save_tensors(self.checkpoint, tensors, {"step": self.step, "seconds": self.seconds, "roles": settings})
         self._saved_step = self.step
@@ -208,6 +213,7 @@ class Trainer:
         except (KeyError, RuntimeError, ValueError) as error:
             raise PoseplugError(f"'{self.checkpoint}' does not belong to a run of these parts: {error}") from error
         self.history.load(from_under("history", tensors))
+        self._runner.kept.load(from_under("kept", tensors), self.device)
         self._set_random_state(from_under("random", tensors))
         self._saved_step = self.step
 

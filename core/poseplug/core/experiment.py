@@ -22,7 +22,11 @@ class ComponentSpec:
 
 @attrs.frozen(kw_only=True)
 class Experiment:
-    """The parts of a run. A reference is a source; ``eval`` holds sources by the name of their results."""
+    """The parts of a run, and what else it is made of.
+
+    A reference is a source; ``eval`` holds sources by the name of their results; ``pretrained`` is the directory of a
+    finished run whose model this one starts from; ``phase`` holds the settings of each phase of the schedule.
+    """
 
     source: tuple[ComponentSpec, ...]
     lifter: ComponentSpec
@@ -38,6 +42,8 @@ class Experiment:
     protocol: str = "default"
     hook_errors: str = "stop"
     epochs: int | None = None
+    pretrained: str = ""
+    phase: tuple[Mapping[str, Any], ...] = ()
     training: Mapping[str, Any] = attrs.field(factory=dict)
 
     def components(self) -> dict[str, str]:

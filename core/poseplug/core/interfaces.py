@@ -119,10 +119,14 @@ class Augmentation:
     Attributes:
         batch: the poses to train on, N or more.
         stages: named poses along the way that discriminators may judge ("bones": after the bone operators, ...).
+        real: the poses that count as real beside these, where they are not those that were augmented.
+        accepted: [N] bool, which poses are fit to be kept for training; None accepts all.
     """
 
     batch: PoseBatch
     stages: Mapping[str, PoseBatch] = attrs.field(factory=dict)
+    real: PoseBatch | None = None
+    accepted: Tensor | None = None
 
 
 @attrs.frozen
@@ -134,12 +138,14 @@ class AugmentorFeedback:
         realism: for each discriminator its scores on the stage of the augmentation that it judges.
         lift: the lifter under training, frozen: batch -> root-relative joints [N, J, 3].
         progress: share of the training that is done, 0 to 1.
+        cycle: the schedule's cycle, counted from 1.
     """
 
     source: PoseBatch
     realism: Mapping[str, Tensor]
     lift: Callable[[PoseBatch], Tensor]
     progress: float
+    cycle: int = 1
 
 
 class Augmentor(Component, nn.Module, ABC):
@@ -232,6 +238,10 @@ class Discriminator(Component, nn.Module, ABC):
     @abstractmethod
     def realism(self, fake: Tensor) -> Tensor:
         """Return the scalar that trains what makes the fakes, from the scores on them."""
+
+    def real(self, batch: PoseBatch, generator: torch.Generator) -> PoseBatch:
+        """Return the poses to learn from as real: these, or further ones that the discriminator brings along."""
+        return batch
 
     def remember(self, fake: PoseBatch, generator: torch.Generator) -> PoseBatch:
         """Return the fakes to learn from: these, or a mixture with earlier ones (replay pool, kept in buffers)."""

@@ -43,8 +43,13 @@ class Role:
         """Say whether this step updates the module."""
         return step % self.every == 0
 
-    def update(self, losses: Mapping[str, Loss], groups: Mapping[str, list[nn.Parameter]] | None = None) -> None:
-        """Take one optimiser step down the sum of the losses.
+    def update(
+        self,
+        losses: Mapping[str, Loss],
+        groups: Mapping[str, list[nn.Parameter]] | None = None,
+        lr_factor: float = 1.0,
+    ) -> None:
+        """Take one optimiser step down the sum of the losses, at the scheduled learning rate times ``lr_factor``.
 
         A loss that is a mapping trains each of the named parameter groups with its own scalar and no other.
         """
@@ -58,8 +63,18 @@ class Role:
             torch.stack(shared).sum().backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
         if self.clip_norm > 0:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
-        self.optimiser.step()
+        with self._scaled(lr_factor):
+            self.optimiser.step()
         self.scheduler.step()
+
+    @contextmanager
+    def _scaled(self, factor: float) -> Iterator[None]:
+        rates = [group["lr"] for group in self.optimiser.param_groups]
+        for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * factor
+        yield
+        for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the optimiser's state tensors under flat names."""

@@ -15,7 +15,9 @@ from poseplug.core.batch import PoseBatch
 from poseplug.core.hooks import HookSet
 from poseplug.core.inputs import gather_inputs
 from poseplug.core.interfaces import Augmentation, AugmentorFeedback, Loss, PoseSource, Step
+from poseplug.core.kept import KeptPoses
 from poseplug.core.roles import Role, frozen
+from poseplug.core.schedule import Moment, Phase
 
 
 class StepRunner:
@@ -45,22 +47,51 @@ class StepRunner:
         self.generator = generator
         self.autocast = autocast
         self.hooks = hooks
+        self.kept = KeptPoses(assembly.source.skeleton)
 
-    def run(self, index: int, progress: float) -> dict[str, Tensor]:
+    def run(self, index: int, progress: float, moment: Moment) -> dict[str, Tensor]:
         """Take step ``index`` and return its named losses and logs, detached, on the device."""
-        parts = self.assembly
+        parts, phase = self.assembly, moment.phase
         drawn = parts.source.sample(self.batch_size, self.generator)
         reference = None
         if parts.uses_reference and parts.reference is not None:
             reference = parts.reference.sample(self.batch_size, self.generator)
-        augmentations = apply_augmentors(parts, drawn, self.generator)
-        poses = _detached(augmentations[-1].batch) if augmentations else drawn
+        augmentations = apply_augmentors(parts, drawn, self.generator) if self._augments(phase) else []
+        if phase.keep and augmentations:
+            self.kept.add(augmentations[-1])
+        logs: dict[str, Tensor] = {}
+        fakes: dict[str, PoseBatch] = {}
+        poses = self._poses(phase, drawn, augmentations)
         if self.hooks.listens("on_batch"):
             replaced = [batch for batch in self.hooks.call("on_batch", index + 1, poses) if batch is not None]
             poses = replaced[-1] if replaced else poses
-        logs: dict[str, Tensor] = {}
-        fakes: dict[str, PoseBatch] = {}
+        if "lifter" in phase.trains:
+            logs |= self._train_lifter(poses, reference, fakes, progress, phase)
+        if "root" in phase.trains and "root" in self.roles:
+            logs |= self._train_root(poses, phase)
+        real = drawn if reference is None else reference
+        if "augmentor" in phase.trains:
+            logs |= self._train_augmentors(index, drawn, augmentations, fakes, progress, moment)
+        if "discriminator" in phase.trains:
+            own = [augmentation.real for augmentation in augmentations if augmentation.real is not None]
+            logs |= self._train_discriminators(index, own[-1] if own else real, fakes, phase)
+        return {name: value.detach() for name, value in logs.items()}
 
+    def _augments(self, phase: Phase) -> bool:
+        """Whether a phase has any use for augmented poses."""
+        trained = {"augmentor", "discriminator"} & set(phase.trains)
+        return phase.poses == "augmented" or phase.keep or bool(trained and self.assembly.discriminators)
+
+    def _poses(self, phase: Phase, drawn: PoseBatch, augmentations: list[Augmentation]) -> PoseBatch:
+        """Return what the lifter trains on; where no pose was accepted to be kept, drawn ones."""
+        if phase.poses == "kept":
+            return self.kept.sample(self.batch_size, self.generator) or drawn
+        return _detached(augmentations[-1].batch) if augmentations and phase.poses == "augmented" else drawn
+
+    def _train_lifter(
+        self, poses: PoseBatch, reference: PoseBatch | None, fakes: dict[str, PoseBatch], progress: float, phase: Phase
+    ) -> dict[str, Tensor]:
+        parts, logs = self.assembly, dict[str, Tensor]()
         weights = None
         if parts.reweighter is not None and reference is not None:
             with torch.no_grad():
@@ -77,13 +108,8 @@ class StepRunner:
             progress=progress,
         )
         losses = parts.objective.loss(step)
-        self.roles["lifter"].update(losses, parts.model.lifter.parameter_groups())
-        logs |= _flat(losses)
-        if "root" in self.roles:
-            logs |= self._train_root(poses)
-        logs |= self._train_augmentors(index, drawn, augmentations, fakes, progress)
-        logs |= self._train_discriminators(index, drawn if reference is None else reference, fakes)
-        return {name: value.detach() for name, value in logs.items()}
+        self.roles["lifter"].update(losses, parts.model.lifter.parameter_groups(), phase.lr_factor)
+        return logs | _flat(losses)
 
     def _visible(self, batch: PoseBatch) -> PoseBatch:
         """What the objective may see: an objective that needs no 3D labels is never shown any."""
@@ -104,11 +130,11 @@ class StepRunner:
                 fakes[name] = _detached(batch)
         return scores
 
-    def _train_root(self, poses: PoseBatch) -> dict[str, Tensor]:
+    def _train_root(self, poses: PoseBatch, phase: Phase) -> dict[str, Tensor]:
         root = self.assembly.model.root
         assert root is not None
         losses = root.loss(poses, **gather_inputs(root.reads, poses))
-        self.roles["root"].update(losses)
+        self.roles["root"].update(losses, lr_factor=phase.lr_factor)
         return {f"root/{name}": value for name, value in losses.items()}
 
     def _train_augmentors(
@@ -118,6 +144,7 @@ class StepRunner:
         augmentations: list[Augmentation],
         fakes: dict[str, PoseBatch],
         progress: float,
+        moment: Moment,
     ) -> dict[str, Tensor]:
         logs: dict[str, Tensor] = {}
         for i, (augmentor, augmentation) in enumerate(zip(self.assembly.augmentors, augmentations, strict=True)):
@@ -131,9 +158,13 @@ class StepRunner:
                     with frozen(discriminator):
                         realism[name] = discriminator.realism(discriminator(judged))
                     fakes[name] = _detached(judged)
-                losses = augmentor.loss(augmentation, AugmentorFeedback(drawn, realism, self._relative_lift, progress))
+                source = drawn if augmentation.real is None else augmentation.real
+                feedback = AugmentorFeedback(source, realism, self._relative_lift, progress, moment.cycle)
+                losses = augmentor.loss(augmentation, feedback)
                 if role.due(index):
-                    role.update(losses)
+                    role.update(losses, lr_factor=moment.phase.lr_factor)
+            if augmentation.accepted is not None:
+                logs[f"augmentor{i}/accepted"] = augmentation.accepted.float().mean()
             logs |= {f"augmentor{i}/{name}": value for name, value in losses.items()}
         return logs
 
@@ -142,14 +173,17 @@ class StepRunner:
         root = self.assembly.model.skeleton.root
         return joints - joints[:, root : root + 1]
 
-    def _train_discriminators(self, index: int, real: PoseBatch, fakes: dict[str, PoseBatch]) -> dict[str, Tensor]:
+    def _train_discriminators(
+        self, index: int, real: PoseBatch, fakes: dict[str, PoseBatch], phase: Phase
+    ) -> dict[str, Tensor]:
         logs = {}
         for i, (name, discriminator) in enumerate(self.assembly.discriminators.items()):
             role = self.roles[f"discriminator{i}"]
             if name in fakes and role.due(index):
                 fake = discriminator.remember(fakes[name], self.generator)
-                loss = discriminator.loss(discriminator(real), discriminator(fake))
-                role.update({"loss": loss})
+                genuine = discriminator.real(real, self.generator)
+                loss = discriminator.loss(discriminator(genuine), discriminator(fake))
+                role.update({"loss": loss}, lr_factor=phase.lr_factor)
                 logs[f"discriminator/{name}"] = loss
         return logs
 

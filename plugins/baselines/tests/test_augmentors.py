@@ -46,6 +46,20 @@ def test_share_zero_changes_nothing(augment, poses, cls, origins):
 
 
 @BOTH
+def test_batches_change_as_a_whole_if_asked_for(augment, poses, cls):
+    batch = poses(20)
+    shares = {"pose": [], "batch": []}
+    for mixing, found in shares.items():
+        for seed in range(60):
+            moved = augment(cls, batch, seed, mixing=mixing).joints_3d != batch.joints_3d
+            found.append(float(moved.any(-1).any(-1).float().mean()))
+    assert set(shares["batch"]) == {0.0, 1.0}
+    assert 15 < sum(shares["batch"]) < 45
+    assert 0.4 < sum(shares["pose"]) / 60 < 0.6
+    assert all(0 < share < 1 for share in shares["pose"])
+
+
+@BOTH
 def test_batch_given_stays_as_it_is(augment, poses, cls):
     batch = poses(50)
     before = snapshot(batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -17,6 +18,7 @@ from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
 from poseplug.core.model import LiftingModel
 from poseplug.core.protocol import Protocol, lookup
 from poseplug.core.runtime import seed_everything
+from poseplug.core.schedule import Phase
 from poseplug.core.skeleton import Skeleton
 from poseplug.core.sources import Mixture, random_share
 from poseplug.registry import defaults
@@ -36,12 +38,14 @@ class Plan:
         training: the engine's settings.
         protocol: how results are measured.
         parts: by slot: "lifter", "source.0", "eval.LABEL", ...
+        phases: of the schedule; none trains everything at every step.
     """
 
     experiment: Experiment
     training: Training
     protocol: Protocol
     parts: Mapping[str, Part]
+    phases: tuple[Phase, ...] = ()
 
     @property
     def document(self) -> Document:
@@ -72,6 +76,7 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
             problems.append(str(error))
     training = _collect(problems, lambda: structure(Training, asked.training, "the experiment"))
     protocol = _collect(problems, lambda: lookup(asked.protocol))
+    phases = [_collect(problems, partial(structure, Phase, phase, "a phase")) for phase in asked.phase]
     problems += _run_setting_problems(asked)
     if problems:
         raise PoseplugError("\n".join(dict.fromkeys(problems)))
@@ -82,8 +87,10 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     }
     single: dict[str, Any] = {key: parts[key].spec() for key in SINGLE_PARTS if key in parts}
     evaluations = {slot.removeprefix("eval."): p.spec() for slot, p in parts.items() if slot.startswith("eval.")}
-    resolved = attrs.evolve(asked, **listed, **single, eval=evaluations, training=unstructure(training))
-    return Plan(resolved, training, protocol, parts)
+    described = tuple(unstructure(phase) for phase in phases)
+    training_settings = unstructure(training)
+    resolved = attrs.evolve(asked, **listed, **single, eval=evaluations, training=training_settings, phase=described)
+    return Plan(resolved, training, protocol, parts, tuple(phases))
 
 
 def _slots(experiment: Experiment) -> Iterator[tuple[str, str, ComponentSpec]]:
@@ -115,6 +122,8 @@ def _run_setting_problems(experiment: Experiment) -> list[str]:
     if experiment.hook_errors not in ERROR_POLICIES:
         policies = " or ".join(ERROR_POLICIES)
         problems.append(f"the experiment, setting 'hook_errors': expected {policies}, got {experiment.hook_errors!r}")
+    if type(experiment.pretrained) is not str:
+        problems.append(f"the experiment, setting 'pretrained': expected a folder, got {experiment.pretrained!r}")
     if epochs is not None and (type(epochs) is not int or epochs < 1):
         problems.append(f"the experiment, setting 'epochs': expected a whole number of at least 1, got {epochs!r}")
     return problems

@@ -20,7 +20,7 @@ from poseplug.core.files import write_text
 
 Document = dict[str, Any]
 # Facts of an experiment that are neither a part nor a training setting.
-RUN_SETTINGS = ("reference_share", "protocol", "epochs", "hook_errors")
+RUN_SETTINGS = ("reference_share", "protocol", "epochs", "hook_errors", "pretrained")
 
 
 def read_document(path: Path) -> Document:
@@ -75,13 +75,14 @@ def set_value(document: Document, assignment: str) -> Document:
         )
     if len(path) == 1:
         return {**document, path[0]: value.strip()}
-    if path[0] not in (*SINGLE_PARTS, *LISTED_PARTS, "eval"):
-        hint = did_you_mean(path[0], (*SINGLE_PARTS, *LISTED_PARTS, "eval"))
+    known = (*SINGLE_PARTS, *LISTED_PARTS, "eval", "phase")
+    if path[0] not in known:
+        hint = did_you_mean(path[0], known)
         raise PoseplugError(f"--set {key}: an experiment has no part '{path[0]}'.{hint}")
     part = document.get(path[0])
     if not part:
         raise PoseplugError(f"--set {key}: this experiment has no {path[0]}; choose one with its own flag first.")
-    if isinstance(part, list):
+    if isinstance(part, list):  # phases too
         number, setting = _numbered(path, part, key)
         replaced: Any = [{**t, setting: value.strip()} if i == number else t for i, t in enumerate(part)]
     elif path[0] == "eval":
@@ -121,6 +122,10 @@ def to_experiment(document: Document) -> Experiment:
     if not isinstance(evaluations, dict):
         raise PoseplugError("'eval' in an experiment is a table of tables: write [eval.LABEL].")
     parts["eval"] = {label: _spec(entry, f"eval.{label}") for label, entry in evaluations.items()}
+    phases = document.get("phase", [])
+    if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
+        raise PoseplugError("'phase' in an experiment is a list of tables: write [[phase]].")
+    parts["phase"] = tuple(phases)
     settings = {k: v for k, v in document.items() if k not in parts and k not in RUN_SETTINGS and k != "eval"}
     return Experiment(**parts, **{k: document[k] for k in RUN_SETTINGS if k in document}, training=settings)
 
@@ -134,7 +139,9 @@ def _spec(entry: Any, where: str) -> ComponentSpec:
 def to_document(experiment: Experiment) -> Document:
     """Return the document that describes an experiment."""
     document: Document = dict(experiment.training)
-    document |= {key: getattr(experiment, key) for key in RUN_SETTINGS if getattr(experiment, key) is not None}
+    document |= {key: getattr(experiment, key) for key in RUN_SETTINGS if getattr(experiment, key) not in (None, "")}
+    if experiment.phase:
+        document["phase"] = [dict(phase) for phase in experiment.phase]
     for key in SINGLE_PARTS:
         if getattr(experiment, key) is not None:
             document[key] = table(getattr(experiment, key))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -34,7 +35,7 @@ def rehearse(plan: Plan, catalogue: Catalogue, device: torch.device) -> None:
         PoseplugError: what ``execute`` would raise for this plan.
     """
     run = build(plan, catalogue, device)
-    Trainer(run.assembly, attrs.evolve(run.training, steps=1, batch_size=2), device).run()
+    Trainer(run.assembly, attrs.evolve(run.training, steps=1, batch_size=2), device, phases=plan.phases).run()
 
 
 def execute(
@@ -66,7 +67,9 @@ def execute(
     """
     run = build(plan, catalogue, device)
     hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.experiment.hook_errors, warn)
-    trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, hook_set)
+    if plan.experiment.pretrained and not resume:
+        take_weights(RunDirectory(Path(plan.experiment.pretrained)), run.assembly.model)
+    trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, hook_set, plan.phases)
     if resume:
         if directory.checkpoint.exists():
             trainer.load()
@@ -143,6 +146,25 @@ def save_model(directory: RunDirectory, model: LiftingModel) -> None:
     skeleton = attrs.asdict(model.skeleton, recurse=False)
     facts = {**skeleton, "parts": dict(model.skeleton.parts), "rest": dict(model.skeleton.rest)}
     save_tensors(directory.model, under("model", model.state_dict()), {"skeleton": facts})
+
+
+def take_weights(directory: RunDirectory, model: LiftingModel) -> None:
+    """Start a model from the weights of a finished run.
+
+    Raises:
+        PoseplugError: there is no finished run, or its model has another skeleton or other parts.
+    """
+    directory.check_run()
+    tensors, facts = load_tensors(directory.model)
+    if skeleton_from(facts["skeleton"]) != model.skeleton:
+        raise PoseplugError(
+            f"'pretrained': the model in '{directory.path}' is for skeleton '{facts['skeleton']['name']}', and this "
+            f"run has '{model.skeleton.name}'."
+        )
+    try:
+        model.load_state_dict(from_under("model", tensors))
+    except RuntimeError as error:
+        raise PoseplugError(f"'pretrained': the model in '{directory.path}' is not like this run's: {error}") from error
 
 
 def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device) -> tuple[Plan, LiftingModel]:

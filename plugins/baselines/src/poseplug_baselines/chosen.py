@@ -1,4 +1,4 @@
-"""Changing some poses of a batch and leaving the others exactly as they are."""
+"""Changing some poses, or some batches, and leaving the others exactly as they are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from torch import Tensor
 
 from poseplug.core.batch import PoseBatch
 from poseplug.core.camera import Camera
+
+
+MIXINGS = ("pose", "batch")
+MIXING = "what is drawn against the share: each pose by itself, or the batch as a whole (every second batch, say)"
+
+
+def choose(n: int, share: float, mixing: str, generator: torch.Generator) -> Tensor:
+    """Return [n] bool: which poses to change, each with probability ``share``, or all or none of them."""
+    draws = n if mixing == "pose" else 1
+    return (torch.rand(draws, generator=generator, device=generator.device) < share).expand(n)
 
 
 def keep_others(before: PoseBatch, after: PoseBatch, changed: Tensor) -> PoseBatch:

@@ -12,7 +12,7 @@ from poseplug.core.interfaces import Augmentation, Augmentor, BuildContext
 from poseplug.core.kinematics import bone_vectors, joints_from_bones
 from poseplug.core.settings import setting
 from poseplug.core.skeleton import Skeleton
-from poseplug_baselines.chosen import keep_others
+from poseplug_baselines.chosen import MIXING, MIXINGS, choose, keep_others
 
 
 @attrs.frozen(kw_only=True)
@@ -20,6 +20,7 @@ class JitterConfig:
     """Settings of the random bones; the amounts are those of the lab-to-wild benchmark."""
 
     share: float = setting(0.5, "probability that a pose is changed", minimum=0, maximum=1)
+    mixing: str = setting("pose", MIXING, choices=MIXINGS)
     direction: float = setting(0.15, "standard deviation of what is added to unit bone directions, per axis", minimum=0)
     length: float = setting(0.15, "bone lengths are scaled by a factor within 1 +- length", minimum=0, maximum=0.99)
 
@@ -40,7 +41,7 @@ class Jitter(Augmentor):
         self.register_buffer("twin", torch.tensor(_twins(context.layout), device=context.device), persistent=False)
 
     def augment(self, batch: PoseBatch, generator: torch.Generator) -> Augmentation:
-        changed = torch.rand(len(batch), generator=generator, device=generator.device) < self.config.share
+        changed = choose(len(batch), self.config.share, self.config.mixing, generator)
         bones = bone_vectors(batch.absolute, batch.skeleton)
         length = torch.linalg.vector_norm(bones, dim=-1, keepdim=True) * self._factors(len(batch), generator)
         noise = torch.randn(bones.shape, generator=generator, device=generator.device) * self.config.direction

@@ -10,7 +10,7 @@ from poseplug.core.batch import Origin, PoseBatch
 from poseplug.core.interfaces import Augmentation, Augmentor, BuildContext
 from poseplug.core.settings import setting
 from poseplug.core.viewpoints import TARGET_HEIGHT, ViewRange, around_origin
-from poseplug_baselines.chosen import keep_others
+from poseplug_baselines.chosen import MIXING, MIXINGS, choose, keep_others
 
 _ANYWHERE = ViewRange()
 
@@ -20,6 +20,7 @@ class RigidConfig:
     """Settings of the random cameras; the ranges are those of the lab-to-wild benchmark."""
 
     share: float = setting(0.5, "probability that a pose is seen from another camera", minimum=0, maximum=1)
+    mixing: str = setting("pose", MIXING, choices=MIXINGS)
     azimuth: tuple[float, float] = setting(_ANYWHERE.azimuth, "range of the direction around the person", unit="rad")
     elevation: tuple[float, float] = setting(
         _ANYWHERE.elevation, "range of the angle above the horizon", unit="rad", minimum=-1.5, maximum=1.5
@@ -44,13 +45,13 @@ class Rigid(Augmentor):
 
     def __init__(self, config: RigidConfig, context: BuildContext) -> None:
         super().__init__()
-        self.share = config.share
+        self.config = config
         self.views = ViewRange(config.azimuth, config.elevation, config.distance)
         # Half a turn about the x axis: down becomes up, and forward becomes towards the viewer.
         self.register_buffer("half_turn", torch.tensor([1.0, -1.0, -1.0], device=context.device), persistent=False)
 
     def augment(self, batch: PoseBatch, generator: torch.Generator) -> Augmentation:
-        changed = torch.rand(len(batch), generator=generator, device=generator.device) < self.share
+        changed = choose(len(batch), self.config.share, self.config.mixing, generator)
         world = around_origin(self._upright(batch), batch.skeleton.root, generator)
         view = self.views.sample(len(batch), generator)
         camera = attrs.evolve(batch.camera, rotation=view.rotation, position=view.position)
