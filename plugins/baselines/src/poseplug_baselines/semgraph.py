@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from poseplug.core.dense import dense
 from poseplug.core.skeleton import Skeleton
-from poseplug_baselines.dense import dense
 
 
 class SemGraphConv(nn.Module):

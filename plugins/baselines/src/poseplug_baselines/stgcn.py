@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from poseplug.core.dense import Dense, Norm, dense
+from poseplug.core.dropout import dropout
 from poseplug.core.interfaces import BuildContext, Lifter
 from poseplug.core.settings import setting
 from poseplug_baselines.attention import JointAttention
 from poseplug_baselines.classconv import ClassBlock
-from poseplug_baselines.dense import Dense, Norm, dense
-from poseplug_baselines.dropout import dropout
 from poseplug_baselines.graph import body_parts, joint_graph, part_graph, part_index, with_neck
 from poseplug_baselines.memory import in_chunks
 

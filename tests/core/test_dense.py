@@ -2,9 +2,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from poseplug_baselines.dense import Norm, dense
-from poseplug_baselines.dropout import dropout
-from poseplug_baselines.memory import in_chunks
+from poseplug.core.dense import Norm, dense
+from poseplug.core.dropout import dropout
 
 
 @pytest.mark.parametrize("rows", [(0,), (5,), (3, 300), (16, 64), (1001,)])
@@ -66,20 +65,3 @@ def test_dropout_repeats_with_the_seed():
         torch.manual_seed(9)
         results.append(dropout(torch.ones(1000), 0.3, training=True))
     assert torch.equal(*results)
-
-
-def test_chunks_only_where_rows_are_independent():
-    sizes = []
-
-    def double(x):
-        sizes.append(len(x))
-        return 2 * x
-
-    x = torch.randn(300, 2)
-    assert torch.equal(in_chunks(double, x, training=False), 2 * x)
-    with torch.no_grad():
-        assert torch.equal(in_chunks(double, x, training=True), 2 * x)
-        assert torch.equal(in_chunks(double, x, training=False), 2 * x)
-    assert sizes[:2] == [300, 300]
-    assert sum(sizes[2:]) == 300
-    assert max(sizes[2:]) <= 128

@@ -1,4 +1,4 @@
-"""Linear maps over the last axis, and batch normalisation over all the others: what every lifter here is made of."""
+"""Linear maps over the last axis, and batch normalisation over all the others: what fast lifters are made of."""
 
 from __future__ import annotations
 
