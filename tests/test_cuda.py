@@ -40,10 +40,10 @@ def test_a_step_never_waits_for_the_device(lifter, precision):
     trainer.fit_statistics()
     trainer._modules.train()
     for step in range(3):  # caches are filled and kernels chosen
-        trainer._runner.run(step, 0.0)
+        trainer._runner.run(step, 0.0, trainer._schedule.at(step))
     torch.cuda.set_sync_debug_mode("error")
     try:
-        losses = trainer._runner.run(3, 0.1)
+        losses = trainer._runner.run(3, 0.1, trainer._schedule.at(3))
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert all(loss.device == device for loss in losses.values())

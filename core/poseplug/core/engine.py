@@ -18,7 +18,7 @@ from poseplug.core.history import History
 from poseplug.core.hooks import HookSet
 from poseplug.core.interfaces import Component, FiniteSource, Lifter, PoseSource
 from poseplug.core.roles import SCHEDULES, Role
-from poseplug.core.runtime import PRECISIONS, autocast, set_matmul_precision
+from poseplug.core.runtime import PRECISIONS, autocast, retain_freed_memory, set_matmul_precision
 from poseplug.core.schedule import Phase, Schedule
 from poseplug.core.settings import setting
 from poseplug.core.step import AugmentedSource, StepRunner
@@ -99,6 +99,8 @@ class Trainer:
             Interrupted: ``stop_requested`` was set; the state is kept.
         """
         set_matmul_precision(self.training.precision)
+        if self.device.type == "cpu":
+            retain_freed_memory()
         self._modules.train()
         if self.step == 0:
             self.fit_statistics()

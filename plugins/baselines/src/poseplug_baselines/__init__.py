@@ -40,5 +40,11 @@ def register_lifters(register: Register) -> None:
 @hookimpl
 def register_augmentors(register: Register) -> None:
     """Register rigid and jitter."""
-    register("rigid", "poseplug_baselines.rigid:Rigid", summary="see poses from random cameras")
-    register("jitter", "poseplug_baselines.jitter:Jitter", summary="perturb bone directions and lengths at random")
+    control = "none: a control to hold learned and generated methods against"
+    register("rigid", "poseplug_baselines.rigid:Rigid", summary="see poses from random cameras", paper=control)
+    register(
+        "jitter",
+        "poseplug_baselines.jitter:Jitter",
+        summary="perturb bone directions and lengths at random",
+        paper=control,
+    )

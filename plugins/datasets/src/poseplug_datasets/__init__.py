@@ -15,5 +15,11 @@ def register_sources(register: Register) -> None:
         "builtin",
         "poseplug_datasets.builtin:Builtin",
         summary="embedded procedural reference: 15 everyday actions, 7 subjects, 4 cameras (synthetic)",
+        paper="none: synthetic poses of our own; body proportions after Drillis and Contini (1966)",
     )
-    register("bvh", "poseplug_datasets.bvh:BVH", summary="motion capture in BVH files")
+    register(
+        "bvh",
+        "poseplug_datasets.bvh:BVH",
+        summary="motion capture in BVH files",
+        paper="none: reads a file format",
+    )

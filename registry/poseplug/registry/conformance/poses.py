@@ -1,0 +1,159 @@
+"""Poses to check components with: plausible ones, extreme ones, and skeletons that are not human-sized."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from poseplug.core.batch import Origin, PoseBatch
+from poseplug.core.camera import Camera
+from poseplug.core.interfaces import BuildContext, PoseSource
+from poseplug.core.kinematics import joints_from_bones
+from poseplug.core.layouts import H36M_16
+from poseplug.core.settings import setting
+from poseplug.core.skeleton import Skeleton
+from poseplug.core.sources import PoseTable
+from poseplug.core.viewpoints import FOCAL, IMAGE_SIZE, TARGET_HEIGHT, ViewRange
+
+LABELS = {"action": ("walk", "reach", "sit", "wave"), "subject": ("ann", "ben", "cat")}
+
+# Five joints without named parts; the root stands in the middle of the order, and a parent follows its child.
+STAR = Skeleton(
+    name="star",
+    joints=("tip", "arm", "base", "left", "right"),
+    parents=("arm", "base", "", "base", "base"),
+    pairs=(("left", "right"),),
+)
+
+
+def _with_extremities() -> Skeleton:
+    """Return a body of 21 joints with hands, toes and a nose, in an order that ends with the root."""
+    tips = {"LHand": "LWrist", "RHand": "RWrist", "LToe": "LFoot", "RToe": "RFoot", "Nose": "Head"}
+    joints = (*tips, *reversed(H36M_16.joints))
+    parts = {name: (*part, *(tip for tip in tips if tips[tip] in part)) for name, part in H36M_16.parts.items()}
+    return Skeleton(
+        name="body21",
+        joints=joints,
+        parents=(*tips.values(), *reversed(H36M_16.parents)),
+        pairs=(*H36M_16.pairs, ("LHand", "RHand"), ("LToe", "RToe")),
+        parts=parts,
+        rest={**H36M_16.rest, "LToe": (0.0, 0.0, -1.0), "RToe": (0.0, 0.0, -1.0), "Nose": (0.0, 0.0, -1.0)},
+        centre=H36M_16.centre,
+    )
+
+
+BODY_21 = _with_extremities()
+
+
+@attrs.frozen
+class Occasion:
+    """What a component is used on.
+
+    Attributes:
+        poses: the poses it is handed first: drawn, real, to lift, ...
+        others: those it is handed besides, where it takes two kinds: reference, fake, ...
+        generator: for what it draws.
+    """
+
+    poses: PoseBatch
+    others: PoseBatch
+    generator: torch.Generator
+
+
+def ordinary(n: int, device: torch.device, skeleton: Skeleton = H36M_16, seed: int = 0) -> Occasion:
+    """Return an occasion with n plausible poses, and n others."""
+    poses, others = (plausible_poses(n, skeleton, device, 2 * seed + i) for i in range(2))
+    return Occasion(poses, others, torch.Generator(device).manual_seed(seed))
+
+
+def extreme(device: torch.device, skeleton: Skeleton = H36M_16) -> Occasion:
+    """Return an occasion with extreme poses only."""
+    poses = extreme_poses(skeleton, device)
+    return Occasion(poses, poses.select(torch.arange(len(poses) - 1, -1, -1, device=device)), torch.Generator(device))
+
+
+def plausible_poses(n: int, skeleton: Skeleton, device: torch.device, seed: int = 0) -> PoseBatch:
+    """Return n people who stand loosely, before cameras with extrinsics; every label has every class."""
+    generator = torch.Generator().manual_seed(seed)
+    world = _bodies(n, skeleton, generator) * torch.tensor([1.0, -1.0, -1.0])
+    place = torch.randn(n, 3, generator=generator).clamp(-2, 2) * 0.3
+    place[:, 1] = TARGET_HEIGHT
+    camera = ViewRange().sample(n, generator)
+    labels = {name: torch.arange(n) % len(classes) for name, classes in LABELS.items()}
+    joints = camera.world_to_camera(world + place[:, None])
+    return PoseBatch.seen(skeleton, joints, camera, origin=Origin.CAPTURED, labels=labels).to(device)
+
+
+def _bodies(n: int, skeleton: Skeleton, generator: torch.Generator) -> Tensor:
+    """Return n poses [N, J, 3] about the rest pose in camera axes (y down), the root at the origin, metres."""
+    noise = torch.randn(n, skeleton.num_bones, 3, generator=generator) * 0.4
+    directions = functional.normalize(torch.tensor(skeleton.rest_directions) + noise, dim=-1)
+    lengths = 0.15 + 0.25 * torch.rand(n, skeleton.num_bones, 1, generator=generator)
+    return joints_from_bones(directions * lengths, torch.zeros(n, 3), skeleton)
+
+
+def extreme_poses(skeleton: Skeleton, device: torch.device) -> PoseBatch:
+    """Return one pose of each extreme kind that is legal: every joint is finite and in front of its camera.
+
+    Near and far, at the corners of the image, upside down, in tiny and huge and in wide and tall images, two joints in
+    one place, all joints in one place.
+    """
+    depths = [1.2, 100.0, *[5.0] * 12]
+    bodies = _bodies(len(depths), skeleton, torch.Generator().manual_seed(7))
+    bodies = bodies / bodies.norm(dim=-1).amax(1)[:, None, None]
+    bodies[6] *= -1
+    parent, child = skeleton.bones[0]
+    bodies[11, child] = bodies[11, parent]
+    bodies[12] = 0
+    corners = [(0, 0), (1, 0), (0, 1), (1, 1)]
+    sizes = [(IMAGE_SIZE, IMAGE_SIZE)] * len(depths)
+    sizes[7:11] = [(32, 24), (16384, 8192), (1920, 80), (80, 1920)]
+    size = torch.tensor(sizes, dtype=torch.float32)
+    focal = size.amax(-1, keepdim=True).expand(-1, 2) * (FOCAL / IMAGE_SIZE)
+    plane = torch.zeros(len(depths), 2)
+    plane[2:6] = (torch.tensor(corners) - 0.5) * size[2:6] / focal[2:6]
+    depth = torch.tensor(depths)[:, None]
+    upright = torch.diag(torch.tensor([1.0, -1.0, -1.0])).expand(len(depths), 3, 3)
+    camera = Camera(focal, size / 2, size, rotation=upright, position=torch.zeros(len(depths), 3))
+    joints = bodies + torch.cat([plane * depth, depth], dim=-1)[:, None]
+    labels = {name: torch.arange(len(depths)) % len(classes) for name, classes in LABELS.items()}
+    return PoseBatch.seen(skeleton, joints, camera, origin=Origin.CAPTURED, labels=labels).to(device)
+
+
+@attrs.frozen(kw_only=True)
+class StandInConfig:
+    """Settings of the kit's own source."""
+
+    poses: int = setting(240, "number of poses", minimum=1)
+
+
+class StandInSource(PoseTable):
+    """Plausible poses that stand in for the data of a run."""
+
+    Config = StandInConfig
+
+    def __init__(self, config: StandInConfig, context: BuildContext, seed: int = 1) -> None:
+        skeleton = context.skeleton or H36M_16
+        super().__init__(plausible_poses(config.poses, skeleton, context.device, seed), dict(LABELS))
+
+
+class Stream(PoseSource):
+    """A source without end, as the drawn poses of a run are to those who fit themselves to them."""
+
+    def __init__(self, table: PoseTable) -> None:
+        self.table = table
+        self.skeleton = table.skeleton
+        self.label_names = table.label_names
+
+    def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
+        return self.table.sample(n, generator)
+
+
+def some(sequence: Sequence[str], at_most: int = 3) -> str:
+    """Return the first few of a list in words."""
+    more = f" and {len(sequence) - at_most} more" if len(sequence) > at_most else ""
+    return ", ".join(sequence[:at_most]) + more

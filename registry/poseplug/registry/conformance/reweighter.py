@@ -1,0 +1,44 @@
+"""What reweighters promise besides what every component does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from poseplug.core.interfaces import Weights
+from poseplug.registry.conformance.poses import Occasion, ordinary
+from poseplug.registry.conformance.subject import Subject
+from poseplug.registry.conformance.tensors import Tensors, check_tensor, tensors_of
+from poseplug.registry.conformance.verdict import Broken, promise, require
+
+
+def use(part: Any, occasion: Occasion) -> Tensors:
+    """Weigh drawn poses and reference poses, of which there need not be as many, and check the weights' form."""
+    device = occasion.poses.device
+    drawn, reference = occasion.poses, occasion.others.select(slice((len(occasion.others) + 1) // 2))
+    weights = part.weigh(drawn, reference)
+    if not isinstance(weights, Weights):
+        raise Broken(f"weigh returned a {type(weights).__name__}; expected Weights")
+    for name, value, poses in (("drawn", weights.drawn, drawn), ("reference", weights.reference, reference)):
+        if value is not None:
+            check_tensor(value, (len(poses),), device, f"weights of {name} poses")
+    for name, value in weights.log.items():
+        check_tensor(value, (), device, f"log '{name}'")
+    return tensors_of(weights)
+
+
+@promise("weights", "it weighs something, and no weight is negative", kinds=["reweighter"])
+def weights(subject: Subject) -> None:
+    """Look at the weights of ordinary poses."""
+    part, occasion = subject.ready(), ordinary(64, subject.device)
+    with torch.no_grad():
+        weights = part.weigh(occasion.poses, occasion.others)
+    given = {k: v for k, v in {"drawn": weights.drawn, "reference": weights.reference}.items() if v is not None}
+    require(given, "weighs neither drawn nor reference poses")
+    for name, value in given.items():
+        least = float(value.min())
+        require(least >= 0, f"a weight of a {name} pose is {least:.3g}; expected none below 0")
+
+
+PROMISES = (weights,)

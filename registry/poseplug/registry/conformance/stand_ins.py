@@ -1,0 +1,53 @@
+"""What stands in for the rest of a run while one component is checked: a lifter, and a discriminator's judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor, nn
+
+from poseplug.core.batch import PoseBatch
+from poseplug.core.interfaces import BuildContext, Lifter
+from poseplug.core.model import LiftingModel
+from poseplug.core.settings import setting
+from poseplug.core.skeleton import Skeleton
+
+
+@attrs.frozen(kw_only=True)
+class LinearConfig:
+    """Settings of the linear lifter."""
+
+    scale: float = setting(0.1, "size of the initial weights", above=0)
+
+
+class LinearLifter(Lifter):
+    """One linear layer, whose weights are the same in every run."""
+
+    Config = LinearConfig
+
+    def __init__(self, config: LinearConfig, context: BuildContext) -> None:
+        super().__init__()
+        joints, limit = context.layout.num_joints, config.scale
+        # Not drawn at random: the kit must leave the global random state alone, too.
+        weight = torch.linspace(-limit, limit, 6 * joints * joints, device=context.device)
+        self.weight = nn.Parameter(weight.view(2 * joints, 3 * joints))
+        self.bias = nn.Parameter(torch.linspace(-limit, limit, 3 * joints, device=context.device))
+
+    def forward(self, joints_2d: Tensor, **inputs: Any) -> Tensor:
+        return (joints_2d.flatten(1) @ self.weight + self.bias).view(len(joints_2d), -1, 3)
+
+
+def stand_in_model(skeleton: Skeleton, device: torch.device) -> LiftingModel:
+    """Return a lifter under training, ready to be called with batches."""
+    return LiftingModel(LinearLifter(LinearConfig(), BuildContext(skeleton=skeleton, device=device)), skeleton)
+
+
+def realism(poses: PoseBatch) -> Mapping[str, Tensor]:
+    """Return what a discriminator that looks at everything might say of poses, as a loss to learn from."""
+    scores = poses.joints_2d.square().mean() / poses.camera.size.square().mean()
+    if poses.joints_3d is not None:
+        scores = scores + poses.root_relative.square().mean()
+    return {"stand_in": scores}

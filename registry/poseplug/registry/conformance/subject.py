@@ -1,0 +1,123 @@
+"""The component under test: how the kit constructs it, as the engine would."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from torch import nn
+
+from poseplug.core.interfaces import BuildContext, Component
+from poseplug.core.layouts import H36M_16
+from poseplug.core.skeleton import Skeleton
+from poseplug.core.sources import PoseTable
+from poseplug.registry.catalogue import Entry, load_catalogue
+from poseplug.registry.conformance.poses import LABELS, StandInConfig, StandInSource, Stream, plausible_poses
+from poseplug.registry.conformance.verdict import NotChecked
+from poseplug.registry.parts import construct, find_part
+from poseplug.registry.specs import parse_spec
+from poseplug.registry.structure import structure
+
+
+class Subject:
+    """A component under test.
+
+    Args:
+        kind: its interface.
+        component: its class.
+        settings: its settings; what is not given keeps its default. Where a required one is missing, the class may
+            help with a classmethod ``example_settings(folder)``: it writes a tiny sample of data into the folder and
+            returns settings that name it.
+        entry: how it is registered, if it is.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        component: type[Component],
+        settings: Mapping[str, Any],
+        entry: Entry | None,
+        device: torch.device,
+    ) -> None:
+        self.kind = kind
+        self.component = component
+        self.settings = settings
+        self.entry = entry
+        self.device = device
+
+    def fields(self) -> list[attrs.Attribute[Any]]:
+        """Return the fields of its configuration class, with their types."""
+        return list(attrs.fields(attrs.resolve_types(self.component.Config)))
+
+    @cached_property
+    def config(self) -> Any:
+        """The configuration that it is checked with; NotChecked if a required setting is missing."""
+        settings = dict(self.settings)
+        missing = [f.name for f in self.fields() if f.default is attrs.NOTHING and f.name not in settings]
+        if missing:
+            example = getattr(self.component, "example_settings", None)
+            if example is None:
+                raise NotChecked(f"needs {', '.join(missing)}")
+            folder = tempfile.mkdtemp(prefix="poseplug-check-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            settings = {**example(Path(folder)), **settings}
+        return structure(self.component.Config, settings, f"{self.kind} '{self.component.__name__}'")
+
+    def changed(self, **values: Any) -> Any:
+        """Return the configuration with other values; ValueError if they are refused."""
+        return attrs.evolve(self.config, **values)
+
+    def context(self, skeleton: Skeleton = H36M_16) -> BuildContext:
+        """Return a context for construction.
+
+        Only sources and what is built for training may see reference poses; a finished run's lifter and root estimator
+        are opened without. A source that is not made from a reference comes first in a run and decides the skeleton.
+        """
+        context = BuildContext(skeleton=skeleton, device=self.device, seed=3)
+        if self.kind not in ("lifter", "root"):
+            context = attrs.evolve(context, reference=StandInSource(StandInConfig(), context))
+        if self.kind == "source" and not getattr(self.component, "needs_reference", False):
+            context = attrs.evolve(context, skeleton=None, reference=None)
+        return attrs.evolve(context, build=lambda kind, text: _nested(kind, text, context))
+
+    def construct(self, config: Any = None, context: BuildContext | None = None) -> Any:
+        """Call the constructor, and do nothing else."""
+        factory: Any = self.component
+        return factory(self.config if config is None else config, context or self.context())
+
+    def build(self, skeleton: Skeleton = H36M_16, config: Any = None, seed: int = 0) -> Any:
+        """Construct the component with seeded initial weights, and move a module to the device."""
+        torch.manual_seed(seed)
+        part = self.construct(config, self.context(skeleton))
+        return part.to(self.device) if isinstance(part, nn.Module) else part
+
+    def ready(self, skeleton: Skeleton = H36M_16, config: Any = None, seed: int = 0, endless: bool = False) -> Any:
+        """Build the component and do what comes once before training: enter the first stage, fit.
+
+        Args:
+            skeleton: what to build it for.
+            config: other settings.
+            seed: of the initial weights.
+            endless: fit a reweighter to drawn poses without end.
+        """
+        part = self.build(skeleton, config, seed)
+        if self.kind == "lifter":
+            part.enter_stage(0)
+        if self.kind == "reweighter":
+            drawn, reference = (PoseTable(plausible_poses(240, skeleton, self.device, s), dict(LABELS)) for s in (8, 9))
+            generator = torch.Generator(self.device).manual_seed(4)
+            with torch.no_grad():
+                part.fit(Stream(drawn) if endless else drawn, reference, generator)
+        return part
+
+
+def _nested(kind: str, text: str, context: BuildContext) -> Any:
+    return construct(find_part(load_catalogue(), kind, parse_spec(text)), context)

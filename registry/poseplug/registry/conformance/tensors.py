@@ -1,0 +1,153 @@
+"""Looking at what components return: shapes, equality, finiteness, gradients, and whether inputs stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from poseplug.core.batch import PoseBatch
+from poseplug.core.skeleton import Skeleton
+from poseplug.registry.conformance.poses import some
+from poseplug.registry.conformance.verdict import Broken, require
+
+Tensors = dict[str, Tensor]
+
+
+def check_tensor(
+    value: Any, shape: tuple[int | None, ...], device: torch.device, what: str, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Return the value if it is a tensor of this shape (None: any size), type and device; raise Broken otherwise."""
+    if not isinstance(value, Tensor):
+        raise Broken(f"{what} is a {type(value).__name__}; expected a tensor")
+    fits = len(shape) == value.ndim and all(w is None or w == s for w, s in zip(shape, value.shape, strict=True))
+    wanted = "[" + ", ".join("any" if size is None else str(size) for size in shape) + "]"
+    require(fits, f"{what} has the shape {list(value.shape)}; expected {wanted}")
+    require(value.dtype is dtype, f"{what} is {value.dtype}; expected {dtype}")
+    there = torch.empty(0, device=device).device
+    require(value.device == there, f"{what} is on {value.device}; expected {there}")
+    return value
+
+
+def check_poses(batch: Any, n: int, skeleton: Skeleton, device: torch.device, what: str) -> PoseBatch:
+    """Return the batch if it is a valid one of n poses; raise Broken otherwise."""
+    if not isinstance(batch, PoseBatch):
+        raise Broken(f"{what} is a {type(batch).__name__}; expected a PoseBatch")
+    require(batch.skeleton == skeleton, f"{what} has the skeleton '{batch.skeleton.name}'; expected '{skeleton.name}'")
+    joints, camera = skeleton.num_joints, batch.camera
+    check_tensor(batch.joints_2d, (n, joints, 2), device, f"joints_2d of {what}")
+    if batch.joints_3d is not None:
+        check_tensor(batch.joints_3d, (n, joints, 3), device, f"joints_3d of {what}")
+    for name in ("focal", "centre", "size"):
+        check_tensor(getattr(camera, name), (n, 2), device, f"camera.{name} of {what}")
+    optional: list[tuple[str, Any, tuple[int, ...], torch.dtype]] = [
+        ("camera.distortion", camera.distortion, (n, 5), torch.float32),
+        ("camera.rotation", camera.rotation, (n, 3, 3), torch.float32),
+        ("camera.position", camera.position, (n, 3), torch.float32),
+        ("scene", batch.scene, (n,), torch.int64),
+        ("weight", batch.weight, (n,), torch.float32),
+        ("origin", batch.origin, (n,), torch.uint8),
+        *((f"label '{name}'", label, (n,), torch.int64) for name, label in batch.labels.items()),
+    ]
+    for name, value, shape, dtype in optional:
+        if value is not None:
+            check_tensor(value, shape, device, f"{name} of {what}", dtype)
+    whole = (camera.rotation is None) == (camera.position is None)
+    require(whole, f"the camera of {what} has one of rotation and position; expected both or none")
+    return batch
+
+
+def check_scalars(losses: Any, device: torch.device, what: str) -> Tensors:
+    """Return the named losses if they are a mapping of scalars that is not empty; raise Broken otherwise."""
+    if not isinstance(losses, Mapping):
+        raise Broken(f"{what} is a {type(losses).__name__}; expected a mapping of names to scalars")
+    require(losses, f"{what} is empty; expected at least one scalar")
+    return {name: check_tensor(value, (), device, f"{what} '{name}'") for name, value in losses.items()}
+
+
+def tensors_of(value: Any, prefix: str = "") -> Tensors:
+    """Return all tensors in a record, a mapping or a sequence, by a name that tells where they are."""
+    return {name: item for name, item in _leaves(value, prefix) if isinstance(item, Tensor)}
+
+
+def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give everything in a nested value that is not itself a container, with its place."""
+    if isinstance(value, Mapping):
+        items: Iterable[tuple[object, Any]] = value.items()
+    elif attrs.has(type(value)) and not isinstance(value, Skeleton):
+        items = ((field.name, getattr(value, field.name)) for field in attrs.fields(type(value)))
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    else:
+        yield prefix, value
+        return
+    for name, item in items:
+        yield from _leaves(item, f"{prefix}.{name}" if prefix else str(name))
+
+
+class Watch:
+    """Remembers values, to see whether someone changed them in place.
+
+    Args:
+        values: records of tensors, mappings, lists; what they hold is compared, tensors also by their version.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
+        self.before = dict(_leaves(values))
+        self.copies = {name: item.clone() for name, item in self.before.items() if isinstance(item, Tensor)}
+        self.versions = {name: self.before[name]._version for name in self.copies}
+
+    def check(self) -> None:
+        """Raise Broken if something changed."""
+        after = dict(_leaves(self.values))
+        changed = [name for name in self.before.keys() | after.keys() if not self._same(name, after)]
+        require(not changed, f"changed in place: {some(sorted(changed))}")
+
+    def _same(self, name: str, after: Mapping[str, Any]) -> bool:
+        if name not in self.before or name not in after:
+            return False
+        if name not in self.copies:
+            return bool(after[name] == self.before[name])
+        tensor = after[name]
+        if tensor is not self.before[name] or tensor._version != self.versions[name]:
+            return False
+        return torch.equal(tensor, self.copies[name])
+
+
+def check_equal(first: Tensors, second: Tensors, complaint: str, *, exact: bool = True) -> None:
+    """Raise Broken with the complaint, and where, unless the tensors are equal.
+
+    Exact means bit for bit on a CPU; elsewhere kernels may add up in any order, and small differences pass.
+    """
+    if first.keys() != second.keys():
+        raise Broken(f"{complaint}: {some(sorted(first.keys() ^ second.keys()))} in one result only")
+    differing = [name for name in first if not _equal(first[name], second[name], exact)]
+    require(not differing, f"{complaint}: {some(differing)}")
+
+
+def _equal(a: Tensor, b: Tensor, exact: bool) -> bool:
+    if a.shape != b.shape:
+        return False
+    if exact and a.device.type == "cpu":
+        return torch.equal(a, b)
+    return bool(torch.allclose(a.double(), b.double(), rtol=1e-3, atol=1e-4))
+
+
+def check_finite(tensors: Tensors, when: str) -> None:
+    """Raise Broken if a tensor holds a NaN or an infinity."""
+    bad = [name for name, t in tensors.items() if t.is_floating_point() and not bool(t.isfinite().all())]
+    require(not bad, f"not finite {when}: {some(bad)}")
+
+
+def differentiable_sum(tensors: Tensors) -> Tensor | None:
+    """Return a sum in which every element of the tensors that carry a gradient counts differently; None if none do."""
+    parts = []
+    for tensor in tensors.values():
+        if tensor.requires_grad:
+            factors = torch.linspace(0.5, 1.5, tensor.numel(), device=tensor.device).reshape(tensor.shape)
+            parts.append((tensor * factors).sum())
+    return torch.stack(parts).sum() if parts else None

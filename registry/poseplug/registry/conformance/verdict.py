@@ -1,0 +1,104 @@
+"""Promises and verdicts: what is checked, and what came out."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+
+from poseplug.core.errors import PoseplugError
+from poseplug.registry.manager import ANYTHING
+
+if TYPE_CHECKING:
+    from poseplug.registry.conformance.subject import Subject
+
+State = Literal["ok", "failed", "skipped"]
+KINDS = ("source", "augmentor", "reweighter", "lifter", "discriminator", "root", "objective", "hook")
+
+
+class Broken(Exception):
+    """A promise is not kept; the message says what was found."""
+
+
+class NotChecked(Exception):
+    """A promise cannot be checked, or has no meaning for this component; the message says why."""
+
+
+@attrs.frozen
+class Promise:
+    """Something that every component of certain kinds promises.
+
+    Attributes:
+        name: a word or two.
+        statement: what is promised.
+        kinds: the interfaces that promise it.
+        needs: promises without which this one cannot be checked.
+        check: returns if the promise is kept; raises Broken or anything else if not, NotChecked if it cannot tell.
+    """
+
+    name: str
+    statement: str
+    kinds: tuple[str, ...]
+    needs: tuple[str, ...]
+    check: Callable[[Subject], None]
+
+
+@attrs.frozen
+class Verdict:
+    """Whether a component keeps a promise.
+
+    Attributes:
+        promise: the promise's name.
+        state: "ok", "failed" or "skipped".
+        reason: why it is not "ok".
+        error: what the component raised, if that is why.
+    """
+
+    promise: str
+    state: State
+    reason: str = ""
+    error: BaseException | None = attrs.field(default=None, eq=False, repr=False)
+
+
+def promise(
+    name: str, statement: str, *, kinds: Iterable[str] = KINDS, needs: tuple[str, ...] = ("works",)
+) -> Callable[[Callable[[Subject], None]], Promise]:
+    """Make a promise of the function that checks it."""
+    return lambda check: Promise(name, statement, tuple(kinds), needs, check)
+
+
+def require(condition: object, complaint: str) -> None:
+    """Raise Broken unless the condition holds."""
+    if not condition:
+        raise Broken(complaint)
+
+
+def judge(promise: Promise, subject: Subject) -> Verdict:
+    """Check one promise."""
+    try:
+        promise.check(subject)
+    except NotChecked as reason:
+        return Verdict(promise.name, "skipped", str(reason))
+    except Broken as broken:
+        return Verdict(promise.name, "failed", str(broken), broken)
+    except ANYTHING as error:
+        if _lacks_optional_package(error):
+            return Verdict(promise.name, "skipped", str(error))
+        return Verdict(promise.name, "failed", describe(error), error)
+    return Verdict(promise.name, "ok")
+
+
+def describe(error: BaseException) -> str:
+    """Return an error in one line, with the place that raised it."""
+    message = next(iter(str(error).strip().splitlines()), "no message")
+    place = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(place[-1].filename).name}:{place[-1].lineno})" if place else ""
+    return f"{type(error).__name__}: {message}{where}"
+
+
+def _lacks_optional_package(error: BaseException) -> bool:
+    """Whether a component tells its user, as it should, that an optional package is not installed."""
+    return isinstance(error, PoseplugError) and isinstance(error.__cause__ or error.__context__, ImportError)
