@@ -1,7 +1,15 @@
 """Fixtures that every distribution of the workspace tests with."""
 
+import os
+
 import pytest
 from typer.testing import CliRunner
+
+
+def pytest_configure(config):
+    """Test with one thread: for small tensors it is as fast, and other work on the machine does not stall it."""
+    if not any("benchmarks" in str(argument) for argument in config.args):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture

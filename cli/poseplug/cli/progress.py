@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 from torch import Tensor
 
 from poseplug.cli.render import err
@@ -21,40 +15,44 @@ from poseplug.core.hooks import RunFacts, RunHook
 
 
 class TrainingProgress(RunHook):
-    """Shows a run's progress: a bar in a terminal, a line at every tenth of the way in a pipe."""
+    """Shows a bar with the losses below it in a terminal; in a pipe, a line at every tenth of the way."""
 
     def __init__(self) -> None:
         self.console = err()
         self.total = 0
-        self._bar: Progress | None = None
+        columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn())
+        self._progress = Progress(*columns, console=self.console)
         self._task = TaskID(0)
+        self._live: Live | None = None
 
     def __enter__(self) -> TrainingProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def configure(self, facts: RunFacts) -> None:
         """Show the bar, as far as a resumed run has come already."""
         self.total = facts.steps
         if self.console.is_terminal:
-            columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-            text = TextColumn("{task.fields[losses]}")
-            self._bar = Progress(TextColumn("training"), *columns, text, console=self.console, transient=True)
-            self._task = self._bar.add_task("", total=self.total, completed=facts.start, losses="")
-            self._bar.start()
+            self._task = self._progress.add_task("", total=facts.steps, completed=facts.start)
+            self._live = Live(self._shown(""), console=self.console, transient=True, refresh_per_second=5)
+            self._live.start()
+
+    def _shown(self, losses: str) -> Group:
+        return Group(self._progress, Text(losses, no_wrap=True, overflow="ellipsis"))
 
     def on_step(self, step: int, losses: Mapping[str, Tensor]) -> None:
         """Advance the bar."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=step)
+        if self._live is not None:
+            self._progress.update(self._task, completed=step)
 
     def on_log(self, step: int, means: Mapping[str, float]) -> None:
-        """Show the losses."""
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
-        if self._bar is not None:
-            self._bar.update(self._task, losses=escape(shown))
+        """Show the losses, those of the lifter first."""
+        ordered = sorted(means, key=lambda name: "/" in name)
+        losses = "  ".join(f"{name} {means[name]:.4g}" for name in ordered)
+        if self._live is not None:
+            self._live.update(self._shown(losses))
         elif step == self.total or step * 10 // self.total != (step - 1) * 10 // self.total:
-            self.console.print(f"step {step}/{self.total}  {shown}", markup=False, soft_wrap=True)
+            self.console.print(f"step {step}/{self.total}  {losses}", markup=False, soft_wrap=True)

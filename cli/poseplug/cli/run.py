@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poseplug.cli.complete import names_of
+from poseplug.cli.switches import NoPlugin, switched_off
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +41,9 @@ def run(
     augment: Annotated[list[str], _part("--augment", "augmentor", "Augmentor; repeat to chain.")] = [],  # noqa: B006
     reweight: Annotated[str, _part("--reweight", "reweighter", "How much each pose counts.")] = "",
     lifter: Annotated[str, _part("--lifter", "lifter", "The network that lifts 2D to 3D.")] = "",
-    discriminate: Annotated[list[str], _part("--discriminate", "discriminator", "Repeatable.")] = [],  # noqa: B006
+    discriminate: Annotated[
+        list[str], _part("--discriminate", "discriminator", "Tells real from made-up; repeatable.")
+    ] = [],  # noqa: B006
     root: Annotated[str, _part("--root", "root", "Root estimator, for absolute positions.")] = "",
     objective: Annotated[str, _part("--objective", "objective", "Training regime; default: the lifter's.")] = "",
     hook: Annotated[list[str], _part("--hook", "hook", "Logger or other run-time hook; repeatable.")] = [],  # noqa: B006
@@ -63,6 +66,7 @@ def run(
     precision: Annotated[str, typer.Option(help="fp32, tf32 or bf16.")] = "",
     hook_errors: Annotated[str, typer.Option(help="A hook that fails: stop the run, or drop the hook.")] = "",
     protocol: Annotated[str, typer.Option(help="How results are measured.", metavar="NAME")] = "",
+    no_plugin: NoPlugin = [],  # noqa: B006
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Run directory; default: a new one in runs/.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue the run in this directory.", metavar="DIR")] = None,
@@ -89,7 +93,7 @@ def run(
         "scalars": {k: v for k, v in scalars.items() if v is not None} | {k: v for k, v in texts.items() if v},
         "set": assignments,
     }
-    with reporting():
+    with reporting(), switched_off(no_plugin):
         _run(flags, recipe, config, device, out, resume, dry_run=dry_run, as_json=as_json)
 
 

@@ -20,7 +20,10 @@ def show(
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
 ) -> None:
     """Show what a component does and its settings."""
-    from poseplug.cli.render import out, print_json, print_table, reporting
+    from rich.markup import escape
+    from rich.padding import Padding
+
+    from poseplug.cli.render import out, print_json, reporting
     from poseplug.core.errors import PoseplugError, did_you_mean
     from poseplug.registry.catalogue import HOOKS, load_catalogue
 
@@ -40,10 +43,10 @@ def show(
             console.print(facts["summary"] + (f"\n{facts['paper']}" if facts["paper"] else ""), markup=False)
             if facts["kind"] == "recipe":
                 console.print("\n" + facts["text"].strip(), markup=False)
-            elif facts["settings"]:
-                rows = [(s["name"], s["type"], s["default"], s["doc"]) for s in facts["settings"]]
-                console.print()
-                print_table(("setting", "type", "default", "meaning"), rows, wide="meaning")
+            for setting in facts.get("settings", ()):
+                value, kind = escape(setting["default"]), escape(setting["type"])
+                console.print(f"\n[bold]{setting['name']}[/] = {value}  ({kind})")
+                console.print(Padding(escape(setting["doc"]), (0, 0, 0, 4)))
 
 
 def _describe(entry: Any) -> dict[str, Any]:
