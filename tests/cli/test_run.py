@@ -114,3 +114,36 @@ def test_show_explains_every_setting(poseplug):
     shown = json.loads(poseplug("show", "cips", "--format", "json").stdout)[0]
     assert "PoseGU" in shown["paper"]
     assert all(setting["doc"] and setting["type"] and setting["default"] for setting in shown["settings"])
+
+
+def test_a_run_can_start_from_a_finished_one(poseplug, tmp_path):
+    run(poseplug, "--out", "first", "--steps", "30")
+    same = ["--set", "pretrained=first", "--lr", "1e-12", "--steps", "1"]
+    started = json.loads(run(poseplug, *same, "--json").stdout)
+    first = json.loads((tmp_path / "first" / "result.json").read_text())
+    # Batch statistics move a little even where the weights stand still.
+    assert started["metrics"]["builtin"]["mpjpe_mm"] == pytest.approx(first["metrics"]["builtin"]["mpjpe_mm"], rel=0.1)
+    other = poseplug("run", "--lifter", "mlp:channels=9", "--set", "pretrained=first", "--steps", "1")
+    assert other.exit_code == 2
+    assert "first' is not like this run's" in other.stderr
+    bones = poseplug("run", *NARROW, "--source", "builtin:skeleton=h36m17", "--set", "pretrained=first")
+    assert bones.exit_code == 2
+    assert "is for skeleton 'h36m16', and this run has 'h36m17'" in bones.stderr
+
+
+def test_phases_come_from_the_experiment_file(poseplug, tmp_path):
+    (tmp_path / "phases.toml").write_text(
+        'steps = 9\nbatch_size = 8\n[lifter]\nname = "mlp"\nchannels = 8\n[[augmentor]]\nname = "jitter"\n'
+        '[[phase]]\nname = "gather"\nsteps = 2\nposes = "drawn"\nkeep = true\n'
+        '[[phase]]\nname = "kept"\nsteps = 1\nposes = "kept"\ntrains = ["lifter"]\n'
+    )
+    result = poseplug("run", "--config", "phases.toml", "--set", "phase.1.lr_factor=0.5", "--out", "here", "--json")
+    assert result.exit_code == 0, result.stderr
+    text = (tmp_path / "here" / "experiment.toml").read_text()
+    assert "lr_factor = 0.5" in text
+    assert poseplug("run", "--config", "here/experiment.toml", "--out", "again").exit_code == 0
+    assert (tmp_path / "again" / "experiment.toml").read_text() == text
+    wrong = poseplug("run", "--config", "phases.toml", "--set", "phase.0.trains=[lifer]", "--set", "phase.1.stesp=3")
+    assert wrong.exit_code == 2
+    assert "got lifer" in wrong.stderr
+    assert "Did you mean 'steps'" in wrong.stderr

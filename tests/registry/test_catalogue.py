@@ -19,7 +19,10 @@ GOOD = """
 
 class Dist:
     def __init__(self, name):
-        self.name, self.version = name, "1.0"
+        self.metadata = f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n\nName: not this\n"
+
+    def read_text(self, file):
+        return self.metadata if file == "METADATA" else None
 
 
 @pytest.fixture

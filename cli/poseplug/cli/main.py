@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from poseplug.cli import evaluate, listing, plugins, run, show
+from poseplug.cli import check, evaluate, listing, new, plugins, run, show
+from poseplug.cli.switches import NoPlugin, names_of_environment, switched_off, warn_of_unknown
 
 app = typer.Typer(
     name="poseplug",
@@ -19,15 +20,23 @@ app.command("eval", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("list")(listing.list_components)
 app.command("show")(show.show)
 app.command("plugins")(plugins.plugins)
+app.command("new", epilog=new.EPILOG)(new.new)
+app.command("check", epilog=check.EPILOG)(check.check)
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+def _before_the_verb(
+    context: typer.Context,
+    no_plugin: NoPlugin = [],  # noqa: B006
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
     if version:
         from poseplug.core import __version__
 
         typer.echo(f"poseplug {__version__}")
         raise typer.Exit
+    warn_of_unknown(names_of_environment())
+    context.with_resource(switched_off(no_plugin))
 
 
 def main() -> None:

@@ -2,28 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from poseplug.cli.formats import Format
 
+if TYPE_CHECKING:
+    from poseplug.registry.catalogue import Catalogue
+    from poseplug.registry.manager import Plugin
 
-def plugins(output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table) -> None:
-    """List the plugins, with the reason for each that does not work."""
+
+def plugins(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Import every component too; say which are incomplete.")
+    ] = False,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+) -> None:
+    """List the plugins, with the reason for each that takes no part."""
     from poseplug.cli.render import print_json, print_table
     from poseplug.registry.catalogue import load_catalogue
 
     catalogue = load_catalogue()
-    clashes = list(catalogue.clashes())
     rows = []
     for plugin in catalogue.plugins:
         names = [e.name for e in catalogue.entries if e.distribution == plugin.distribution]
-        taken = [f"{kind} '{name}'" for kind, name, dists in clashes if plugin.distribution in dists]
-        state = plugin.problem or (f"ok; clashes: {', '.join(taken)} (say dist:name)" if taken else "ok")
-        rows.append((plugin.distribution, plugin.version, state, " ".join(names)))
-    columns = ("distribution", "version", "state", "components")
+        api = "-" if plugin.api is None else str(plugin.api)
+        rows.append((plugin.distribution, plugin.version, api, _state(plugin, catalogue, verify), " ".join(names)))
+    columns = ("distribution", "version", "api", "state", "components")
     if output is Format.json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         print_table(columns, rows, wide="components")
+
+
+def _state(plugin: Plugin, catalogue: Catalogue, verify: bool) -> str:
+    """Return "ok", or in one line what is wrong with a plugin."""
+    if plugin.problem:
+        return plugin.problem
+    broken = _broken_components(plugin, catalogue) if verify else []
+    taken = [f"{kind} '{name}'" for kind, name, dists in catalogue.clashes() if plugin.distribution in dists]
+    clashes = [f"clashes: {', '.join(taken)} (say dist:name)"] if taken else []
+    return "; ".join(broken + clashes) if broken else "; ".join(["ok", *clashes])
+
+
+def _broken_components(plugin: Plugin, catalogue: Catalogue) -> list[str]:
+    from poseplug.core.errors import PoseplugError
+
+    problems = []
+    for entry in catalogue.entries:
+        if entry.distribution == plugin.distribution and entry.kind != "recipe":
+            try:
+                entry.load()
+            except PoseplugError as error:
+                problems.append(" ".join(str(error).split()))
+    return problems

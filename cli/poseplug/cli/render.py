@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -60,7 +61,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
     """Print a table that fits the terminal; in a pipe it is as wide as its content."""
     console = out()
     if not console.is_terminal:
-        console = Console(highlight=False, width=10_000)
+        _print_aligned(columns, list(rows), title)
+        return
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for column in table.columns:
         column.overflow = "fold"
@@ -70,6 +72,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
     if title:
         console.print(title, markup=False)
     console.print(table)
+
+
+def _print_aligned(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    """Print a table without fitting it to anything, which is much faster for long ones."""
+    lines = [columns, *([" ".join(cell.split()) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    if title:
+        typer.echo(title)
+    for line in lines:
+        cells = (set_cell_size(cell, width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
 
 
 def print_result(result: Mapping[str, Any]) -> None:

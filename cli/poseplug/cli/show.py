@@ -11,8 +11,9 @@ from poseplug.cli.formats import Format
 
 
 def _complete(incomplete: str) -> list[tuple[str, str]]:
-    kinds = ("source", "augmentor", "reweighter", "lifter", "discriminator", "root", "objective", "recipe")
-    return [name for kind in kinds for name in names_of(kind)(incomplete)]
+    from poseplug.registry.catalogue import HOOKS
+
+    return [name for kind in (*HOOKS, "recipe") for name in names_of(kind)(incomplete)]
 
 
 def show(

@@ -79,6 +79,10 @@ class Component:
         """Return figures about the run so far; they are stored in its results."""
         return {}
 
+    def logs(self) -> Mapping[str, Tensor]:
+        """Return scalars about an augmentor's or a discriminator's last step, left on the device, for the history."""
+        return {}
+
 
 class PoseSource(Component, ABC):
     """Where poses come from: an endless stream, and for finite data also every pose in order.

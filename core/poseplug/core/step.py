@@ -147,7 +147,9 @@ class StepRunner:
         moment: Moment,
     ) -> dict[str, Tensor]:
         logs: dict[str, Tensor] = {}
-        for i, (augmentor, augmentation) in enumerate(zip(self.assembly.augmentors, augmentations, strict=True)):
+        given = [drawn, *(_detached(augmentation.batch) for augmentation in augmentations[:-1])]
+        made = zip(self.assembly.augmentors, given, augmentations, strict=True) if augmentations else ()
+        for i, (augmentor, source, augmentation) in enumerate(made):
             role = self.roles.get(f"augmentor{i}")
             if role is None:
                 continue
@@ -158,14 +160,14 @@ class StepRunner:
                     with frozen(discriminator):
                         realism[name] = discriminator.realism(discriminator(judged))
                     fakes[name] = _detached(judged)
-                source = drawn if augmentation.real is None else augmentation.real
+                source = source if augmentation.real is None else augmentation.real
                 feedback = AugmentorFeedback(source, realism, self._relative_lift, progress, moment.cycle)
                 losses = augmentor.loss(augmentation, feedback)
                 if role.due(index):
                     role.update(losses, lr_factor=moment.phase.lr_factor)
             if augmentation.accepted is not None:
                 logs[f"augmentor{i}/accepted"] = augmentation.accepted.float().mean()
-            logs |= {f"augmentor{i}/{name}": value for name, value in losses.items()}
+            logs |= {f"augmentor{i}/{name}": value for name, value in {**losses, **augmentor.logs()}.items()}
         return logs
 
     def _relative_lift(self, batch: PoseBatch) -> Tensor:
@@ -185,6 +187,7 @@ class StepRunner:
                 loss = discriminator.loss(discriminator(genuine), discriminator(fake))
                 role.update({"loss": loss}, lr_factor=phase.lr_factor)
                 logs[f"discriminator/{name}"] = loss
+                logs |= {f"discriminator/{name}/{figure}": value for figure, value in discriminator.logs().items()}
         return logs
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -63,7 +64,8 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     Raises:
         PoseplugError: everything that is wrong with names, settings and the combination, in one message.
     """
-    document = {"source": [{"name": defaults.SOURCE}], "lifter": {"name": defaults.LIFTER}, **document}
+    source, lifter = defaults.source(catalogue), defaults.lifter(catalogue)
+    document = {"source": [{"name": source}], "lifter": {"name": lifter}, **document}
     problems: list[str] = []
     parts: dict[str, Part] = {}
     asked = to_experiment({"objective": {"name": "?"}, **document})
@@ -90,6 +92,8 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     described = tuple(unstructure(phase) for phase in phases)
     training_settings = unstructure(training)
     resolved = attrs.evolve(asked, **listed, **single, eval=evaluations, training=training_settings, phase=described)
+    if asked.pretrained:
+        resolved = attrs.evolve(resolved, pretrained=str(Path(asked.pretrained).expanduser().absolute()))
     return Plan(resolved, training, protocol, parts, tuple(phases))
 
 

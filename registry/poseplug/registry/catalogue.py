@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from poseplug.core.errors import PoseplugError, did_you_mean
-from poseplug.registry.manager import STRICT_VARIABLE, Plugin, discover
+from poseplug.registry.manager import ANYTHING, STRICT_VARIABLE, Plugin, discover, failed, hooks_of
 
 # Interface -> the hook that registers its components. "root" is a RootEstimator.
 HOOKS = {
@@ -54,7 +54,7 @@ class Entry:
         module, _, attribute = self.target.partition(":")
         try:
             loaded = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+        except ANYTHING as error:
             raise PoseplugError(
                 f"{self.kind} '{self.name}' of {self.distribution} cannot be loaded from '{self.target}' "
                 f"({type(error).__name__}: {error}). Repair or uninstall that plugin; {STRICT_VARIABLE}=1 shows where."
@@ -108,11 +108,18 @@ class Catalogue:
             raise PoseplugError(f"There is no {kind} '{name}'.{self._hint(kind, plain)}")
         return found[0]
 
+    def name_of(self, kind: str, distribution: str, name: str) -> str:
+        """Return what picks a distribution's component: its name, or "dist:name" where others took that name too."""
+        found = [e.distribution for e in self.of(kind) if e.name == name]
+        return f"{distribution}:{name}" if distribution in found and len(found) > 1 else name
+
     def _hint(self, kind: str, name: str) -> str:
         elsewhere = [e.kind for e in self.entries if e.name == name]
         hint = f" '{name}' is a {elsewhere[0]}." if elsewhere else did_you_mean(name, [e.name for e in self.of(kind)])
-        failed = [f"{p.name} ({p.distribution})" for p in self.plugins if p.problem]
-        return hint + (f" Plugins that failed to load: {', '.join(failed)}; see 'poseplug plugins'." if failed else "")
+        for state, off in (("that failed to load", False), ("switched off", True)):
+            named = [f"{p.name} ({p.distribution})" for p in self.plugins if p.problem and p.off is off]
+            hint += f" Plugins {state}: {', '.join(named)}; see 'poseplug plugins'." if named else ""
+        return hint
 
     def clashes(self) -> Iterator[tuple[str, str, list[str]]]:
         """Give (kind, name, distributions) for every name that several distributions register."""
@@ -133,8 +140,8 @@ def load_catalogue(plugins: Iterable[Plugin] | None = None) -> Catalogue:
         try:
             entries += _entries_of(plugin)
             checked.append(plugin)
-        except Exception as error:  # a stranger's hook may raise anything
-            checked.append(attrs.evolve(plugin, hooks=None, problem=f"{type(error).__name__}: {error}"))
+        except ANYTHING as error:
+            checked.append(failed(plugin, error))
     return Catalogue(tuple(checked), tuple(entries))
 
 
@@ -151,8 +158,9 @@ def _entries_of(plugin: Plugin) -> list[Entry]:
     def add_recipe(name: str, path: Path, *, summary: str) -> None:
         add("recipe", name, str(path), summary=summary)
 
-    if plugin.hooks is not None:
-        for kind, hook in HOOKS.items():
-            getattr(plugin.hooks, hook)(register=partial(add, kind))
-        plugin.hooks.register_recipes(register=add_recipe)
+    if plugin.module is not None:
+        with hooks_of(plugin.module) as hooks:
+            for kind, hook in HOOKS.items():
+                getattr(hooks, hook)(register=partial(add, kind))
+            hooks.register_recipes(register=add_recipe)
     return entries

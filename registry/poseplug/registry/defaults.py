@@ -12,8 +12,20 @@ from poseplug.registry.catalogue import Catalogue
 from poseplug.registry.parts import Part, find_part
 from poseplug.registry.structure import unstructure
 
-SOURCE = "builtin"
-LIFTER = "mlp"
+# Distribution and name. Another plugin that takes such a name spoils no run that does not use it.
+_SOURCE = ("poseplug-datasets", "builtin")
+_LIFTER = ("poseplug-baselines", "mlp")
+_OBJECTIVES = "poseplug"
+
+
+def source(catalogue: Catalogue) -> str:
+    """Return the name of the source of a run that names none."""
+    return catalogue.name_of("source", *_SOURCE)
+
+
+def lifter(catalogue: Catalogue) -> str:
+    """Return the name of the lifter of a run that names none."""
+    return catalogue.name_of("lifter", *_LIFTER)
 
 
 def add_defaults(parts: dict[str, Part], asked: Experiment, catalogue: Catalogue) -> None:
@@ -25,16 +37,19 @@ def add_defaults(parts: dict[str, Part], asked: Experiment, catalogue: Catalogue
         catalogue: where the parts come from.
     """
     if "objective" not in parts:
-        lifter: Any = parts["lifter"].component
-        parts["objective"] = find_part(catalogue, "objective", ComponentSpec(lifter.default_objective))
+        chosen: Any = parts["lifter"].component
+        name = catalogue.name_of("objective", _OBJECTIVES, chosen.default_objective)
+        parts["objective"] = find_part(catalogue, "objective", ComponentSpec(name))
     sources = [part for slot, part in parts.items() if slot.startswith("source.")]
     needs_reference = "reweighter" in parts or any(getattr(s.component, "needs_reference", False) for s in sources)
     if needs_reference and "reference" not in parts:
-        parts["reference"] = find_part(catalogue, "source", ComponentSpec(SOURCE))
+        parts["reference"] = find_part(catalogue, "source", ComponentSpec(source(catalogue)))
     real = parts.get("reference", sources[0])
     if not asked.eval:
-        spec = ComponentSpec(real.name, unstructure(real.config)) if _splits(real) else ComponentSpec(SOURCE)
-        parts[f"eval.{spec.name}"] = find_part(catalogue, "source", spec)
+        spec = ComponentSpec(source(catalogue))
+        if _splits(real):
+            spec = ComponentSpec(real.name, unstructure(real.config))
+        parts[f"eval.{spec.name.rpartition(':')[2]}"] = find_part(catalogue, "source", spec)
     trained_on = [*sources, *([parts["reference"]] if "reference" in parts else [])]
     for slot in [slot for slot in parts if slot.startswith("eval.")]:
         given = asked.eval[slot.removeprefix("eval.")].settings if asked.eval else {}

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 import attrs
 import pluggy
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.registry import hookspecs
 from poseplug.registry.markers import API_VERSION, PROJECT
 
 STRICT_VARIABLE = "POSEPLUG_STRICT"
+DISABLE_VARIABLE = "POSEPLUG_DISABLE_PLUGINS"
+ALL = "all"
+# What a stranger's code may raise, and poseplug lives on: some scripts call sys.exit() when they are imported.
+ANYTHING = (Exception, SystemExit)
 
 
 @attrs.frozen
@@ -24,19 +31,23 @@ class Plugin:
     Attributes:
         name: its entry point.
         distribution: the distribution that brings it, with its version.
-        hooks: calls its hook implementations; None if it failed.
-        problem: why it failed, in one line; "" if it did not.
+        module: holds its hook implementations; None if it was not loaded.
+        api: the version of the plugin API that it was written for; None where it is not known.
+        problem: why it takes no part, in one line; "" if it does.
+        off: the user switched it off.
     """
 
     name: str
     distribution: str
     version: str
-    hooks: pluggy.HookRelay | None = None
+    module: ModuleType | None = None
+    api: int | None = None
     problem: str = ""
+    off: bool = False
 
 
 def discover(points: Iterable[EntryPoint] | None = None) -> list[Plugin]:
-    """Load every plugin of the entry-point group, each in isolation.
+    """Load every plugin of the entry-point group that is not switched off, each in isolation.
 
     Args:
         points: the entry points; by default those of the installed distributions.
@@ -45,31 +56,97 @@ def discover(points: Iterable[EntryPoint] | None = None) -> list[Plugin]:
         Exception: a plugin's own error, if the environment has POSEPLUG_STRICT=1 (for plugin authors).
     """
     found = entry_points(group=PROJECT) if points is None else points
-    return [_load(point) for point in sorted(found, key=lambda point: (point.name != "core", point.name))]
+    off = switched_off()
+    return [_load(point, off) for point in sorted(found, key=lambda point: (point.name != "core", point.name))]
 
 
-def _load(point: EntryPoint) -> Plugin:
-    distribution = point.dist.name if point.dist else "?"
-    version = point.dist.version if point.dist else "?"
+def _load(point: EntryPoint, off: frozenset[str]) -> Plugin:
+    name, version = _distribution(point)
+    plugin = Plugin(point.name, name, version)
+    if name != PROJECT and off & {ALL, _plain(point.name), _plain(name)}:
+        return attrs.evolve(plugin, off=True, problem="switched off")
     try:
-        hooks = _hooks_of(point.load())
-    except Exception as error:  # a stranger's module may raise anything
-        if os.environ.get(STRICT_VARIABLE) == "1":
-            raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
-        return Plugin(point.name, distribution, version, None, f"{type(error).__name__}: {reason}")
-    return Plugin(point.name, distribution, version, hooks)
+        module = point.load()
+    except ANYTHING as error:
+        return failed(plugin, error)
+    api = getattr(module, "POSEPLUG_API", API_VERSION)
+    plugin = attrs.evolve(plugin, module=module, api=api)
+    if api != API_VERSION:
+        reason = f"written for plugin API {api}, this poseplug has {API_VERSION}; install a matching version"
+        return failed(plugin, PoseplugError(reason))
+    return plugin
 
 
-def _hooks_of(module: ModuleType) -> pluggy.HookRelay:
-    """Validate a plugin's hooks, refuse misspelt ones, and return what calls them."""
-    wanted = getattr(module, "POSEPLUG_API", API_VERSION)
-    if wanted != API_VERSION:
-        raise PoseplugError(
-            f"written for plugin API {wanted}, this poseplug has {API_VERSION}; install a matching version"
-        )
+def failed(plugin: Plugin, error: BaseException) -> Plugin:
+    """Return the plugin with the reason why it takes no part; in strict mode raise it instead."""
+    if os.environ.get(STRICT_VARIABLE) == "1":
+        raise error
+    lines = str(error).strip().splitlines() or ["no message"]
+    return attrs.evolve(plugin, module=None, problem=f"{type(error).__name__}: {lines[0]}")
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    """Return name and version of the distribution that an entry point belongs to.
+
+    They stand in the first lines of its metadata; importlib.metadata would parse all of it, README included.
+    """
+    text = ""
+    if point.dist is not None:
+        text = point.dist.read_text("METADATA") or point.dist.read_text("PKG-INFO") or ""
+    head = dict(line.partition(":")[::2] for line in text.partition("\n\n")[0].splitlines())
+    return head.get("Name", "?").strip(), head.get("Version", "?").strip()
+
+
+# ------------------------------------------------------------------ hooks
+
+
+@contextmanager
+def hooks_of(module: ModuleType) -> Iterator[pluggy.HookRelay]:
+    """Give what calls the hook implementations of one plugin, and of no other.
+
+    Raises:
+        pluggy.PluginValidationError: a hook is misspelt, or its arguments are not those of the specification.
+    """
+    manager = _manager()
+    manager.register(module)
+    try:
+        manager.check_pending()
+        yield manager.hook
+    finally:
+        manager.unregister(module)
+
+
+@cache
+def _manager() -> pluggy.PluginManager:
+    """Return the manager that knows the specifications; plugins take turns in it, as making one is slow."""
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
-    manager.register(module)
-    manager.check_pending()
-    return manager.hook
+    return manager
+
+
+# ------------------------------------------------------------------ switching off
+
+
+def switched_off() -> frozenset[str]:
+    """Return the plugins that POSEPLUG_DISABLE_PLUGINS names, by entry point or distribution; "all" is all of them."""
+    return frozenset(_plain(name) for name in os.environ.get(DISABLE_VARIABLE, "").split(",") if name.strip())
+
+
+def unknown_switches(names: Iterable[str], points: Iterable[EntryPoint] | None = None) -> list[str]:
+    """Return a sentence for each of these names that switches nothing off; imports no plugin."""
+    found = entry_points(group=PROJECT) if points is None else points
+    by_point = {point.name: _distribution(point)[0] for point in found}
+    own = {PROJECT, *(name for name, distribution in by_point.items() if distribution == PROJECT)}
+    known = {ALL, *by_point, *by_point.values()} - own
+    sentences = []
+    for name in sorted({_plain(name) for name in names}):
+        if name in own:
+            sentences.append(f"'{name}' is poseplug itself, which cannot be switched off.")
+        elif name not in map(_plain, known):
+            sentences.append(f"There is no plugin '{name}' to switch off.{did_you_mean(name, known)}")
+    return sentences
+
+
+def _plain(name: str) -> str:
+    """Return a name as distributions compare theirs: case and the choice of -, _ and . do not matter."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()

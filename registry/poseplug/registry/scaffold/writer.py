@@ -1,0 +1,119 @@
+"""Filling in the templates, and writing the package whole or not at all."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from string import Template
+
+from poseplug.core.errors import PoseplugError
+from poseplug.registry.catalogue import HOOKS, Catalogue
+from poseplug.registry.markers import API_VERSION
+from poseplug.registry.scaffold.kinds import KINDS
+from poseplug.registry.scaffold.names import Names, check_free, choose_names
+
+# Template -> file of the package.
+_FILES = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    "LICENSE": "LICENSE",
+    "gitignore": ".gitignore",
+    "init.py": "src/$package/__init__.py",
+    "component.py": "src/$package/$name.py",
+    "objective.py": "src/$package/objective.py",
+    "recipe.toml": "src/$package/recipes/$name.toml",
+    "test.py": "tests/test_$name.py",
+}
+
+
+def write_plugin(given: str, kind: str, folder: Path, catalogue: Catalogue, author: str = "") -> Path:
+    """Write the package of a new plugin into a folder of its own; return that folder.
+
+    Args:
+        given: the plugin's name.
+        kind: the interface of its component.
+        folder: where the package's folder is made.
+        catalogue: what is installed, to keep clear of.
+        author: for its metadata and licence.
+
+    Raises:
+        PoseplugError: the name is no name or taken, the folder exists or cannot be written; nothing is written then.
+    """
+    names = choose_names(given)
+    check_free(names, kind, catalogue)
+    target = folder / names.distribution
+    if target.exists():
+        raise PoseplugError(f"'{target}' exists already; choose another name, or another folder with --into.")
+    contents = render_plugin(names, kind, author)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".poseplug-new-") as temporary:
+            draft = Path(temporary) / names.distribution
+            for path, text in contents.items():
+                (draft / path).parent.mkdir(parents=True, exist_ok=True)
+                (draft / path).write_text(text, encoding="utf-8")
+            shutil.move(draft, target)
+    except OSError as error:
+        raise PoseplugError(f"Cannot write '{target}': {error}. Choose another folder with --into.") from error
+    return target
+
+
+def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
+    """Return the text of each file of the package, by its path in it.
+
+    Raises:
+        PoseplugError: the class would be called what its module calls something else.
+    """
+    facts = KINDS[kind]
+    templates = _templates(kind)
+    if re.search(rf"\b{names.cls}\b", "".join(templates.values())):
+        raise PoseplugError(
+            f"The class of '{names.name}' would be {names.cls}, a word that its module uses for something else; "
+            "choose a name that says more."
+        )
+    author = " ".join(author.split()) or f"the authors of {names.distribution}"
+    values = {
+        "name": names.name,
+        "distribution": names.distribution,
+        "package": names.package,
+        "cls": names.cls,
+        "kind": facts.noun,
+        "Kind": facts.noun.capitalize(),
+        "hook": HOOKS[kind],
+        "usage": facts.usage.replace("NAME", names.name),
+        "summary": facts.summary,
+        "paper": facts.paper,
+        "api": str(API_VERSION),
+        "author": author,
+        "author_toml": json.dumps(author, ensure_ascii=False),
+        "year": str(datetime.datetime.now(tz=datetime.UTC).year),
+        "more_files": "",
+    }
+    if "objective.py" in templates:
+        values["more_files"] = f"\n| `src/{names.package}/objective.py` | an objective that learns from it |"
+    contents = {f"src/{names.package}/py.typed": ""}
+    for template, text in templates.items():
+        path = Template(_FILES[template]).substitute(values)
+        contents[path] = Template(text).substitute(values)
+    return contents
+
+
+def _templates(kind: str) -> Mapping[str, str]:
+    """Return the text of each template; a kind's own take the place of the common ones."""
+    root = files("poseplug.registry.scaffold") / "templates"
+    return {
+        entry.name.removesuffix(".txt"): entry.read_text(encoding="utf-8")
+        for folder in ("package", kind)
+        for entry in _entries(root / folder)
+    }
+
+
+def _entries(folder: Traversable) -> list[Traversable]:
+    return sorted((entry for entry in folder.iterdir() if entry.name.endswith(".txt")), key=lambda entry: entry.name)

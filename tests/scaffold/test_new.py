@@ -1,0 +1,144 @@
+"""``poseplug new``: what it writes, and what it refuses to write."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from poseplug.core.errors import PoseplugError
+from poseplug.registry.catalogue import load_catalogue
+from poseplug.registry.scaffold import KINDS, choose_names, render_plugin
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_package_is_written_and_the_next_commands_are_told(poseplug, tmp_path):
+    result = poseplug(
+        "new", "tiny-lifter", "--kind", "lifter", "--author", 'Ada "Countess" Lovelace', "--into", "deep/down"
+    )
+    assert result.exit_code == 0, result.stderr
+    folder = tmp_path / "deep/down/poseplug-tiny-lifter"
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
+        ".gitignore",
+        "LICENSE",
+        "README.md",
+        "pyproject.toml",
+        "src/poseplug_tiny_lifter/__init__.py",
+        "src/poseplug_tiny_lifter/py.typed",
+        "src/poseplug_tiny_lifter/recipes/tiny_lifter.toml",
+        "src/poseplug_tiny_lifter/tiny_lifter.py",
+        "tests/test_tiny_lifter.py",
+    }
+    facts = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert facts["entry-points"]["poseplug"] == {"tiny_lifter": "poseplug_tiny_lifter"}
+    assert facts["authors"] == [{"name": 'Ada "Countess" Lovelace'}]
+    assert facts["dependencies"] == ["poseplug>=0.1,<0.2"]
+    assert re.search(r'Copyright \(c\) 20\d\d Ada "Countess" Lovelace', (folder / "LICENSE").read_text())
+    assert result.stdout.splitlines() == [
+        f"pip install -e '{folder}[test]'",
+        "poseplug check tiny_lifter",
+        "poseplug run --recipe tiny_lifter",
+    ]
+    assert list(tmp_path.iterdir()) == [tmp_path / "deep"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("Tiny", "lifter", "'Tiny' cannot name a plugin"),
+        ("2d-net", "lifter", "'2d-net' cannot name a plugin"),
+        ("tiny--net", "lifter", "'tiny--net' cannot name a plugin"),
+        ("../elsewhere", "lifter", "'../elsewhere' cannot name a plugin"),
+        ("x" * 31, "lifter", "at most 30 lowercase letters"),
+        ("class", "lifter", "'class' is a word of Python's"),
+        ("none", "lifter", "'none' is a word of Python's"),
+        ("lifter", "lifter", "The class of 'lifter' would be Lifter, a word that its module uses for something else"),
+        ("pose-batch", "augmentor", "The class of 'pose_batch' would be PoseBatch"),
+        ("semgcn", "lifter", "There is a lifter 'semgcn' already, in poseplug-baselines"),
+        ("posegu", "lifter", "There is a recipe 'posegu' already, in poseplug-posegu"),
+        ("loggers", "lifter", "A plugin 'loggers' is installed already, by poseplug-loggers"),
+        ("core", "lifter", "A plugin 'core' is installed already, by poseplug"),
+        ("tiny", "liter", r"There is no kind 'liter'. Did you mean 'lifter'\?"),
+        ("there", "lifter", "'poseplug-there' exists already"),
+    ],
+)
+def test_names_that_cannot_be_are_refused_and_nothing_is_written(poseplug, tmp_path, name, kind, message):
+    (tmp_path / "poseplug-there").mkdir()
+    result = poseplug("new", name, "--kind", kind)
+    assert result.exit_code == 2
+    assert re.search(message, result.stderr), result.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["poseplug-there"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(poseplug, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = poseplug("new", "tiny", "--kind", "lifter", "--into", "file")
+    assert result.exit_code == 2
+    assert "Cannot write 'file/poseplug-tiny'" in result.stderr
+    assert "--into" in result.stderr
+
+
+def test_a_name_is_free_for_another_kind(poseplug):
+    assert poseplug("new", "semgcn", "--kind", "source").exit_code == 0
+
+
+def test_names_go_together():
+    names = choose_names("poseplug-tiny_2d-net")
+    assert (names.name, names.cls) == ("tiny_2d_net", "Tiny2dNet")
+    assert (names.distribution, names.package) == ("poseplug-tiny-2d-net", "poseplug_tiny_2d_net")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_recipes_and_examples_fit_what_is_installed(kind):
+    """Every name in a recipe but the plugin's own is that of a part that ships."""
+    contents = render_plugin(choose_names("tiny"), kind)
+    recipe = tomllib.loads(contents["src/poseplug_tiny/recipes/tiny.toml"])
+    tables = [
+        t for value in recipe.values() for t in (value if isinstance(value, list) else [value]) if isinstance(t, dict)
+    ]
+    named = {table["name"] for table in tables}
+    assert "tiny" in named
+    assert named - {"tiny"} <= {entry.name for entry in load_catalogue().entries}
+    assert "$" not in "".join(contents.values())
+
+
+def test_a_reserved_class_name_is_known_to_be_one_for_its_kind_only():
+    assert render_plugin(choose_names("tensor"), "hook")
+    with pytest.raises(PoseplugError, match="would be Tensor"):
+        render_plugin(choose_names("tensor"), "lifter")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Packages of every kind, with a short name and with the longest: formatting depends on the length of names."""
+    folder = tmp_path_factory.mktemp("written")
+    for kind in KINDS:
+        for name in (f"ab_{kind}"[:9], f"a_very_long_name_for_one_{kind}"[:30].rstrip("_")):
+            names = choose_names(name)
+            for path, text in render_plugin(names, kind).items():
+                file = folder / names.distribution / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+    return folder
+
+
+def test_what_is_written_is_formatted_and_linted(written):
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    lint = [f"--select={','.join(settings['select'])}", f"--ignore={','.join(settings['ignore'])}"]
+    lint += ["--config", f"lint.per-file-ignores = {{ '**/tests/**' = {json.dumps(['ARG', 'D'])} }}"]
+    for command in (["format", "--check"], ["check", *lint]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "."], cwd=written, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_what_is_written_has_types(written):
+    command = [sys.executable, "-m", "mypy", "--strict", *map(str, sorted(written.glob("poseplug-ab-*/src")))]
+    done = subprocess.run(command, cwd=written, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,116 @@
+"""plugins/README.md: its code is what ``poseplug new`` writes, its edit works, and its commands exist.
+
+``python tests/scaffold/test_readme.py`` copies the code into it anew.
+"""
+
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from poseplug.registry.scaffold import choose_names, render_plugin
+
+README = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
+CODE = re.compile(r"<!-- (code|edit): (.*?) -->\n```(?:python|toml)\n(.*?)```\n", re.DOTALL)
+
+
+def excerpt(marker):
+    """Return what belongs under a marker: NAME KIND [FILE], and the names of the classes and functions to show."""
+    name, kind, *shown = marker.split()
+    names = choose_names(name)
+    file = shown.pop(0) if "." in shown[0] else f"{names.name}.py"
+    text = render_plugin(names, kind)[f"src/{names.package}/{file}"]
+    return "\n\n\n".join(definition(text, each) for each in shown) + "\n" if shown else text
+
+
+def definition(text, name):
+    """Return the source of a class or function, decorators included."""
+    (node,) = (n for n in ast.walk(ast.parse(text)) if getattr(n, "name", None) == name)
+    first = min([node, *node.decorator_list], key=lambda n: n.lineno)
+    return "\n".join(text.splitlines()[first.lineno - 1 : node.end_lineno])
+
+
+@pytest.mark.parametrize("marker", [m for what, m, _ in CODE.findall(README.read_text()) if what == "code"])
+def test_the_code_is_what_new_writes(marker):
+    (block,) = (block for _, m, block in CODE.findall(README.read_text()) if m == marker)
+    assert block == excerpt(marker), "python tests/scaffold/test_readme.py copies it anew"
+
+
+def test_every_kind_is_shown():
+    from poseplug.registry.scaffold import KINDS
+
+    assert {marker.split()[1] for _, marker, _ in CODE.findall(README.read_text())} == set(KINDS)
+
+
+EDITS = {
+    "src/poseplug_camera_height/camera_height.py": (
+        (
+            "from poseplug.core.interfaces",
+            "from poseplug.core.errors import PoseplugError\nfrom poseplug.core.interfaces",
+        ),
+    ),
+    "tests/test_camera_height.py": (
+        ("from poseplug.registry", "from poseplug.core.viewpoints import ViewRange\nfrom poseplug.registry"),
+        ("2.0", "0.7"),
+        ("8.0", "0.1"),
+    ),
+}
+
+
+def test_the_worked_example_passes_its_tests(tmp_path):
+    contents = render_plugin(choose_names("camera-height"), "reweighter")
+    blocks = [(marker.split()[-1], block) for what, marker, block in CODE.findall(README.read_text()) if what == "edit"]
+    for (path, replaced), (name, block) in zip(EDITS.items(), blocks, strict=True):
+        contents[path] = contents[path].replace(definition(contents[path], name), block.rstrip("\n"))
+        for old, new in replaced:
+            assert old in contents[path]
+            contents[path] = contents[path].replace(old, new)
+    for path, text in contents.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    paths = os.pathsep.join([str(tmp_path / "src"), *sys.path])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def commands():
+    lines = [line.strip() for line in README.read_text().splitlines() if line.startswith("    ")]
+    return [line for line in lines if line.startswith("poseplug ")]
+
+
+@pytest.mark.parametrize("line", commands())
+def test_its_commands_and_flags_exist(line):
+    from typer.main import get_command
+
+    from poseplug.cli.main import app
+
+    root = get_command(app)
+    words = shlex.split(line)[1:]
+    verb = next(word for word in words if word in root.commands)
+    flags = {flag for command in (root, root.commands[verb]) for p in command.params for flag in p.opts}
+    assert {word for word in words if word.startswith("--")} <= flags
+
+
+def test_its_links_lead_somewhere():
+    text = README.read_text()
+    headings = {
+        re.sub(r"[^a-z -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#(.*?)\)", text)) <= headings
+
+
+if __name__ == "__main__":
+
+    def fill(match):
+        what, marker, block = match.groups()
+        return match.group().removesuffix(f"{block}```\n") + (excerpt(marker) if what == "code" else block) + "```\n"
+
+    README.write_text(CODE.sub(fill, README.read_text()))

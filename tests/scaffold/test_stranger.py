@@ -1,0 +1,147 @@
+"""What a stranger does: ``poseplug new``, build, install from wheels, list, check, train, run the package's own tests.
+
+One fresh environment serves all kinds. Everything of poseplug's and the plugins' is installed into it by pip from
+wheels; only third-party packages (torch and so on, gigabytes of them) are those of the environment that runs this test:
+a .pth file puts its site-packages behind the fresh one's. A folder added by a .pth file is searched, but its own .pth
+files are not read, so editable installs of the checkout stay invisible. Nothing is fetched from anywhere.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from poseplug.registry.scaffold import KINDS
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECTS = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+NAMES = {kind: f"my-{kind}" for kind in KINDS}
+SHORT = ["--steps", "12", "--batch-size", "32", "--eval", "builtin:split=test,takes=1,frames=8"]
+NARROW = [*SHORT, "--lifter", "mlp:channels=16,blocks=1"]
+# PoseGU's parts around each kind; what a part needs beside it comes first.
+WITH_POSEGU = {
+    "source": ["--source", "my_source", "--source", "fk_generator", "--reweight", "cips"],
+    "reweighter": ["--source", "fk_generator", "--reweight", "my_reweighter"],
+    "lifter": ["--source", "fk_generator", "--reweight", "cips", "--lifter", "my_lifter:channels=16"],
+}
+
+
+class Environment:
+    """A virtual environment, and commands in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.bin = folder / "bin"
+        venv.create(folder, with_pip=False, symlinks=True)
+        (site,) = folder.glob("lib/python*/site-packages")
+        third_party = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+        (site / "third_party.pth").write_text("".join(f"{path}\n" for path in sorted(third_party)))
+        self.site = site
+
+    def run(self, *command, cwd, check=True):
+        hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "POSEPLUG_STRICT", "POSEPLUG_DISABLE_PLUGINS")
+        environment = {name: value for name, value in os.environ.items() if name not in hidden}
+        # The jobs are small, and their threads would only wait for one another.
+        environment["OMP_NUM_THREADS"] = "1"
+        environment["PATH"] = f"{self.bin}{os.pathsep}{environment['PATH']}"
+        done = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True)
+        assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def poseplug(self, *arguments, cwd, check=True):
+        return self.run(self.bin / "poseplug", *arguments, cwd=cwd, check=check)
+
+    def install(self, wheels):
+        pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "install", "--quiet"]
+        self.run(*pip, "--no-deps", "--no-index", *wheels, cwd=self.folder)
+
+
+def build(environment, projects, folder):
+    """Build a wheel of each project, with the tools that are here."""
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    environment.run(*pip, "--wheel-dir", folder, *projects, cwd=environment.folder)
+    return sorted(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stranger")
+    environment = Environment(folder / "venv")
+    environment.install(build(environment, PROJECTS, folder / "wheels"))
+    environment.work = folder / "work"
+    environment.work.mkdir()
+    for kind, name in NAMES.items():
+        environment.poseplug("new", name, "--kind", kind, cwd=environment.work)
+    packages = [environment.work / f"poseplug-{name}" for name in NAMES.values()]
+    environment.install(build(environment, packages, folder / "own_wheels"))
+    return environment
+
+
+def test_it_is_the_wheels_that_are_used(environment):
+    modules = "poseplug.core", "poseplug.registry.scaffold", "poseplug_posegu", "poseplug_my_lifter"
+    code = f"import {', '.join(modules)}; print({', '.join(f'{module}.__file__' for module in modules)})"
+    shown = environment.run(environment.bin / "python", "-c", code, cwd=environment.work).stdout.split()
+    assert all(Path(file).is_relative_to(environment.site) for file in shown), shown
+
+
+def test_everything_is_listed_and_nothing_is_broken(environment):
+    listed = json.loads(environment.poseplug("list", "--format", "json", cwd=environment.work).stdout)
+    found = {(entry["kind"], entry["name"], entry["distribution"]) for entry in listed}
+    for kind, name in NAMES.items():
+        own = name.replace("-", "_")
+        assert {(kind, own, f"poseplug-{name}"), ("recipe", own, f"poseplug-{name}")} <= found
+    states = json.loads(environment.poseplug("plugins", "--verify", "--format", "json", cwd=environment.work).stdout)
+    assert {plugin["state"] for plugin in states} == {"ok"}
+
+
+def test_every_promise_is_kept(environment):
+    names = [name.replace("-", "_") for name in NAMES.values()]
+    rows = json.loads(environment.poseplug("check", *names, "--format", "json", cwd=environment.work).stdout)
+    assert {row["name"] for row in rows} == set(names)
+    assert {row["verdict"] for row in rows} <= {"ok", "skipped"}
+
+
+def test_the_packages_own_tests_pass(environment):
+    python = [environment.bin / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    for name in NAMES.values():
+        done = environment.run(*python, cwd=environment.work / f"poseplug-{name}")
+        assert " passed" in done.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_recipe_trains(environment, kind):
+    name = NAMES[kind].replace("-", "_")
+    result = json.loads(environment.poseplug("run", "--recipe", name, *SHORT, "--json", cwd=environment.work).stdout)
+    assert name in result["components"][kind].split(",")
+    assert result["metrics"]["builtin"]["mpjpe_mm"] > 0
+    assert f"poseplug-{NAMES[kind]}" in result["versions"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_trains_together_with_posegu(environment, kind):
+    own = KINDS[kind].usage.replace("NAME", NAMES[kind].replace("-", "_")).split()
+    parts = WITH_POSEGU.get(kind, [*own, "--source", "fk_generator", "--reweight", "cips"])
+    result = environment.poseplug("run", *NARROW, *parts, "--json", cwd=environment.work)
+    assert json.loads(result.stdout)["metrics"]["builtin"]["mpjpe_mm"] > 0
+
+
+def test_all_of_them_train_together(environment):
+    # The objective that asks the discriminator comes with the discriminator.
+    kinds = [kind for kind in KINDS if kind != "objective"]
+    own = [word for kind in kinds for word in KINDS[kind].usage.replace("NAME", NAMES[kind].replace("-", "_")).split()]
+    arguments = [*own, "--source", "fk_generator", "--augment", "rigid", "--hook", "logfile", "--out", "all-of-them"]
+    environment.poseplug("run", *SHORT, *arguments, cwd=environment.work)
+    losses = json.loads((environment.work / "all-of-them" / "best.json").read_text())
+    assert {
+        "supervised",
+        "realism/my_discriminator",
+        "discriminator/my_discriminator",
+        "root/distance",
+    } <= losses.keys()
