@@ -63,6 +63,31 @@ def test_a_model_says_the_same_on_both_devices(lifter):
     assert found[1] == pytest.approx(found[0], rel=1e-3)
 
 
+def test_an_adversarial_step_never_waits_for_the_device():
+    from poseplug.core.engine import Trainer
+
+    device = torch.device("cuda", 0)
+    phases = [
+        {"name": "augment", "steps": 4, "trains": ["augmentor", "discriminator"], "keep": True},
+        {"name": "real", "steps": 4, "trains": ["lifter"], "poses": "drawn"},
+    ]
+    parts = {"augmentor": [{"name": "poseaug"}], "discriminator": [{"name": "kcs_part"}, {"name": "pose2d"}]}
+    adversarial = plan("videopose", phase=phases, **parts)
+    run = build(adversarial, load_catalogue(), device)
+    trainer = Trainer(run.assembly, run.training, device, phases=adversarial.phases)
+    trainer.fit_statistics()
+    trainer._modules.train()
+    for step in range(16):
+        if step == 8:
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            trainer._runner.run(step, 0.0, trainer._schedule.at(step))
+        except BaseException:
+            torch.cuda.set_sync_debug_mode("default")
+            raise
+    torch.cuda.set_sync_debug_mode("default")
+
+
 def test_a_run_trains_and_resumes_on_the_gpu(poseplug):
     result = poseplug(
         "run", "--lifter", "mlp:channels=64", "--steps", "60", "--device", "cuda", "--out", "here", "--json"

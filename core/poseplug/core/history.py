@@ -38,6 +38,9 @@ class History:
         if not self._pending:
             return {}
         names = [(step, name) for step, scalars in self._pending for name in scalars]
+        if not names:  # a phase may have had nothing to train
+            self._pending = []
+            return {}
         stacked = torch.stack([value.reshape(()).float() for _, scalars in self._pending for value in scalars.values()])
         last = self._pending[-1][0]
         self._pending = []

@@ -175,17 +175,17 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     Raises:
         PoseplugError: bad data, skeletons that differ, or an objective that needs a reference there is none of.
     """
-    context = BuildContext(device=device, seed=plan.training.seed)
-    context = attrs.evolve(context, build=_nested_builder(context, catalogue))
+    context = _knowing(BuildContext(device=device, seed=plan.training.seed), catalogue)
     reference = construct(plan.parts["reference"], context) if "reference" in plan.parts else None
     if reference is not None and plan.experiment.reference_share < 1:
         if not isinstance(reference, FiniteSource):
             raise PoseplugError("'reference_share' below 1 needs a reference with an end; this one is endless.")
         reference = random_share(reference, plan.experiment.reference_share, context.generator(1))
-    context = attrs.evolve(context, reference=reference, skeleton=reference.skeleton if reference else None)
+    skeleton = reference.skeleton if reference else None
+    context = _knowing(context, catalogue, reference=reference, skeleton=skeleton)
     sources = [construct(part, context) for part in plan.slot("source").values()]
     source = sources[0] if len(sources) == 1 else Mixture(sources)
-    context = attrs.evolve(context, skeleton=source.skeleton)
+    context = _knowing(context, catalogue, skeleton=source.skeleton)
     if reference is not None:
         _same_skeleton(source.skeleton, reference.skeleton, "the reference")
     evaluations = build_evaluations(plan, context)
@@ -226,8 +226,12 @@ def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource
     return evaluations
 
 
-def _nested_builder(context: BuildContext, catalogue: Catalogue) -> Callable[[str, str], Any]:
-    return lambda kind, text: construct(find_part(catalogue, kind, parse_spec(text)), context)
+def _knowing(context: BuildContext, catalogue: Catalogue, **facts: Any) -> BuildContext:
+    """Return a context with further facts, which components that are built through it get to know as well."""
+    context = attrs.evolve(context, **facts)
+    return attrs.evolve(
+        context, build=lambda kind, text: construct(find_part(catalogue, kind, parse_spec(text)), context)
+    )
 
 
 def _same_skeleton(wanted: Skeleton, found: Skeleton, where: str) -> None:
