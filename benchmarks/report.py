@@ -17,8 +17,9 @@ def main() -> None:
     cpu = report["machine_info"]["cpu"]
     print(f"{report['datetime'][:10]}, {cpu.get('brand_raw', 'unknown CPU')}, {cpu.get('count', '?')} cores\n")
     print("| benchmark | median ms | |\n|---|---|---|")
+    hidden = {"foreign_load", "threads", "ours_ms"}
     for row in sorted(report["benchmarks"], key=lambda row: row["fullname"]):
-        facts = "; ".join(f"{name} {value}" for name, value in row["extra_info"].items())
+        facts = "; ".join(f"{name} {value}" for name, value in row["extra_info"].items() if name not in hidden)
         print(f"| {row['name'].removeprefix('test_')} | {1000 * row['stats']['median']:.3g} | {facts} |")
 
 

@@ -10,6 +10,7 @@ from torch.nn.functional import mse_loss
 from poseplug.core.assembly import Assembly
 from poseplug.core.batch import PoseBatch
 from poseplug.core.engine import Trainer, Training
+from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.layouts import H36M_16
 from poseplug.core.model import LiftingModel
@@ -56,18 +57,32 @@ def plain_loop(model, poses, steps):
     return run
 
 
-def engine_loop(model, source, steps):
+def engine_loop(model, source, steps, hooks=None, batch=BATCH):
     assembly = Assembly(source, Supervised(SupervisedConfig(), CONTEXT), LiftingModel(model, H36M_16))
-    training = Training(steps=10**6, batch_size=BATCH, lr_schedule="constant", log_every=20)
-    trainer = Trainer(assembly, training, torch.device("cpu"))
+    settings = {"batch_size": batch, "lr_schedule": "constant", "checkpoint_every": 10**6}
+    trainer = Trainer(assembly, Training(steps=10**6, **settings), torch.device("cpu"), hooks=HookSet(hooks))
 
     def run():
-        trainer.training = Training(
-            steps=trainer.step + steps, batch_size=BATCH, lr_schedule="constant", checkpoint_every=10**6
-        )
+        trainer.training = Training(steps=trainer.step + steps, **settings)
         trainer.run()
 
     return run
+
+
+def ratio_of(benchmark, first, second, rounds):
+    """Return the median over rounds of the time of ``second`` over that of ``first``, taken in turns."""
+    ratios = []
+
+    def both():
+        seconds = []
+        for run in (first, second):
+            began = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - began)
+        ratios.append(seconds[1] / seconds[0])
+
+    benchmark.pedantic(both, rounds=rounds, warmup_rounds=2)
+    return statistics.median(ratios[2:])
 
 
 @pytest.mark.parametrize("lifter", ["mlp:channels=512", "semgcn"])
@@ -75,17 +90,17 @@ def test_engine_overhead(benchmark, lifter):
     source = table()
     engine = engine_loop(make(lifter), source, STEPS)
     plain = plain_loop(make(lifter), source.poses, STEPS)
-    ratios = []
-
-    def both():
-        seconds = []
-        for run in (plain, engine):
-            began = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - began)
-        ratios.append(seconds[1] / seconds[0])
-
-    benchmark.pedantic(both, rounds=ROUNDS, warmup_rounds=2)
-    ratio = statistics.median(ratios[2:])
+    ratio = ratio_of(benchmark, plain, engine, ROUNDS)
     benchmark.extra_info["engine over plain loop"] = round(ratio, 3)
     assert ratio < 1.15
+
+
+def test_hooks_that_are_not_used(benchmark):
+    """Hooks that override nothing, in a step so small that anything would show."""
+    source = table()
+    lifter = "mlp:channels=8,blocks=1"
+    without = engine_loop(make(lifter), source, 300, batch=8)
+    idle = engine_loop(make(lifter), source, 300, {"one": RunHook(), "two": RunHook()}, batch=8)
+    ratio = ratio_of(benchmark, without, idle, 15)
+    benchmark.extra_info["with idle hooks over without"] = round(ratio, 3)
+    assert ratio < 1.05
