@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 
 import attrs
 import numpy as np
@@ -16,6 +17,7 @@ from conformance.keepers import (
     Shrinking,
     SizeDiscriminator,
     SizeReweighter,
+    SizeShares,
     Source,
     TwoPartLifter,
     WidthConfig,
@@ -211,6 +213,12 @@ class DividesByLength(Shrinking):
         return Augmentation(batch.moved(batch.root[:, None] + relative / largest * 0.5))
 
 
+class EmptyCells(SizeShares):
+    """Divides one share by another, and both may be zero."""
+
+    more = 0
+
+
 class RootOfZero(TwoPartLifter):
     """Its output is finite for coinciding joints; its gradient is not."""
 
@@ -250,6 +258,22 @@ class GlobalTorch(Shrinking):
         return Augmentation(batch.moved(root + (batch.absolute - root) * torch.rand(len(batch), 1, 1)))
 
 
+class GlobalFit(SizeReweighter):
+    """Draws from torch's global generator when it is fitted."""
+
+    def fit(self, drawn, reference, generator):
+        super().fit(drawn, reference, generator)
+        self.mean *= 1 + 0.01 * torch.rand(1, device=self.mean.device)[0]
+
+
+class GlobalOrder(Source):
+    """Draws from torch's global generator when it is gone through in order."""
+
+    def batches(self, size):
+        torch.rand(1)
+        yield from super().batches(size)
+
+
 class GlobalNumpy(Source):
     """Draws from NumPy's global generator."""
 
@@ -280,6 +304,32 @@ class ChangesInput(Shrinking):
     def augment(self, batch, generator):
         batch.joints_3d[..., 2] += 0.1
         return super().augment(batch, generator)
+
+
+class ChangesJoints(TwoPartLifter):
+    """Moves the normalised joints that it was handed."""
+
+    def forward(self, joints_2d, **inputs):
+        joints_2d -= joints_2d.mean(1, keepdim=True)
+        return super().forward(joints_2d)
+
+
+class ChangesInputOfRoot(DepthRoot):
+    """Moves the root in the 2D joints that it was handed, and back again."""
+
+    def forward(self, *, joints_2d, camera):
+        joints_2d += 1
+        joints_2d -= 1
+        return super().forward(joints_2d=joints_2d, camera=camera)
+
+
+class ChangesData(SizeReweighter):
+    """Scales the data that it is fitted to."""
+
+    def fit(self, drawn, reference, generator):
+        super().fit(drawn, reference, generator)
+        if hasattr(drawn, "poses"):
+            drawn.poses.joints_2d.mul_(1)
 
 
 class ChangesResult(Counter):
@@ -528,6 +578,21 @@ class MissingArgument(Counter):
         self.steps += 1
 
 
+class Warns(TwoPartLifter):
+    """Makes Python warn when it is constructed."""
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        warnings.warn("channels are few", stacklevel=2)
+
+
+class WarnsInTorch(TwoPartLifter):
+    """Makes PyTorch warn, which does so once per process if nobody asks for more."""
+
+    def forward(self, joints_2d, **inputs):
+        return super().forward(joints_2d) + 0 * joints_2d.T.mean()
+
+
 class FailsAtTheEnd(Counter):
     """Fails when the run is finished."""
 
@@ -565,17 +630,25 @@ BREAKERS = {
     ],
     "sizes": [("lifter", Squeezing)],
     "skeletons": [("augmentor", SixteenOnly)],
-    "finite": [("augmentor", DividesByLength), ("lifter", RootOfZero)],
+    "finite": [("augmentor", DividesByLength), ("lifter", RootOfZero), ("reweighter", EmptyCells)],
     "refusals": [("lifter", Unbounded), ("lifter", AnyRate), ("hook", AnyInterval)],
     "settings-read": [("lifter", DeadSetting)],
     "seeded": [("augmentor", Unseeded)],
     "random-state": [
         ("augmentor", GlobalTorch),
+        ("reweighter", GlobalFit),
+        ("source", GlobalOrder),
         ("source", GlobalNumpy),
         ("hook", GlobalPython),
         ("lifter", SeedsTorch),
     ],
-    "input": [("augmentor", ChangesInput), ("hook", ChangesResult)],
+    "input": [
+        ("augmentor", ChangesInput),
+        ("hook", ChangesResult),
+        ("lifter", ChangesJoints),
+        ("root", ChangesInputOfRoot),
+        ("reweighter", ChangesData),
+    ],
     "state": [("lifter", HiddenState), ("reweighter", HiddenFit)],
     "gradients": [
         ("lifter", Detached),
@@ -596,5 +669,6 @@ BREAKERS = {
     "memory": [("discriminator", GrowingMemory)],
     "blind": [("objective", Peeks)],
     "declared": [("objective", UndeclaredCritic), ("objective", IdleCritic)],
+    "quiet": [("lifter", Warns), ("lifter", WarnsInTorch)],
     "events": [("hook", Silent), ("hook", Misspelt), ("hook", MissingArgument)],
 }

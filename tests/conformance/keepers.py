@@ -165,6 +165,30 @@ class SizeReweighter(Reweighter):
         return Weights(reference=weights, log={"weight": weights.mean()})
 
 
+class SizeShares(Reweighter):
+    """Weighs drawn poses by how common their size is in the reference, small or large."""
+
+    more = 1
+    ratio: torch.Tensor
+
+    def __init__(self, config, context):
+        super().__init__()
+        self.register_buffer("ratio", torch.ones(2, device=context.device))
+
+    def fit(self, drawn, reference, generator):
+        above, below = (self.count(source.sample(500, generator)) for source in (reference, drawn))
+        self.ratio.copy_((above / below).clamp_max(5))
+
+    def weigh(self, drawn, reference):
+        return Weights(drawn=self.ratio[self.cells(drawn)])
+
+    def count(self, batch):
+        return torch.bincount(self.cells(batch), minlength=2) + self.more
+
+    def cells(self, batch):
+        return (size(batch).sqrt() > 0.25).long()
+
+
 class SizeDiscriminator(Discriminator):
     """Judges the size of a pose, with a memory of one batch of fakes."""
 
@@ -252,7 +276,7 @@ def size(batch: PoseBatch) -> torch.Tensor:
 KEEPERS = {
     "source": [Source, FileSource],
     "augmentor": [Scaling, Shrinking],
-    "reweighter": [SizeReweighter],
+    "reweighter": [SizeReweighter, SizeShares],
     "lifter": [TwoPartLifter],
     "discriminator": [SizeDiscriminator],
     "root": [DepthRoot],

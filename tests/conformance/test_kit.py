@@ -1,12 +1,15 @@
 """The kit itself: it passes what is right, and of what is wrong in one thing it fails exactly that."""
 
 import random
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conformance.breakers import BREAKERS
+from conformance.breakers import BREAKERS, Warns, WarnsInTorch
 from conformance.keepers import KEEPERS, Counter, FileSource, Shrinking, TwoPartLifter
+from torch import nn
 
 from poseplug.core.errors import PoseplugError
 from poseplug.registry.catalogue import HOOKS, Entry
@@ -173,9 +176,57 @@ test_with_a_sample_of_data = conformance_tests("source", FileSource)
 
 def test_a_broken_promise_fails_the_plugin_s_test():
     test = conformance_tests("lifter", BREAKERS["groups"][0][1])
-    with pytest.raises(AssertionError, match="UngroupedDepth breaks its promise 'groups' .*: parameters in other than"):
+    complaint = "UngroupedDepth breaks its promise 'groups' .*: parameters in other than"
+    with pytest.raises(pytest.fail.Exception, match=complaint):
         test("groups")
     test("independence")
+
+
+def test_an_error_is_told_with_the_component_s_own_lines_and_no_others():
+    class BadShape(TwoPartLifter):
+        """Multiplies what does not fit."""
+
+        def forward(self, joints_2d, **inputs):
+            return nn.functional.linear(joints_2d, torch.ones(3, 5))
+
+    with pytest.raises(pytest.fail.Exception) as caught:
+        conformance_tests("lifter", BadShape)("works")
+    message = str(caught.value)
+    assert "RuntimeError: mat1 and mat2 shapes cannot be multiplied" in message
+    assert "return nn.functional.linear(joints_2d, torch.ones(3, 5))" in message
+    assert {Path(file).name for file in re.findall('File "(.*?)"', message)} == {"test_kit.py"}
+    assert not caught.value.pytrace
+
+
+def test_warnings_raise_nothing_and_are_told_with_the_component_s_line():
+    for component, line in ((Warns, "UserWarning: channels are few"), (WarnsInTorch, "UserWarning: The use of")):
+        verdicts = {v.promise: v for v in check_component("lifter", component)}
+        assert [v.promise for v in verdicts.values() if v.state == "failed"] == ["quiet"]
+        assert verdicts["quiet"].reason.startswith(line)
+        assert "(breakers.py:" in verdicts["quiet"].reason
+
+
+def test_a_skeleton_that_is_refused_does_not_hide_the_other():
+    class NeedsArms(Shrinking):
+        """Asks for named parts."""
+
+        def __init__(self, config, context):
+            super().__init__(config, context)
+            if "left_arm" not in context.layout.parts:
+                raise PoseplugError(f"skeleton '{context.layout.name}' has no part 'left_arm'")
+
+    class NeedsArmsOfSixteen(NeedsArms):
+        """And on top of it knows the joints by number."""
+
+        augment = BREAKERS["skeletons"][0][1].augment
+
+    polite, tied = ({v.promise: v for v in check_component("augmentor", c)} for c in (NeedsArms, NeedsArmsOfSixteen))
+    assert polite["skeletons"] == Verdict(
+        "skeletons",
+        "skipped",
+        "refuses skeleton 'star': skeleton 'star' has no part 'left_arm'; works on skeleton 'body21'",
+    )
+    assert tied["skeletons"].state == "failed"
 
 
 @pytest.mark.cuda

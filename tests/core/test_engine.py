@@ -303,6 +303,18 @@ def test_parameters_gone_nan_are_never_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_lower_learning_rate_is_advised_only_where_something_is_trained(tmp_path):
+    class Spoilt(HalfReweighter):
+        def weigh(self, drawn, reference):
+            return attrs.evolve(super().weigh(drawn, reference), log={"mean": torch.tensor(math.nan)})
+
+    reweighted = assemble(reference=StarSource(), reweighter=Spoilt())
+    with pytest.raises(TrainingFailed, match=r"'reweighter/mean' became nan .* Look at the settings of the reweighter"):
+        train(reweighted)
+    with pytest.raises(TrainingFailed, match=r"'supervised' became .* Try a lower --lr"):
+        train(assemble(), lr=1e30, clip_norm=0.0, steps=200)
+
+
 def test_a_checkpoint_of_other_parts_is_refused(tmp_path):
     path = tmp_path / "state.safetensors"
     train(assemble(), path)

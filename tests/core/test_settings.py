@@ -45,6 +45,11 @@ def test_bad_values_are_refused_with_the_bound(values: dict[str, object], messag
     assert message in str(caught.value)
 
 
+def test_choices_are_listed_once() -> None:
+    with pytest.raises(ValueError, match=r"^must be one of mlp, gcn; got 'zzz'\.$"):
+        Config(kind="zzz")
+
+
 @pytest.mark.parametrize(
     "values", [{"rate": 1e-9}, {"blocks": 1}, {"blocks": 8}, {"span": (0.0, 10.0)}, {"limit": 0.0}, {"limit": None}]
 )

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import attrs
 
-SNAPSHOT = Path(__file__).with_name("public_surface.txt")
+from poseplug import registry
+
+SNAPSHOT = Path(registry.__file__).with_name("public_surface.txt")
 ADVICE = """
 The public surface of the plugin API has changed:
 
@@ -141,6 +143,12 @@ def test_what_plugins_rely_on_is_as_it_was():
     before, now = SNAPSHOT.read_text(encoding="utf-8"), surface()
     changes = difflib.unified_diff(before.splitlines(True), now.splitlines(True), "before", "now", n=0)
     assert before == now, ADVICE.format(changes="".join(changes))
+
+
+def test_it_can_be_read_where_poseplug_is_installed(poseplug):
+    result = poseplug("check", "--surface")
+    assert result.exit_code == 0
+    assert result.stdout == surface()
 
 
 def test_the_snapshot_sees_changes():

@@ -73,6 +73,20 @@ def test_all_problems_are_told_at_once():
     assert len(str(caught.value).splitlines()) == 3
 
 
+def test_settings_that_depend_on_each_other_are_refused_like_others():
+    @attrs.frozen(kw_only=True)
+    class Heads:
+        channels: int = setting(64, "width")
+        heads: int = setting(4, "attention heads")
+
+        def __attrs_post_init__(self):
+            if self.channels % self.heads:
+                raise ValueError(f"channels must be a multiple of heads; got {self.channels} and {self.heads}")
+
+    with pytest.raises(PoseplugError, match=r"^lifter 'x': channels must be a multiple of heads; got 64 and 5$"):
+        structure(Heads, {"heads": "5"}, "lifter 'x'")
+
+
 def test_a_required_setting_is_asked_for():
     with pytest.raises(PoseplugError, match=r"source 'bvh' needs the setting 'path' \(the data\)"):
         structure(Needy, {}, "source 'bvh'")

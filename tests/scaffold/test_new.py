@@ -1,6 +1,7 @@
 """``poseplug new``: what it writes, and what it refuses to write."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -135,6 +136,43 @@ def test_what_is_written_is_formatted_and_linted(written):
             [sys.executable, "-m", "ruff", *command, "."], cwd=written, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_line_of_a_recipe_is_too_long(written):
+    lines = [line for file in written.rglob("*.toml") for line in file.read_text().splitlines() if line[:1] == "#"]
+    assert lines
+    assert max(map(len, lines)) <= 120
+
+
+TRANSFORMER = """
+    def __init__(self, config, context):
+        super().__init__()
+        self.embed = nn.Linear(2, 32)
+        self.place = nn.Parameter(0.1 * torch.randn(context.layout.num_joints, 32))
+        layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.1, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, 2)
+        self.out = nn.Linear(32, 3)
+
+    def forward(self, joints_2d, **inputs):
+        return self.out(self.layers(self.embed(joints_2d) + self.place))
+"""
+
+
+def test_the_written_test_of_a_lifter_lets_other_networks_pass(tmp_path):
+    """A small transformer in the place of the example learns what the example's test asks for."""
+    contents = render_plugin(choose_names("tiny"), "lifter")
+    module = contents["src/poseplug_tiny/tiny.py"]
+    (tmp_path / "poseplug_tiny").mkdir()
+    (tmp_path / "poseplug_tiny/__init__.py").write_text("")
+    start, end = module.index("    def __init__(self, config: TinyConfig"), module.index("class Block(")
+    (tmp_path / "poseplug_tiny/tiny.py").write_text(module[:start] + TRANSFORMER.lstrip("\n") + "\n\n" + module[end:])
+    (tmp_path / "test_tiny.py").write_text(contents["tests/test_tiny.py"])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "by_heart", "test_tiny.py"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
 
 
 @pytest.mark.slow

@@ -81,6 +81,21 @@ def test_the_worked_example_passes_its_tests(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+def test_the_table_of_skeletons_is_right():
+    from poseplug.core.layouts import H36M_16
+
+    rows = re.findall(r"^\| `(\w+)` \| .* \| `([^`]*)` \|$", README.read_text(), re.MULTILINE)
+    assert {name for name, _ in rows} >= {"joints", "parents", "pairs", "parts", "bones", "levels", "flip_index"}
+    for name, shown in rows:
+        value, told = getattr(H36M_16, name), ast.literal_eval(shown.replace(", ...", ""))
+        if isinstance(told, dict):
+            assert told.items() <= dict(value).items()
+        else:
+            assert (value if isinstance(value, int) else value[: len(told)]) == told, name
+    assert '`index("LWrist")` is `12`' in README.read_text()
+    assert H36M_16.index("LWrist") == 12
+
+
 def commands():
     lines = [line.strip() for line in README.read_text().splitlines() if line.startswith("    ")]
     return [line for line in lines if line.startswith("poseplug ")]

@@ -99,6 +99,13 @@ def test_everything_is_listed_and_nothing_is_broken(environment):
         assert {(kind, own, f"poseplug-{name}"), ("recipe", own, f"poseplug-{name}")} <= found
     states = json.loads(environment.poseplug("plugins", "--verify", "--format", "json", cwd=environment.work).stdout)
     assert {plugin["state"] for plugin in states} == {"ok"}
+    components = {plugin["distribution"]: plugin["components"] for plugin in states}
+    assert components["poseplug-my-lifter"] == "lifter my_lifter; recipe my_lifter"
+
+
+def test_the_public_surface_comes_with_the_wheel(environment):
+    shown = environment.poseplug("check", "--surface", cwd=environment.work).stdout
+    assert "# poseplug.core.interfaces" in shown.splitlines()
 
 
 def test_every_promise_is_kept(environment):

@@ -23,6 +23,8 @@ poseplug check semgcn
 poseplug check bvh:path=mocap mlp:channels=64 --verbose
 
 poseplug check --all
+
+poseplug check --surface
 """
 
 
@@ -47,10 +49,16 @@ def check(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the promises that are kept, too.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "cpu",
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+    surface: Annotated[
+        bool, typer.Option("--surface", help="Check nothing; print the names that plugins may rely on.")
+    ] = False,
 ) -> None:
     """Check that components keep the promises of their interfaces; exit code 1 if one does not."""
     from poseplug.cli.render import err, print_json, print_table, reporting
 
+    if surface:
+        typer.echo(_surface(), nl=False)
+        return
     with reporting():
         from poseplug.registry.catalogue import load_catalogue
 
@@ -70,6 +78,13 @@ def check(
         err().print(f"{counts['ok']} promises kept, {counts['failed']} failed, {counts['skipped']} skipped.")
         if counts["failed"]:
             raise typer.Exit(1)
+
+
+def _surface() -> str:
+    """Return the public surface of the plugin API, as the tests hold poseplug to it."""
+    from importlib.resources import files
+
+    return (files("poseplug.registry") / "public_surface.txt").read_text(encoding="utf-8")
 
 
 def _asked(texts: Sequence[str], everything: bool, catalogue: Catalogue) -> list[tuple[Entry, dict[str, Any]]]:

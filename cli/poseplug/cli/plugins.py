@@ -26,14 +26,24 @@ def plugins(
     catalogue = load_catalogue()
     rows = []
     for plugin in catalogue.plugins:
-        names = [e.name for e in catalogue.entries if e.distribution == plugin.distribution]
         api = "-" if plugin.api is None else str(plugin.api)
-        rows.append((plugin.distribution, plugin.version, api, _state(plugin, catalogue, verify), " ".join(names)))
+        rows.append(
+            (plugin.distribution, plugin.version, api, _state(plugin, catalogue, verify), _names(plugin, catalogue))
+        )
     columns = ("distribution", "version", "api", "state", "components")
     if output is Format.json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         print_table(columns, rows, wide="components")
+
+
+def _names(plugin: Plugin, catalogue: Catalogue) -> str:
+    """Return what a plugin registers, by kind: "lifter mlp, semgcn; recipe semgcn"."""
+    kinds: dict[str, list[str]] = {}
+    for entry in catalogue.entries:
+        if entry.distribution == plugin.distribution:
+            kinds.setdefault(entry.kind, []).append(entry.name)
+    return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items())
 
 
 def _state(plugin: Plugin, catalogue: Catalogue, verify: bool) -> str:

@@ -131,14 +131,16 @@ class Trainer:
         try:
             means = self.history.flush()
         except TrainingFailed as failure:
-            raise TrainingFailed(f"{failure} {self._advice()}") from None
+            raise TrainingFailed(f"{failure} {self._advice(str(failure))}") from None
         if means:
             self.hooks.call("on_log", self.step, means)
 
-    def _advice(self) -> str:
+    def _advice(self, failure: str) -> str:
         kept = "No checkpoint was written yet."
         if self._saved_step is not None:
             kept = f"The last good state, step {self._saved_step}, is kept in '{self.checkpoint}'."
+        if failure.startswith("'reweighter"):  # its weights are fitted, not trained
+            return f"{kept} Look at the settings of the reweighter, and at the poses that it is fitted to."
         return f"{kept} Try a lower --lr, and look at the data and the settings of that part."
 
     # ---------------------------------------------------------------- roles and stages
@@ -185,7 +187,8 @@ class Trainer:
         self._look()
         for name, tensor in self._modules.state_dict().items():
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                raise TrainingFailed(f"'{name}' is not finite after step {self.step}. {self._advice()}")
+                failure = f"'{name}' is not finite after step {self.step}."
+                raise TrainingFailed(f"{failure} {self._advice(failure)}")
         if self.checkpoint is None:
             return
         tensors = under("modules", self._modules.state_dict()) | under("history", self.history.tensors())

@@ -45,7 +45,9 @@ def setting(
             if isinstance(number, int | float):
                 _check_bounds(number, minimum, maximum, above)
         if choices and value not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}; got '{value}'.{did_you_mean(str(value), choices)}")
+            # Where no choice is near, the hint lists all of them, which the sentence before it does already.
+            hint = did_you_mean(str(value), choices).partition(" Known:")[0]
+            raise ValueError(f"must be one of {', '.join(choices)}; got '{value}'.{hint}")
         problem = check(value) if check else None
         if problem:
             raise ValueError(problem)

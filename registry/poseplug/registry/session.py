@@ -22,12 +22,14 @@ from poseplug.core.protocol import Protocol, lookup
 from poseplug.core.results import result_dataset, result_object, write_dataset
 from poseplug.core.rundir import RunDirectory
 from poseplug.core.skeleton import Skeleton
+from poseplug.registry.blame import blaming
 from poseplug.registry.build import Plan, Run, build, build_evaluations, make_plan
 from poseplug.registry.catalogue import Catalogue
 from poseplug.registry.documents import Document, read_document, write_document
 from poseplug.registry.parts import construct
 
 
+@blaming
 def rehearse(plan: Plan, catalogue: Catalogue, device: torch.device) -> None:
     """Build everything and take one step with two poses; nothing is written.
 
@@ -38,6 +40,7 @@ def rehearse(plan: Plan, catalogue: Catalogue, device: torch.device) -> None:
     Trainer(run.assembly, attrs.evolve(run.training, steps=1, batch_size=2), device, phases=plan.phases).run()
 
 
+@blaming
 def execute(
     plan: Plan,
     catalogue: Catalogue,
@@ -191,6 +194,7 @@ def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device
     return plan, model.eval()
 
 
+@blaming
 def evaluate_run(
     directory: RunDirectory,
     catalogue: Catalogue,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,10 +22,12 @@ from poseplug.registry.conformance import (
     hook,
     lifter,
     objective,
+    quiet,
     repetition,
     reweighter,
     source,
 )
+from poseplug.registry.conformance.quiet import noted
 from poseplug.registry.conformance.randomness import RandomStates
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.verdict import Promise, Verdict, judge
@@ -43,6 +46,7 @@ PROMISES: tuple[Promise, ...] = (
     *discriminator.PROMISES,
     *objective.PROMISES,
     *hook.PROMISES,
+    *quiet.PROMISES,  # last: it reports what the others came upon
 )
 
 
@@ -83,6 +87,11 @@ class Checker:
         self._subject = Subject(kind, component, settings or {}, entry, pick_device(device))
         self._verdicts: dict[str, Verdict] = {}
 
+    @property
+    def home(self) -> Path | None:
+        """The folder of the component's module."""
+        return self._subject.home
+
     def verdict(self, name: str) -> Verdict:
         """Check one promise, after those that it cannot do without."""
         if name not in self._verdicts:
@@ -100,7 +109,7 @@ class Checker:
         # Batches are small here: on a busy machine, threads that wait for each other take most of the time.
         torch.set_num_threads(1)
         try:
-            with torch.inference_mode(False), torch.enable_grad():
+            with torch.inference_mode(False), torch.enable_grad(), noted(self._subject.warned, self._subject.home):
                 return judge(promise, self._subject)
         finally:
             torch.set_num_threads(threads)

@@ -51,7 +51,7 @@ def _must_work(subject: Subject, field: attrs.Attribute[Any], value: Any) -> Non
     except PoseplugError:
         return
     except ANYTHING as error:
-        reason = str(error) if isinstance(error, Broken) else describe(error)
+        reason = str(error) if isinstance(error, Broken) else describe(error, subject.home)
         raise Broken(f"setting '{field.name}' takes {value}, and fails with it: {reason}") from error
 
 

@@ -48,7 +48,7 @@ def skeletons(subject: Subject) -> None:
     """
     if subject.kind == "source" and not getattr(subject.component, "needs_reference", False):
         raise NotChecked("decides its skeleton itself")
-    refused = []
+    refused, fine = [], []
     for skeleton in (STAR, BODY_21):
         try:
             part = subject.ready(skeleton)
@@ -57,15 +57,17 @@ def skeletons(subject: Subject) -> None:
             continue
         for training in (True, False):
             USES[subject.kind](set_training(part, training), ordinary(8, subject.device, skeleton))
+        fine.append(f"works on skeleton '{skeleton.name}'")
     if refused:
-        raise NotChecked("; ".join(refused))
+        raise NotChecked("; ".join(refused + fine))
 
 
 @promise("finite", "extreme but legal input gives finite results, and finite gradients in training", kinds=TENSORS)
 def finite(subject: Subject) -> None:
     """Use it on near and far people, image corners, tiny and huge images, and joints that coincide.
 
-    A source that is made from a reference gets such poses for one.
+    A source that is made from a reference gets such poses for one. A reweighter is also fitted to few poses, of which
+    one may be all there is, and then weighs poses from elsewhere.
     """
     occasion = extreme(subject.device)
     if subject.kind == "source":
@@ -83,6 +85,22 @@ def finite(subject: Subject) -> None:
             total.backward()  # type: ignore[no-untyped-call]
         gradients = {name: p.grad for name, p in part.named_parameters() if p.grad is not None}
         check_finite(gradients, "for extreme input, as gradients")
+    if subject.kind == "reweighter":
+        _finite_beyond_the_fit(subject)
+
+
+def _finite_beyond_the_fit(subject: Subject) -> None:
+    for drawn, reference in ((1, 1), (3, 240), (240, 3)):
+        part = subject.build()
+        try:
+            subject.fit(part, *subject.tables(drawn=drawn, reference=reference))
+        except PoseplugError:
+            continue  # It may ask for more poses than that.
+        for occasion in (ordinary(512, subject.device), extreme(subject.device)):
+            weights = USES[subject.kind](set_training(part, False), occasion)
+            check_finite(
+                weights, f"for other poses than it was fitted to ({drawn} drawn, {reference} of the reference)"
+            )
 
 
 PROMISES = (constructs, works, sizes, skeletons, finite)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from poseplug.core.checkpoint import load_tensors, save_tensors
-from poseplug.registry.conformance.poses import ordinary
+from poseplug.core.interfaces import FiniteSource
+from poseplug.registry.conformance.poses import Stream, ordinary
 from poseplug.registry.conformance.randomness import RandomStates, seed_globally
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, Watch, check_equal
@@ -30,7 +33,7 @@ def seeded(subject: Subject) -> None:
 
 @promise("random-state", "it leaves the global random state alone")
 def random_state(subject: Subject) -> None:
-    """Compare the states of torch, NumPy and Python before and after construction and use.
+    """Compare the states of torch, NumPy and Python before and after construction, fitting and use.
 
     Two things may draw from torch's global generator, because PyTorch's own layers do: the initial weights of a
     component with parameters, and the use of one in training mode (dropout). Nothing else may, and nothing may seed it.
@@ -54,6 +57,15 @@ def random_state(subject: Subject) -> None:
         before = RandomStates()
         USES[subject.kind](part, occasion)
         before.check("when used", torch_too=not training or not _has_parameters(part))
+    before = RandomStates()
+    if subject.kind == "reweighter":
+        drawn, reference = subject.tables()
+        for source in (drawn, Stream(drawn)):
+            subject.fit(part, source, reference)
+        before.check("when fitted", torch_too=True)
+    elif isinstance(part, FiniteSource):
+        list(part.batches(1024))
+        before.check("when gone through in order", torch_too=True)
 
 
 def _has_parameters(part: Any) -> bool:
@@ -75,9 +87,35 @@ def unchanged_input(subject: Subject) -> None:
         set_training(part, training)
         occasion = ordinary(8, subject.device)
         used = Watch({"poses": occasion.poses, "others": occasion.others})
-        USES[subject.kind](part, occasion)
+        with _forward_watched(part, subject.kind):
+            USES[subject.kind](part, occasion)
         used.check()
+    if subject.kind == "reweighter":
+        drawn, reference = subject.tables()
+        fitted = Watch({"drawn": drawn.poses, "reference": reference.poses})
+        subject.fit(part, drawn, reference)
+        fitted.check()
     watched.check()
+
+
+@contextmanager
+def _forward_watched(part: Any, kind: str) -> Iterator[None]:
+    """Watch what the engine makes of poses before it hands it to ``forward``: normalised joints, boxes, ..."""
+    watches: list[Watch] = []
+
+    def watch(_: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+        watches.append(Watch({**dict(zip(("joints_2d",), arguments, strict=False)), **keywords}))
+
+    if kind not in ("lifter", "root"):
+        yield
+        return
+    handle = part.register_forward_pre_hook(watch, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+    for watched in watches:
+        watched.check()
 
 
 def _unchanged_arguments(subject: Subject) -> None:

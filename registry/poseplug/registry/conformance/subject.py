@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import weakref
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ import attrs
 import torch
 from torch import nn
 
-from poseplug.core.interfaces import BuildContext, Component
+from poseplug.core.interfaces import BuildContext, Component, PoseSource
 from poseplug.core.layouts import H36M_16
 from poseplug.core.skeleton import Skeleton
 from poseplug.core.sources import PoseTable
@@ -37,6 +38,9 @@ class Subject:
             returns settings that name it.
         entry: how it is registered, if it is.
         device: where to compute.
+
+    Attributes:
+        warned: what it made Python or PyTorch warn of so far, a line each.
     """
 
     def __init__(
@@ -52,6 +56,13 @@ class Subject:
         self.settings = settings
         self.entry = entry
         self.device = device
+        self.warned: list[str] = []
+
+    @property
+    def home(self) -> Path | None:
+        """The folder of the component's module, to tell its own code from other people's; None if there is none."""
+        file = getattr(sys.modules.get(self.component.__module__), "__file__", None)
+        return Path(file).parent if file else None
 
     def fields(self) -> list[attrs.Attribute[Any]]:
         """Return the fields of its configuration class, with their types."""
@@ -112,11 +123,19 @@ class Subject:
         if self.kind == "lifter":
             part.enter_stage(0)
         if self.kind == "reweighter":
-            drawn, reference = (PoseTable(plausible_poses(240, skeleton, self.device, s), dict(LABELS)) for s in (8, 9))
-            generator = torch.Generator(self.device).manual_seed(4)
-            with torch.no_grad():
-                part.fit(Stream(drawn) if endless else drawn, reference, generator)
+            drawn, reference = self.tables(skeleton)
+            self.fit(part, Stream(drawn) if endless else drawn, reference)
         return part
+
+    def tables(self, skeleton: Skeleton = H36M_16, drawn: int = 240, reference: int = 240) -> tuple[PoseTable, ...]:
+        """Return drawn and reference poses, so many of each, to fit a reweighter to."""
+        sizes = zip((drawn, reference), (8, 9), strict=True)
+        return tuple(PoseTable(plausible_poses(n, skeleton, self.device, seed), dict(LABELS)) for n, seed in sizes)
+
+    def fit(self, part: Any, drawn: PoseSource, reference: PoseSource) -> None:
+        """Fit a reweighter as the engine does."""
+        with torch.no_grad():
+            part.fit(drawn, reference, torch.Generator(self.device).manual_seed(4))
 
 
 def _nested(kind: str, text: str, context: BuildContext) -> Any:

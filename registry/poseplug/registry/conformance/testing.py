@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from poseplug.core.interfaces import Component
 from poseplug.registry.conformance.check import Checker, promises_of
+from poseplug.registry.conformance.verdict import Verdict, own_frames
 
 
 def conformance_tests(
@@ -40,8 +42,15 @@ def conformance_tests(
             pytest.skip(verdict.reason)
         if verdict.state == "failed":
             statement = checkers[0].promises[promise].statement
-            raise AssertionError(
-                f"{component.__name__} breaks its promise '{promise}' ({statement}): {verdict.reason}"
-            ) from verdict.error
+            message = f"{component.__name__} breaks its promise '{promise}' ({statement}): {verdict.reason}"
+            # Without pytest's own traceback, most of which would be PyTorch's source and the kit's.
+            pytest.fail(message + _trace(verdict, checkers[0]), pytrace=False)
 
     return test_promise
+
+
+def _trace(verdict: Verdict, checker: Checker) -> str:
+    """Return the lines of the component's own code that led to an error, if one was raised there."""
+    stack = traceback.extract_tb(verdict.error.__traceback__ if verdict.error else None)
+    frames = own_frames(stack, checker.home)
+    return "\n" + "".join(traceback.format_list(frames)).rstrip() if frames else ""

@@ -87,16 +87,30 @@ def judge(promise: Promise, subject: Subject) -> Verdict:
     except ANYTHING as error:
         if _lacks_optional_package(error):
             return Verdict(promise.name, "skipped", str(error))
-        return Verdict(promise.name, "failed", describe(error), error)
+        return Verdict(promise.name, "failed", describe(error, subject.home), error)
     return Verdict(promise.name, "ok")
 
 
-def describe(error: BaseException) -> str:
-    """Return an error in one line, with the place that raised it."""
-    message = next(iter(str(error).strip().splitlines()), "no message")
-    place = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(place[-1].filename).name}:{place[-1].lineno})" if place else ""
-    return f"{type(error).__name__}: {message}{where}"
+def describe(error: BaseException, home: Path | None) -> str:
+    """Return an error in one line, with the last place in the component's own folder that led to it."""
+    stack = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__}: {first_line(error)}{place(stack, home)}"
+
+
+def first_line(error: BaseException | Warning | str) -> str:
+    """Return the first line of a message."""
+    return next(iter(str(error).strip().splitlines()), "no message")
+
+
+def place(stack: traceback.StackSummary, home: Path | None) -> str:
+    """Return " (file:line)" of the innermost frame of a component's folder, or of the innermost one of all."""
+    frames = own_frames(stack, home) or list(stack)
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+
+
+def own_frames(stack: traceback.StackSummary, home: Path | None) -> list[traceback.FrameSummary]:
+    """Return the frames that are in a component's folder, outermost first."""
+    return [frame for frame in stack if home is not None and Path(frame.filename).is_relative_to(home)]
 
 
 def _lacks_optional_package(error: BaseException) -> bool:
