@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
@@ -39,7 +38,6 @@ class BuildContext:
         reference: the run's reference data, for components that are made from it.
         build: builds a further component from its interface's name and a specification such as "bvh:path=mocap", for
             settings that name one; None where a component is used outside a run.
-        cache: a folder for what is slow to make and worth keeping, or None.
     """
 
     skeleton: Skeleton | None = None
@@ -47,7 +45,6 @@ class BuildContext:
     seed: int = 0
     reference: PoseSource | None = None
     build: Callable[[str, str], Any] | None = None
-    cache: Path | None = None
 
     @property
     def layout(self) -> Skeleton:
