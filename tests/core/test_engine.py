@@ -252,7 +252,7 @@ def test_an_untrained_augmentation_reaches_the_lifter():
 
     plain, doubled = assemble(), assemble(augmentors=(Shift(),))
     losses = [train(a, steps=1, log_every=1).history.values["supervised"][1] for a in (plain, doubled)]
-    assert losses[1] > 1.5 * losses[0]
+    assert losses[1] > 1.2 * losses[0]
 
 
 def test_an_objective_can_play_against_discriminators_at_their_own_pace():
