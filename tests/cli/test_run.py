@@ -123,6 +123,11 @@ def test_a_run_can_start_from_a_finished_one(poseplug, tmp_path):
     first = json.loads((tmp_path / "first" / "result.json").read_text())
     # Batch statistics move a little even where the weights stand still.
     assert started["metrics"]["builtin"]["mpjpe_mm"] == pytest.approx(first["metrics"]["builtin"]["mpjpe_mm"], rel=0.1)
+    run(poseplug, *same, "--out", "second")
+    model = (tmp_path / "second" / "model.safetensors").read_bytes()
+    (tmp_path / "second" / "checkpoint" / "state.safetensors").unlink()  # as if killed before the first checkpoint
+    assert poseplug("run", "--resume", "second").exit_code == 0
+    assert (tmp_path / "second" / "model.safetensors").read_bytes() == model
     other = poseplug("run", "--lifter", "mlp:channels=9", "--set", "pretrained=first", "--steps", "1")
     assert other.exit_code == 2
     assert "first' is not like this run's" in other.stderr

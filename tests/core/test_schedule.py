@@ -1,5 +1,6 @@
 import math
 
+import attrs
 import pytest
 import torch
 from toys import CONTEXT, STAR, LinearLifter, ScalingAugmentor, SizeDiscriminator, StarSource, star_batch
@@ -103,6 +104,24 @@ def test_a_run_resumes_from_within_any_phase(tmp_path, stop_at):
         train(checkpoint=path, stop_at=stop_at)
     _, resumed = train(checkpoint=path, load=True)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+@pytest.mark.parametrize("role", ["augmentor", "discriminator"])
+def test_a_phase_on_drawn_poses_still_trains_what_it_names(role):
+    assembly = assemble()
+    before = {k: v.clone() for k, v in assembly.modules().state_dict().items()}
+    phases = [Phase(name="only", steps=3, trains=(role,), poses="drawn")]
+    Trainer(assembly, Training(steps=3, batch_size=8), CPU, phases=phases).run()
+    changed = {k.split("0")[0] for k, v in assembly.modules().state_dict().items() if not torch.equal(before[k], v)}
+    assert changed == {role}
+
+
+def test_an_augmentor_learns_from_feedback_alone():
+    assembly = attrs.evolve(assemble(), discriminators={})
+    Trainer(
+        assembly, Training(steps=3, batch_size=8), CPU, phases=[Phase(name="a", steps=3, trains=("augmentor",))]
+    ).run()
+    assert assembly.augmentors[0].log_scale != 0
 
 
 def test_only_accepted_poses_of_the_last_collection_are_kept():

@@ -158,7 +158,10 @@ class Augmentor(Component, nn.Module, ABC):
 
     def loss(self, augmentation: Augmentation, feedback: AugmentorFeedback) -> Mapping[str, Tensor]:
         """Return named scalars whose sum trains the augmentor; used only if it has parameters."""
-        raise NotImplementedError(f"{type(self).__name__} has parameters but no loss to train them with")
+        raise PoseplugError(
+            f"Augmentor {type(self).__name__} has parameters, but no loss to train them with; its plugin must give "
+            "one, or keep what is not trained in buffers."
+        )
 
 
 @attrs.frozen

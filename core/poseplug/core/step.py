@@ -14,7 +14,7 @@ from poseplug.core.assembly import Assembly
 from poseplug.core.batch import PoseBatch
 from poseplug.core.hooks import HookSet
 from poseplug.core.inputs import gather_inputs
-from poseplug.core.interfaces import Augmentation, AugmentorFeedback, Loss, PoseSource, Step
+from poseplug.core.interfaces import Augmentation, AugmentorFeedback, Discriminator, Loss, PoseSource, Step
 from poseplug.core.kept import KeptPoses
 from poseplug.core.roles import Role, frozen
 from poseplug.core.schedule import Moment, Phase
@@ -71,16 +71,17 @@ class StepRunner:
             logs |= self._train_root(poses, phase)
         real = drawn if reference is None else reference
         if "augmentor" in phase.trains:
-            logs |= self._train_augmentors(index, drawn, augmentations, fakes, progress, moment)
+            logs |= self._train_augmentors(index, drawn, augmentations, progress, moment)
         if "discriminator" in phase.trains:
+            fakes |= self._fakes(augmentations)
             own = [augmentation.real for augmentation in augmentations if augmentation.real is not None]
             logs |= self._train_discriminators(index, own[-1] if own else real, fakes, phase)
         return {name: value.detach() for name, value in logs.items()}
 
     def _augments(self, phase: Phase) -> bool:
         """Whether a phase has any use for augmented poses."""
-        trained = {"augmentor", "discriminator"} & set(phase.trains)
-        return phase.poses == "augmented" or phase.keep or bool(trained and self.assembly.discriminators)
+        learning = not {"augmentor", "discriminator"}.isdisjoint(phase.trains)
+        return phase.poses == "augmented" or phase.keep or learning
 
     def _poses(self, phase: Phase, drawn: PoseBatch, augmentations: list[Augmentation]) -> PoseBatch:
         """Return what the lifter trains on; where no pose was accepted to be kept, drawn ones."""
@@ -142,7 +143,6 @@ class StepRunner:
         index: int,
         drawn: PoseBatch,
         augmentations: list[Augmentation],
-        fakes: dict[str, PoseBatch],
         progress: float,
         moment: Moment,
     ) -> dict[str, Tensor]:
@@ -156,10 +156,8 @@ class StepRunner:
             realism = {}
             with frozen(self.assembly.model):
                 for name, discriminator in self.assembly.discriminators.items():
-                    judged = augmentation.stages.get(discriminator.stage, augmentation.batch)
                     with frozen(discriminator):
-                        realism[name] = discriminator.realism(discriminator(judged))
-                    fakes[name] = _detached(judged)
+                        realism[name] = discriminator.realism(discriminator(_judged(discriminator, augmentation)))
                 source = source if augmentation.real is None else augmentation.real
                 feedback = AugmentorFeedback(source, realism, self._relative_lift, progress, moment.cycle)
                 losses = augmentor.loss(augmentation, feedback)
@@ -169,6 +167,12 @@ class StepRunner:
                 logs[f"augmentor{i}/accepted"] = augmentation.accepted.float().mean()
             logs |= {f"augmentor{i}/{name}": value for name, value in {**losses, **augmentor.logs()}.items()}
         return logs
+
+    def _fakes(self, augmentations: list[Augmentation]) -> dict[str, PoseBatch]:
+        """Return what each discriminator is to tell from real poses: its stage of the last trained augmentor's work."""
+        learning = [made for i, made in enumerate(augmentations) if f"augmentor{i}" in self.roles]
+        discriminators = self.assembly.discriminators if learning else {}
+        return {name: _detached(_judged(d, learning[-1])) for name, d in discriminators.items()}
 
     def _relative_lift(self, batch: PoseBatch) -> Tensor:
         joints = self._lift(batch)
@@ -212,6 +216,11 @@ def apply_augmentors(assembly: Assembly, batch: PoseBatch, generator: torch.Gene
         augmentations.append(augmentor.augment(batch, generator))
         batch = augmentations[-1].batch
     return augmentations
+
+
+def _judged(discriminator: Discriminator, augmentation: Augmentation) -> PoseBatch:
+    """Return the stage of an augmentation that a discriminator judges; the final poses where there is no such stage."""
+    return augmentation.stages.get(discriminator.stage, augmentation.batch)
 
 
 def _detached(batch: PoseBatch) -> PoseBatch:

@@ -59,6 +59,14 @@ def test_a_run_without_a_directory_needs_a_path():
         LogFile(LogFileConfig(), BuildContext()).configure(RunFacts({}, None, 3, 0, "cpu"))
 
 
+def test_a_path_that_cannot_be_written_leaves_no_half_run(poseplug, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = poseplug("run", *NARROW, "--hook", "logfile:path=file/below.csv", "--out", "here")
+    assert result.exit_code == 2
+    assert "Hook 'logfile' cannot write" in result.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
 def test_tensorboard_reads_what_the_run_wrote(poseplug, tmp_path):
     pytest.importorskip("tensorboard", reason="tensorboard is an optional extra")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

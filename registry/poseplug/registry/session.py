@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,18 +71,23 @@ def execute(
     """
     run = build(plan, catalogue, device)
     hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.experiment.hook_errors, warn)
-    if plan.experiment.pretrained and not resume:
+    going_on = resume and directory.checkpoint.exists()
+    if plan.experiment.pretrained and not going_on:
         take_weights(RunDirectory(Path(plan.experiment.pretrained)), run.assembly.model)
     trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, hook_set, plan.phases)
-    if resume:
-        if directory.checkpoint.exists():
-            trainer.load()
-    else:
+    if going_on:
+        trainer.load()
+    if not resume:
         directory.check_free()
         directory.path.mkdir(parents=True, exist_ok=True)
         write_document(directory.experiment, plan.document)
     facts = RunFacts(plan.document, directory.path, run.training.steps, trainer.step, str(device))
-    hook_set.call("configure", facts)
+    try:
+        hook_set.call("configure", facts)
+    except PoseplugError:
+        if not resume:  # nothing was trained: leave no folder that looks like a run
+            shutil.rmtree(directory.path)
+        raise
     began(trainer)
     trainer.run()
     model = run.assembly.model
