@@ -518,6 +518,18 @@ class UngroupedDepth(TwoPartLifter):
         return {"depth": super().parameter_groups()["depth"]}
 
 
+class SharedTrunk(TwoPartLifter):
+    """Says that its joints come from independent parts, which share their hidden layer."""
+
+    num_stages = 1
+
+    def group_joints(self):
+        return {"plane": tuple(range(1, 8)), "depth": tuple(range(8, self.depth.out_features))}
+
+    def enter_stage(self, stage):
+        pass
+
+
 class NothingToTrain(TwoPartLifter):
     """Has a second stage in which everything is frozen."""
 
@@ -555,6 +567,12 @@ class IdleCritic(PairObjective):
     """Says that it needs a discriminator, and does not."""
 
     needs_discriminator = True
+
+
+class LooksAtAll(PairObjective):
+    """Trains all coordinates, and says that it trains depth only."""
+
+    depth_only = True
 
 
 class Silent(Counter):
@@ -665,10 +683,12 @@ BREAKERS = {
     "weights": [("reweighter", NegativeWeights), ("reweighter", WeighsNothing)],
     "independence": [("lifter", SubtractsBatchMean)],
     "groups": [("lifter", UngroupedDepth)],
+    "parts": [("lifter", SharedTrunk)],
     "stages": [("lifter", NothingToTrain)],
     "memory": [("discriminator", GrowingMemory)],
     "blind": [("objective", Peeks)],
     "declared": [("objective", UndeclaredCritic), ("objective", IdleCritic)],
+    "depth": [("objective", LooksAtAll)],
     "quiet": [("lifter", Warns), ("lifter", WarnsInTorch)],
     "events": [("hook", Silent), ("hook", Misspelt), ("hook", MissingArgument)],
 }

@@ -33,6 +33,7 @@ class Assembly:
         augmentors: applied in order.
         reweighter: weighs each step's poses.
         discriminators: by name.
+        replicas: how many seeds are trained side by side; see poseplug.core.stack.
     """
 
     source: PoseSource
@@ -42,6 +43,7 @@ class Assembly:
     augmentors: tuple[Augmentor, ...] = ()
     reweighter: Reweighter | None = None
     discriminators: Mapping[str, Discriminator] = attrs.field(factory=dict)
+    replicas: int = 1
 
     def __attrs_post_init__(self) -> None:
         uses_realism = self.objective.needs_discriminator or any(map(trainable, self.augmentors))
@@ -70,6 +72,7 @@ class Assembly:
     def diagnostics(self) -> dict[str, dict[str, float]]:
         """Return what each part reports about the run, by part; parts with nothing to say are left out."""
         parts: dict[str, object] = {"source": self.source, "lifter": self.model.lifter, "objective": self.objective}
+        parts |= {"depth": self.model.reading}
         parts |= {"reweighter": self.reweighter, "root": self.model.root}
         parts |= {f"augmentor{i}": augmentor for i, augmentor in enumerate(self.augmentors)} | dict(self.discriminators)
         reports = {name: dict(part.diagnostics()) for name, part in parts.items() if hasattr(part, "diagnostics")}

@@ -38,6 +38,8 @@ class PoseBatch(TensorRecord):
         labels: per-pose int64 class numbers [N] such as "subject" and "action"; their names are the source's.
         weight: [N] how much each pose counts in the loss; None counts all alike.
         origin: [N] uint8, an Origin each; None where nobody asked.
+        extent: [N] pixels, the length that counts as 1 in root-centred normalised coordinates; None: the largest
+            coordinate of each pose.
     """
 
     skeleton: Skeleton
@@ -48,6 +50,7 @@ class PoseBatch(TensorRecord):
     labels: Mapping[str, Tensor] = attrs.field(factory=dict)
     weight: Tensor | None = None
     origin: Tensor | None = None
+    extent: Tensor | None = None
 
     @classmethod
     def seen(
@@ -95,7 +98,7 @@ class PoseBatch(TensorRecord):
         camera = camera or self.camera
         flags = torch.full((len(self),), int(origin), dtype=torch.uint8, device=self.device)
         pixels = camera.project(joints_3d)
-        return attrs.evolve(self, joints_3d=joints_3d, joints_2d=pixels, camera=camera, origin=flags)
+        return attrs.evolve(self, joints_3d=joints_3d, joints_2d=pixels, camera=camera, origin=flags, extent=None)
 
     @classmethod
     def join(cls, records: Sequence[Self]) -> Self:

@@ -24,6 +24,8 @@ from poseplug.core.settings import setting
 from poseplug.core.step import AugmentedSource, StepRunner
 
 _FIT_POSES = 50_000
+# The random stream of the labelled poses: always the same ones, and none of the training's draws.
+_LABELLED_STREAM = 97
 
 
 @attrs.frozen(kw_only=True)
@@ -79,13 +81,17 @@ class Trainer:
         assembly.model.lifter.enter_stage(0)
         self._roles = self._make_roles()
         context = partial(autocast, device, training.precision)
-        self._runner = StepRunner(assembly, self._roles, training.batch_size, self._generator, context, self.hooks)
+        drawn = training.batch_size * assembly.replicas
+        self._runner = StepRunner(assembly, self._roles, drawn, self._generator, context, self.hooks)
         self._epoch_steps = epoch_steps(assembly.source, training.batch_size)
 
     def fit_statistics(self) -> None:
-        """Fit what is fitted once before training: the input normalisation and the reweighter."""
+        """Fit what is fitted once before training: input normalisation, body size, and the reweighter."""
         drawn = AugmentedSource(self.assembly)
+        reading = self.assembly.model.reading
         with torch.no_grad():
+            if reading is not None and not self.assembly.model.depth_only:
+                reading.fit_size(drawn.sample(_FIT_POSES, self._generator))
             if self.assembly.model.normaliser.needs_fit:
                 self.assembly.model.normaliser.fit(drawn.sample(_FIT_POSES, self._generator))
             if self.assembly.reweighter is not None and self.assembly.reference is not None:
@@ -127,6 +133,17 @@ class Trainer:
         self.save()
         self._modules.eval()
 
+    def fit_depth(self) -> None:
+        """Take the sign and the size of depths that were learned without labels from a few labelled poses."""
+        parts = self.assembly
+        if not parts.model.depth_only or not parts.objective.labelled_poses:
+            return
+        generator = torch.Generator(self.device).manual_seed((self.training.seed << 16) + _LABELLED_STREAM)
+        labelled = (parts.reference or parts.source).sample(parts.objective.labelled_poses, generator)
+        if labelled.joints_3d is not None:
+            found = parts.model.fit_depth(labelled)
+            self.history.add(self.step, {f"depth/{name}": value for name, value in found.items() if name != "poses"})
+
     def _look(self) -> None:
         try:
             means = self.history.flush()
@@ -165,6 +182,7 @@ class Trainer:
             updates=-(-steps // module.update_every),
             clip_norm=self.training.clip_norm,
             every=module.update_every,
+            replicas=self.assembly.replicas,
         )
 
     def _enter_stage(self) -> None:
@@ -184,6 +202,7 @@ class Trainer:
         Raises:
             TrainingFailed: a loss or a parameter is not finite.
         """
+        self.fit_depth()
         self._look()
         for name, tensor in self._modules.state_dict().items():
             if tensor.is_floating_point() and not bool(tensor.isfinite().all()):

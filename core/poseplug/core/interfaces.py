@@ -1,9 +1,8 @@
 """The six interfaces, and the objective: all that plugins and the engine know of each other.
 
 A component is constructed as ``cls(config, context)``: ``config`` is an instance of its ``Config`` attrs class,
-``context`` says what the run is about. Everything it computes stays on ``context.device``; randomness comes from the
-generator it is handed, so that equal seeds give equal runs; no component touches another except through what is
-declared here.
+``context`` says what the run is about. Everything it computes stays on ``context.device``; what it draws comes from the
+generator it is handed, so that equal seeds give equal runs; parts meet only through what is declared here.
 """
 
 from __future__ import annotations
@@ -199,11 +198,13 @@ class Lifter(Component, nn.Module, ABC):
         default_objective: the objective it is trained with when the user names none.
         reads: further inputs ("camera", "boxes", "roots"; see poseplug.core.inputs), handed to ``forward`` by keyword.
         num_stages: how many times it wants to be trained, one part after the other.
+        predicts_depth: True where it predicts z only, in units of the MAX_NORM pose; see poseplug.core.depth.
     """
 
     normalisation: ClassVar[Normalisation] = Normalisation.SCREEN
     default_objective: ClassVar[str] = "supervised"
     reads: ClassVar[frozenset[str]] = frozenset()
+    predicts_depth: ClassVar[bool] = False
     num_stages: int = 1
 
     @abstractmethod
@@ -216,6 +217,10 @@ class Lifter(Component, nn.Module, ABC):
     def parameter_groups(self) -> Mapping[str, list[nn.Parameter]]:
         """Return its independent parts by name; an objective may give each part a loss of its own."""
         return {"all": list(self.parameters())}
+
+    def group_joints(self) -> Mapping[str, tuple[int, ...]]:
+        """Return the joints that each of its independent parts predicts; empty for a lifter of one part."""
+        return {}
 
     def enter_stage(self, stage: int) -> None:
         """Prepare training stage ``stage``, counted from 0: freeze what is finished, switch on what comes."""
@@ -287,6 +292,9 @@ class Step:
             discriminators learn from these poses as fakes.
         generator: for what the objective draws.
         progress: share of the training that is done, 0 to 1.
+        groups: the joints of each of the lifter's independent parts; see ``Lifter.group_joints``.
+        replicas: how many lifters are trained side by side. Pose i of every batch belongs to lifter i mod ``replicas``,
+            so that joined batches stay right; what is drawn once for a batch is drawn once for each of them.
     """
 
     poses: PoseBatch
@@ -296,6 +304,8 @@ class Step:
     realism: Callable[[str, PoseBatch], Mapping[str, Tensor]]
     generator: torch.Generator
     progress: float
+    groups: Mapping[str, tuple[int, ...]] = attrs.field(factory=dict)
+    replicas: int = 1
 
 
 class Objective(Component, nn.Module, ABC):
@@ -304,10 +314,17 @@ class Objective(Component, nn.Module, ABC):
     Attributes:
         needs_3d: whether it reads joints_3d; one that does not is never shown them.
         needs_discriminator: whether it calls ``step.realism``.
+        depth_only: whether it trains nothing but z of what the lifter returns, up to one sign for all and in units of
+            the MAX_NORM pose. The finished model takes x and y from the image, whatever the lifter.
+        labelled_poses: depth_only: how many poses with 3D labels tell the sign and the size of the body; 0 for none.
+        view: how the run sees all its poses, in training and in evaluation; None: as their cameras do.
     """
 
     needs_3d: ClassVar[bool] = True
     needs_discriminator: ClassVar[bool] = False
+    depth_only: ClassVar[bool] = False
+    labelled_poses: int = 100
+    view: Callable[[PoseBatch], PoseBatch] | None = None
 
     def uses_reference(self, reweighted: bool) -> bool:
         """Say whether the step needs reference poses, given whether the run has a reweighter."""

@@ -29,11 +29,17 @@ def screen_coordinates(pixels: Tensor, size: Tensor) -> Tensor:
     return (2 * pixels - size[:, None]) / longest[:, None]
 
 
-def max_normalised(pixels: Tensor, root: int) -> Tensor:
-    """Return root-centred pixels [N, J, 2] over the largest absolute coordinate of each pose."""
-    centred = pixels - pixels[:, root : root + 1]
-    largest = centred.abs().amax((-2, -1), keepdim=True)
-    return centred / largest.clamp_min(torch.finfo(pixels.dtype).tiny)
+def extents(pixels: Tensor, root: int) -> Tensor:
+    """Return the largest absolute coordinate [N] of poses [N, J, 2] about their root; never zero."""
+    largest = (pixels - pixels[:, root : root + 1]).abs().amax((-2, -1))
+    return largest.clamp_min(torch.finfo(pixels.dtype).tiny)
+
+
+def max_normalised(pixels: Tensor, root: int, extent: Tensor | None = None) -> Tensor:
+    """Return root-centred pixels [N, J, 2] over the extent [N] of each pose, by default its largest coordinate."""
+    if extent is None:
+        extent = extents(pixels, root)
+    return (pixels - pixels[:, root : root + 1]) / extent[:, None, None]
 
 
 class Normaliser(nn.Module):
@@ -70,5 +76,5 @@ class Normaliser(nn.Module):
         if self.kind is Normalisation.SCREEN:
             return screen_coordinates(batch.joints_2d, batch.camera.size)
         if self.kind is Normalisation.MAX_NORM:
-            return max_normalised(batch.joints_2d, batch.skeleton.root)
+            return max_normalised(batch.joints_2d, batch.skeleton.root, batch.extent)
         return (batch.joints_2d - self.mean) / self.std

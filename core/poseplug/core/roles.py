@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,13 +26,23 @@ class Role:
         updates: number of updates the schedule spans.
         clip_norm: the gradient's norm is cut to this; 0 switches that off.
         every: the run's steps per update.
+        replicas: how many seeds the parameters hold, [replicas, ...] each; see poseplug.core.stack.
     """
 
     def __init__(
-        self, module: nn.Module, *, lr: float, schedule: str, updates: int, clip_norm: float, every: int = 1
+        self,
+        module: nn.Module,
+        *,
+        lr: float,
+        schedule: str,
+        updates: int,
+        clip_norm: float,
+        every: int = 1,
+        replicas: int = 1,
     ) -> None:
         self.module = module
         self.every = every
+        self.replicas = replicas
         self.clip_norm = clip_norm
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         # The fused kernel does the same arithmetic in one pass over memory.
@@ -58,14 +68,25 @@ class Role:
         grouped = [loss for loss in losses.values() if not isinstance(loss, Tensor)]
         for loss in grouped:
             for name, scalar in loss.items():
-                scalar.backward(inputs=(groups or {})[name], retain_graph=True)  # type: ignore[no-untyped-call]
+                self._backward(scalar, (groups or {})[name], retain_graph=True)
         if shared:
-            torch.stack(shared).sum().backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
+            self._backward(torch.stack(shared).sum(), self.parameters)
         if self.clip_norm > 0:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
+            self._clip()
         with self._scaled(lr_factor):
             self.optimiser.step()
         self.scheduler.step()
+
+    def _backward(self, loss: Tensor, parameters: list[nn.Parameter], retain_graph: bool = False) -> None:
+        if self.replicas > 1:  # a mean over all poses counts each replica's own mean by one in so many
+            loss = loss * self.replicas
+        loss.backward(inputs=parameters, retain_graph=retain_graph)  # type: ignore[no-untyped-call]
+
+    def _clip(self) -> None:
+        if self.replicas == 1:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
+        else:
+            clip_each(self.parameters, self.clip_norm)
 
     @contextmanager
     def _scaled(self, factor: float) -> Iterator[None]:
@@ -96,6 +117,20 @@ class Role:
         groups = [{**group, "betas": tuple(group["betas"])} for group in settings["param_groups"]]
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
         self.scheduler.load_state_dict({**self.scheduler.state_dict(), **settings["schedule"]})
+
+
+@torch.no_grad()
+def clip_each(parameters: Iterable[nn.Parameter], norm: float) -> None:
+    """Cut each replica's gradient to a norm, for parameters [S, ...], as ``clip_grad_norm_`` does for one."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return
+    norms = torch.stack(
+        [torch.linalg.vector_norm(gradient.reshape(len(gradient), -1), dim=1) for gradient in gradients]
+    )
+    factors = (norm / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
 
 
 def _scheduler(optimiser: torch.optim.Optimizer, lr: float, schedule: str, updates: int) -> LRScheduler:

@@ -107,6 +107,8 @@ class StepRunner:
             realism=partial(self._realism, fakes),
             generator=self.generator,
             progress=progress,
+            groups=parts.model.lifter.group_joints(),
+            replicas=parts.replicas,
         )
         losses = parts.objective.loss(step)
         self.roles["lifter"].update(losses, parts.model.lifter.parameter_groups(), phase.lr_factor)

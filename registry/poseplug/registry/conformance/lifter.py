@@ -61,6 +61,34 @@ def groups(subject: Subject) -> None:
 
 
 @promise(
+    "parts",
+    "a part that group_joints names predicts its joints from parameters of its own, and each joint has one part",
+    kinds=["lifter"],
+    needs=("groups", "seeded"),
+)
+def parts(subject: Subject) -> None:
+    """See which parameters get a gradient from the joints of each part."""
+    part, occasion = subject.ready(), ordinary(8, subject.device)
+    joints, members = dict(part.group_joints()), dict(part.parameter_groups())
+    if not joints:  # a lifter of one part
+        return
+    require(
+        joints.keys() == members.keys(),
+        f"group_joints names {some(list(joints))}, parameter_groups {some(list(members))}",
+    )
+    skeleton = occasion.poses.skeleton
+    listed = sorted(joint for group in joints.values() for joint in group)
+    wanted = [joint for joint in range(skeleton.num_joints) if joint != skeleton.root]
+    require([j for j in listed if j != skeleton.root] == wanted, "group_joints must have each joint but the root once")
+    lifted = part(_model(part, occasion.poses).normaliser(occasion.poses))
+    for name, group in joints.items():
+        part.zero_grad(set_to_none=True)
+        lifted[:, list(group), 2].sum().backward(retain_graph=True)
+        reached = [g for g, mine in members.items() if any(p.grad is not None and p.grad.any() for p in mine)]
+        require(reached == [name], f"the joints of part '{name}' depend on the parameters of {some(reached)}")
+
+
+@promise(
     "stages",
     "every training stage has something to train, and the loss reaches it",
     kinds=["lifter"],
@@ -83,4 +111,4 @@ def stages(subject: Subject) -> None:
         require(len(reached) == len(trained), f"{len(trained) - len(reached)} parameters get no gradient in {stage}")
 
 
-PROMISES = (independence, groups, stages)
+PROMISES = (independence, groups, parts, stages)

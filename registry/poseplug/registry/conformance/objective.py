@@ -102,4 +102,24 @@ def declared(subject: Subject) -> None:
     require(bool(calls) == part.needs_discriminator, f"{called}, but needs_discriminator is {part.needs_discriminator}")
 
 
-PROMISES = (blind, declared)
+@promise(
+    "depth",
+    "an objective with depth_only = True looks at nothing but z of what is lifted, about the root",
+    kinds=["objective"],
+    needs=("seeded",),
+)
+def depth(subject: Subject) -> None:
+    """Change x and y of what is lifted, and move it in depth: the loss must not change."""
+    part = subject.ready()
+    if not part.depth_only:
+        return
+    lift = stand_in_model(ordinary(1, subject.device).poses.skeleton, subject.device)
+    moves: list[Lift] = [lift, lambda poses: lift(poses) + 1]
+    results = []
+    for moved in moves:
+        seed_globally(7)
+        results.append(scalars(part, make_step(part, ordinary(8, subject.device), moved, reweighted=False)))
+    check_equal(results[0], results[1], "the loss depends on more than depth about the root", exact=False)
+
+
+PROMISES = (blind, declared, depth)
