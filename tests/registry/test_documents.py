@@ -14,6 +14,7 @@ from poseplug.registry.documents import (
 DOCUMENT = {
     "steps": 10,
     "epochs": 2,
+    "seeds": 3,
     "reference_share": 0.25,
     "protocol": "default",
     "hook_errors": "stop",

@@ -88,14 +88,23 @@ def _print_aligned(columns: Sequence[str], rows: Sequence[Sequence[str]], title:
 def print_result(result: Mapping[str, Any]) -> None:
     """Print the final table of a run or an evaluation."""
     present = [m for m in _METRICS if any(values.get(m) is not None for values in result["metrics"].values())]
+    spread = result.get("spread", {})
     rows = [
-        [label, *(_figure(values.get(metric)) for metric in present), str(result["poses"][label])]
+        [
+            label,
+            *(_figure(values.get(metric), spread.get(label, {}).get(metric)) for metric in present),
+            str(result["poses"][label]),
+        ]
         for label, values in result["metrics"].items()
     ]
     protocol = result["protocol"]
     title = f"protocol {protocol['name']}: {protocol['joints']} joints; errors in mm, PCK and AUC in %"
+    if "seeds" in result:
+        title += f"; mean and standard deviation of {len(result['seeds'])} seeds"
     print_table(["evaluation", *(_METRICS[m] for m in present), "poses"], rows, title)
 
 
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+def _figure(value: float | None, spread: float | None = None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if spread is None else f"{value:.1f} +- {spread:.1f}"

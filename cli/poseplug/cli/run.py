@@ -26,6 +26,8 @@ poseplug run --source bvh:path=mocap,cameras=h36m --augment rigid --eval wild=bv
 
 poseplug run --recipe posegu --lifter mlp --set lifter.channels=512 --out runs/narrow
 
+poseplug run --recipe posegu --reweight none --seeds 5 --out runs/five
+
 poseplug run --resume runs/narrow
 """
 _PART = "NAME[:key=value,...]"
@@ -63,6 +65,7 @@ def run(
     batch_size: Annotated[int | None, typer.Option(help="Poses per step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Train so many seeds, from --seed on, together.")] = None,
     precision: Annotated[str, typer.Option(help="fp32, tf32 or bf16.")] = "",
     hook_errors: Annotated[str, typer.Option(help="A hook that fails: stop the run, or drop the hook.")] = "",
     protocol: Annotated[str, typer.Option(help="How results are measured.", metavar="NAME")] = "",
@@ -79,6 +82,7 @@ def run(
     from poseplug.cli.render import reporting
 
     scalars = {"steps": steps, "epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed}
+    scalars |= {"seeds": seeds}
     texts = {"precision": precision, "protocol": protocol, "hook_errors": hook_errors}
     flags = {
         "single": {
@@ -146,7 +150,7 @@ def _resumed_plan(
     from poseplug.registry.build import make_plan
     from poseplug.registry.documents import differences, read_document
 
-    directory.check_run()
+    directory.check_resumable()
     if out is not None and out.absolute() != directory.path.absolute():
         raise PoseplugError(f"--resume {directory.path} continues in that folder; leave out --out.")
     stored: Document = read_document(directory.experiment)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from poseplug.core.vectorise import vectorising
+
 # Below this many rows a plain matrix product starts sooner than a convolution.
 _FEW_ROWS = 128
 # PyTorch hands a 1x1 convolution on a single thread to oneDNN only from this many images on.
@@ -18,7 +20,8 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     On the CPU large products run as 1x1 convolutions over the rows: same sums, no copies, but PyTorch sends them to
     oneDNN, which uses AVX-512 on processors where the library behind ``linear`` does not (2.2 times as fast there).
     """
-    if x.device.type != "cpu" or torch.compiler.is_compiling() or x.shape[:-1].numel() < _FEW_ROWS:
+    plain = x.device.type != "cpu" or torch.compiler.is_compiling() or vectorising()
+    if plain or x.shape[:-1].numel() < _FEW_ROWS:
         return functional.linear(x, weight, bias)
     rows = x.shape[:-1].numel()
     images = _IMAGES if torch.get_num_threads() == 1 and rows % _IMAGES == 0 else 1

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from poseplug.core.vectorise import vectorising
+
 _LEVELS = 1 << 16
 
 
@@ -15,7 +17,7 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
     PyTorch draws one random number for each element on the CPU, which costs a fifth of a training step here. This
     takes 16 bits for each from full 64-bit draws, so p is rounded to a multiple of 1/65536, and the scale follows it.
     """
-    if not training or p in (0.0, 1.0) or x.device.type != "cpu":
+    if not training or p in (0.0, 1.0) or x.device.type != "cpu" or vectorising():
         return functional.dropout(x, p, training)
     dropped = min(max(round(p * _LEVELS), 1), _LEVELS - 1)
     words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)

@@ -25,7 +25,8 @@ class Experiment:
     """The parts of a run, and what else it is made of.
 
     A reference is a source; ``eval`` holds sources by the name of their results; ``pretrained`` is the directory of a
-    finished run whose model this one starts from; ``phase`` holds the settings of each phase of the schedule.
+    finished run whose model this one starts from; ``phase`` holds the settings of each phase of the schedule; ``seeds``
+    is how many seeds, from that of the training on, are trained together.
     """
 
     source: tuple[ComponentSpec, ...]
@@ -42,6 +43,7 @@ class Experiment:
     protocol: str = "default"
     hook_errors: str = "stop"
     epochs: int | None = None
+    seeds: int = 1
     pretrained: str = ""
     phase: tuple[Mapping[str, Any], ...] = ()
     training: Mapping[str, Any] = attrs.field(factory=dict)

@@ -41,6 +41,10 @@ class RunDirectory:
         """Losses and metrics as an xarray data set."""
         return self.path / "history.nc"
 
+    def of_seed(self, seed: int) -> RunDirectory:
+        """Return the run directory of one of several seeds that were trained together."""
+        return RunDirectory(self.path / f"seed-{seed}")
+
     @classmethod
     def fresh(cls, parent: Path, name: str) -> RunDirectory:
         """Return a directory in ``parent`` that does not exist yet: NAME, NAME-2, NAME-3, ..."""
@@ -66,3 +70,25 @@ class RunDirectory:
         """Raise PoseplugError unless a run is here."""
         if not self.experiment.exists():
             raise PoseplugError(f"'{self.path}' holds no run; expected a folder that 'poseplug run --out' has written.")
+
+    def check_resumable(self) -> None:
+        """Raise PoseplugError unless a run is here that was not trained as one of several seeds."""
+        self.check_run()
+        above = self.path.absolute().parent
+        if self.path.name.startswith("seed-") and RunDirectory(above).experiment.exists():
+            raise PoseplugError(
+                f"'{self.path}' is one of several seeds that are trained together; continue them all with "
+                f"--resume {self.path.parent}."
+            )
+
+    def check_finished(self) -> None:
+        """Raise PoseplugError unless a finished run of one model is here."""
+        self.check_run()
+        if self.model.exists():
+            return
+        seeds = sorted(str(folder.parent) for folder in self.path.glob("seed-*/model.safetensors"))
+        if seeds:
+            raise PoseplugError(
+                f"'{self.path}' holds several seeds that were trained together; choose one of them: {', '.join(seeds)}."
+            )
+        raise PoseplugError(f"'{self.path}' holds a run that is not finished; finish it with --resume.")

@@ -40,7 +40,7 @@ class TensorRecord:
         return self._map(lambda tensor: tensor.to(device))
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        values = {f.alias: _apply(function, getattr(self, f.name)) for f in attrs.fields(cast(Any, type(self)))}
+        values = {f.alias: map_tensors(function, getattr(self, f.name)) for f in attrs.fields(cast(Any, type(self)))}
         return type(self)(**values)
 
     @classmethod
@@ -54,13 +54,14 @@ class TensorRecord:
         return cls(**{f.alias: _join([getattr(r, f.name) for r in records]) for f in attrs.fields(cast(Any, cls))})
 
 
-def _apply(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """Return a tensor, record or mapping with ``function`` applied to every tensor in it; anything else as it is."""
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, TensorRecord):
         return value._map(function)
     if isinstance(value, Mapping):
-        return {key: _apply(function, item) for key, item in value.items()}
+        return {key: map_tensors(function, item) for key, item in value.items()}
     return value
 
 

@@ -15,19 +15,21 @@ from poseplug.core.engine import Training, steps_of_epochs
 from poseplug.core.errors import PoseplugError
 from poseplug.core.experiment import LISTED_PARTS, SINGLE_PARTS, ComponentSpec, Experiment
 from poseplug.core.hooks import ERROR_POLICIES, RunHook
-from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
+from poseplug.core.interfaces import BuildContext, FiniteSource, Objective, PoseSource
 from poseplug.core.model import LiftingModel
 from poseplug.core.protocol import Protocol, lookup
 from poseplug.core.runtime import seed_everything
 from poseplug.core.schedule import Phase
 from poseplug.core.skeleton import Skeleton
-from poseplug.core.sources import Mixture, random_share
+from poseplug.core.sources import Mixture, random_share, viewed
+from poseplug.core.stack import side_by_side
 from poseplug.registry import defaults
 from poseplug.registry.catalogue import Catalogue
 from poseplug.registry.documents import Document, to_document, to_experiment
 from poseplug.registry.parts import Part, construct, find_part
 from poseplug.registry.specs import parse_spec
 from poseplug.registry.structure import structure, unstructure
+from poseplug.registry.together import check_together
 
 
 @attrs.frozen
@@ -52,6 +54,17 @@ class Plan:
     def document(self) -> Document:
         """The experiment as it is kept in the run directory."""
         return to_document(self.experiment)
+
+    @property
+    def seeds(self) -> range:
+        """The seeds that are trained together; of most runs one."""
+        return range(self.training.seed, self.training.seed + self.experiment.seeds)
+
+    def for_seed(self, seed: int) -> Plan:
+        """Return the plan of the same run for one seed alone."""
+        settings = {**self.experiment.training, "seed": seed}
+        alone = attrs.evolve(self.experiment, seeds=1, training=settings)
+        return attrs.evolve(self, experiment=alone, training=attrs.evolve(self.training, seed=seed))
 
     def slot(self, prefix: str) -> dict[str, Part]:
         """Return the parts of a list or of the evaluations, by what follows the prefix."""
@@ -118,7 +131,7 @@ def _collect(problems: list[str], make: Callable[[], Any]) -> Any:
 
 def _run_setting_problems(experiment: Experiment) -> list[str]:
     problems = []
-    share, epochs = experiment.reference_share, experiment.epochs
+    share, epochs, seeds = experiment.reference_share, experiment.epochs, experiment.seeds
     if type(share) not in (int, float) or not 0 < share <= 1:
         problems.append(
             f"the experiment, setting 'reference_share': expected a number above 0 and at most 1, got {share!r}"
@@ -130,6 +143,8 @@ def _run_setting_problems(experiment: Experiment) -> list[str]:
         problems.append(f"the experiment, setting 'pretrained': expected a folder, got {experiment.pretrained!r}")
     if epochs is not None and (type(epochs) is not int or epochs < 1):
         problems.append(f"the experiment, setting 'epochs': expected a whole number of at least 1, got {epochs!r}")
+    if type(seeds) is not int or seeds < 1:
+        problems.append(f"the experiment, setting 'seeds': expected a whole number of at least 1, got {seeds!r}")
     return problems
 
 
@@ -189,14 +204,32 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     if reference is not None:
         _same_skeleton(source.skeleton, reference.skeleton, "the reference")
     evaluations = build_evaluations(plan, context)
-    seed_everything(plan.training.seed)
+    assembly = _assemble(plan, context, source, reference)
+    if len(plan.seeds) > 1:
+        check_together(assembly, plan.parts, plan.phases)
+        contexts = [_knowing(context, catalogue, seed=seed) for seed in plan.seeds[1:]]
+        assembly = side_by_side([assembly, *(_assemble(plan, c, source, reference) for c in contexts)])
+        assembly.modules().to(device)
+    training = plan.training
+    if plan.experiment.epochs is not None:
+        steps = steps_of_epochs(plan.experiment.epochs, training.batch_size, source)
+        training = attrs.evolve(training, steps=steps)
+    hooks = {f"{part.name} (hook {i})": construct(part, context) for i, part in plan.slot("hook").items()}
+    seen = {label: viewed(evaluation, assembly.objective.view) for label, evaluation in evaluations.items()}
+    return Run(assembly, training, seen, hooks)
+
+
+def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: PoseSource | None) -> Assembly:
+    """Construct what is trained, and what it is trained with, under the context's seed."""
+    seed_everything(context.seed)
     lifter = construct(plan.parts["lifter"], context)
     root = construct(plan.parts["root"], context) if "root" in plan.parts else None
+    objective: Objective = construct(plan.parts["objective"], context)
     assembly = Assembly(
-        source=source,
-        objective=construct(plan.parts["objective"], context),
-        model=LiftingModel(lifter, source.skeleton, root),
-        reference=reference,
+        source=viewed(source, objective.view),
+        objective=objective,
+        model=LiftingModel(lifter, source.skeleton, root, objective.depth_only),
+        reference=None if reference is None else viewed(reference, objective.view),
         augmentors=tuple(construct(part, context) for part in plan.slot("augmentor").values()),
         reweighter=construct(plan.parts["reweighter"], context) if "reweighter" in plan.parts else None,
         discriminators={part.name: construct(part, context) for part in plan.slot("discriminator").values()},
@@ -205,17 +238,12 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
         raise PoseplugError(
             f"Objective '{plan.parts['objective'].name}' is set to train on reference poses; add --reference."
         )
-    assembly.modules().to(device)
-    training = plan.training
-    if plan.experiment.epochs is not None:
-        steps = steps_of_epochs(plan.experiment.epochs, training.batch_size, source)
-        training = attrs.evolve(training, steps=steps)
-    hooks = {f"{part.name} (hook {i})": construct(part, context) for i, part in plan.slot("hook").items()}
-    return Run(assembly, training, evaluations, hooks)
+    assembly.modules().to(context.device)
+    return assembly
 
 
 def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource]:
-    """Construct the sources that a plan evaluates on, by label.
+    """Construct the sources that a plan evaluates on, by label, as their cameras see them.
 
     Raises:
         PoseplugError: bad data, or a skeleton that is not the context's.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,23 +10,25 @@ from typing import Any
 import attrs
 import torch
 
-from poseplug.core.checkpoint import from_under, load_tensors, save_tensors, under
+from poseplug.core.checkpoint import from_under, load_tensors, under
 from poseplug.core.engine import Trainer
 from poseplug.core.errors import PoseplugError
-from poseplug.core.evaluate import Evaluation, evaluate
-from poseplug.core.files import write_text
 from poseplug.core.hooks import HookSet, RunFacts, RunHook
-from poseplug.core.interfaces import BuildContext, PoseSource
+from poseplug.core.interfaces import BuildContext
 from poseplug.core.model import LiftingModel
-from poseplug.core.protocol import Protocol, lookup
-from poseplug.core.results import result_dataset, result_object, write_dataset
+from poseplug.core.protocol import lookup
+from poseplug.core.results import result_object
 from poseplug.core.rundir import RunDirectory
 from poseplug.core.skeleton import Skeleton
+from poseplug.core.sources import viewed
+from poseplug.core.stack import models_of
 from poseplug.registry.blame import blaming
-from poseplug.registry.build import Plan, Run, build, build_evaluations, make_plan
+from poseplug.registry.build import Plan, build, build_evaluations, make_plan
 from poseplug.registry.catalogue import Catalogue
 from poseplug.registry.documents import Document, read_document, write_document
+from poseplug.registry.finish import evaluate_all, finish, plugin_versions
 from poseplug.registry.parts import construct
+from poseplug.registry.seeds import finish_seeds
 
 
 @blaming
@@ -73,7 +74,8 @@ def execute(
     hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.experiment.hook_errors, warn)
     going_on = resume and directory.checkpoint.exists()
     if plan.experiment.pretrained and not going_on:
-        take_weights(RunDirectory(Path(plan.experiment.pretrained)), run.assembly.model)
+        for model in models_of(run.assembly):
+            take_weights(RunDirectory(Path(plan.experiment.pretrained)), model)
     trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, hook_set, plan.phases)
     if going_on:
         trainer.load()
@@ -90,71 +92,13 @@ def execute(
         raise
     began(trainer)
     trainer.run()
-    model = run.assembly.model
-    save_model(directory, model)
-    evaluations = {
-        label: _with_metrics_of_hooks(hook_set, label, evaluation)
-        for label, evaluation in evaluate_all(model, run.evaluations, plan.protocol).items()
-    }
-    result = _result(plan, run, trainer, evaluations, catalogue, device)
-    write_dataset(directory.history, result_dataset(trainer.history, evaluations, result))
-    write_text(directory.result, json.dumps(result, indent=2, allow_nan=False) + "\n")
+    finished = finish if len(plan.seeds) == 1 else finish_seeds
+    result = finished(plan, run, trainer, directory, catalogue, device)
     hook_set.call("on_report", result, directory.path)
     return result
 
 
-def evaluate_all(model: LiftingModel, sources: Mapping[str, PoseSource], protocol: Protocol) -> dict[str, Evaluation]:
-    """Evaluate a model on each source."""
-    return {label: evaluate(model, source, protocol) for label, source in sources.items()}
-
-
-def _with_metrics_of_hooks(hooks: HookSet, label: str, evaluation: Evaluation) -> Evaluation:
-    metrics = dict(evaluation.metrics)
-    for extra in hooks.call("on_evaluation", label, evaluation):
-        metrics |= extra or {}
-    return attrs.evolve(evaluation, metrics=metrics)
-
-
-def _result(
-    plan: Plan,
-    run: Run,
-    trainer: Trainer,
-    evaluations: Mapping[str, Evaluation],
-    catalogue: Catalogue,
-    device: torch.device,
-) -> dict[str, Any]:
-    drawn = run.training.batch_size * (2 if run.assembly.uses_reference else 1)
-    facts = {
-        "steps": run.training.steps,
-        "seed": run.training.seed,
-        "seconds": round(trainer.seconds, 3),
-        "poses_per_second": round(drawn * run.training.steps / trainer.seconds, 1) if trainer.seconds else None,
-        "diagnostics": run.assembly.diagnostics(),
-        "dropped_hooks": trainer.hooks.dropped,
-    }
-    return result_object(
-        evaluations=evaluations,
-        components=plan.experiment.components(),
-        protocol=plan.protocol.asdict(run.assembly.model.skeleton),
-        device=device,
-        versions=plugin_versions(catalogue),
-        run=facts,
-    )
-
-
-def plugin_versions(catalogue: Catalogue) -> dict[str, str]:
-    """Return the version of every plugin distribution that works, but poseplug's own."""
-    return {p.distribution: p.version for p in catalogue.plugins if not p.problem and p.distribution != "poseplug"}
-
-
 # ------------------------------------------------------------------ finished runs
-
-
-def save_model(directory: RunDirectory, model: LiftingModel) -> None:
-    """Write the trained model with the skeleton that it was trained for."""
-    skeleton = attrs.asdict(model.skeleton, recurse=False)
-    facts = {**skeleton, "parts": dict(model.skeleton.parts), "rest": dict(model.skeleton.rest)}
-    save_tensors(directory.model, under("model", model.state_dict()), {"skeleton": facts})
 
 
 def take_weights(directory: RunDirectory, model: LiftingModel) -> None:
@@ -163,7 +107,7 @@ def take_weights(directory: RunDirectory, model: LiftingModel) -> None:
     Raises:
         PoseplugError: there is no finished run, or its model has another skeleton or other parts.
     """
-    directory.check_run()
+    directory.check_finished()
     tensors, facts = load_tensors(directory.model)
     if skeleton_from(facts["skeleton"]) != model.skeleton:
         raise PoseplugError(
@@ -171,7 +115,10 @@ def take_weights(directory: RunDirectory, model: LiftingModel) -> None:
             f"run has '{model.skeleton.name}'."
         )
     try:
-        model.load_state_dict(from_under("model", tensors))
+        # A run may go on with or without labels; how depth is read is then its own.
+        reading = under("reading", {} if model.reading is None else model.reading.state_dict())
+        weights = {name: t for name, t in from_under("model", tensors).items() if not name.startswith("reading.")}
+        model.load_state_dict(weights | reading)
     except RuntimeError as error:
         raise PoseplugError(f"'pretrained': the model in '{directory.path}' is not like this run's: {error}") from error
 
@@ -182,15 +129,15 @@ def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device
     Raises:
         PoseplugError: there is no finished run, or one of its components is not installed.
     """
-    directory.check_run()
-    if not directory.model.exists():
-        raise PoseplugError(f"'{directory.path}' holds a run that is not finished; finish it with --resume.")
+    directory.check_finished()
     plan = make_plan(read_document(directory.experiment), catalogue)
     tensors, facts = load_tensors(directory.model)
     skeleton = skeleton_from(facts["skeleton"])
     context = BuildContext(skeleton=skeleton, device=device, seed=plan.training.seed)
     root = construct(plan.parts["root"], context) if "root" in plan.parts else None
-    model = LiftingModel(construct(plan.parts["lifter"], context), skeleton, root).to(device)
+    objective = construct(plan.parts["objective"], context)
+    lifter = construct(plan.parts["lifter"], context)
+    model = LiftingModel(lifter, skeleton, root, objective.depth_only).to(device)
     try:
         model.load_state_dict(from_under("model", tensors))
     except RuntimeError as error:
@@ -225,7 +172,9 @@ def evaluate_run(
         plan = make_plan({**plan.document, "eval": dict(sources)}, catalogue)
     measured = lookup(protocol) if protocol else plan.protocol
     context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.training.seed)
-    evaluations = evaluate_all(model, build_evaluations(plan, context), measured)
+    view = construct(plan.parts["objective"], context).view
+    sources_seen = {label: viewed(source, view) for label, source in build_evaluations(plan, context).items()}
+    evaluations = evaluate_all(model, sources_seen, measured)
     return result_object(
         evaluations=evaluations,
         components=plan.experiment.components(),
