@@ -1,0 +1,159 @@
+"""Every representation within runs: from 2D alone, with labels, under the command line, with other people's parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import torch
+
+from poseplug.core.batch import PoseBatch
+from poseplug.core.engine import Trainer
+from poseplug.core.interfaces import PoseSource
+from poseplug.core.stack import models_of
+from poseplug.registry.build import build, make_plan
+from poseplug.registry.catalogue import load_catalogue
+from poseplug.registry.documents import read_document
+
+CPU = torch.device("cpu")
+LIFTERS = ("full2d", "splitcombine_legtorso", "independent_legtorso", "splitcombine_limbs", "independent_limbs")
+RECIPES = tuple(name.replace("_", "-") for name in LIFTERS)
+
+
+def train(
+    lifter: dict[str, Any], steps: int, source: type[PoseSource] | None = None, seeds: int = 1, **changes: Any
+) -> Trainer:
+    document = {
+        "seeds": seeds,
+        "source": [{"name": "builtin", "skeleton": "h36m17", "takes": 1, "frames": 8}],
+        "lifter": lifter,
+        "steps": steps,
+        "batch_size": 64,
+        "lr": 1e-3,
+        "log_every": 1,
+        **changes,
+    }
+    plan = make_plan(document, load_catalogue())
+    run = build(plan, load_catalogue(), CPU)
+    assembly = run.assembly if source is None else attrs.evolve(run.assembly, source=source(run.assembly.source))
+    trainer = Trainer(assembly, run.training, CPU, phases=plan.phases)
+    trainer.run()
+    return trainer
+
+
+def curve(trainer: Trainer, name: str) -> list[float]:
+    return list(trainer.history.values[name].values())
+
+
+@pytest.mark.parametrize("lifter", [*LIFTERS, "mlp", "semgcn"])
+def test_depth_is_learnt_from_2d_alone(lifter: str) -> None:
+    judge = {"name": "pose2d_residual", "channels": 16, "blocks": 1}
+    trainer = train({"name": lifter, "channels": 16}, 40, objective={"name": "reprojection"}, discriminator=[judge])
+    for name in ("cycle", "right_angle"):
+        values = curve(trainer, name)
+        assert sum(values[-5:]) < 0.8 * sum(values[:5]), name
+    assert len(curve(trainer, "adversarial_pose2d_residual")) == 40
+    assert 0 <= curve(trainer, "discriminator/pose2d_residual/accuracy_fake")[0] <= 1
+
+
+class Wrapped(PoseSource):
+    """Another source's poses."""
+
+    def __init__(self, source: PoseSource) -> None:
+        self.source, self.skeleton = source, source.skeleton
+
+    def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
+        return self.source.sample(n, generator)
+
+
+class Poisoned(Wrapped):
+    """Without a single 3D label that is a number."""
+
+    def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
+        drawn = super().sample(n, generator)
+        return attrs.evolve(drawn, joints_3d=torch.full_like(drawn.absolute, torch.nan))
+
+
+class Fixed(Wrapped):
+    """The same 64 poses at every step, for each of the lifters that are trained side by side."""
+
+    def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
+        poses = self.source.sample(64, torch.Generator().manual_seed(0))
+        return poses.select(torch.arange(n) * 64 // n)
+
+
+def weights(trainer: Trainer, replica: int = 0) -> dict[str, torch.Tensor]:
+    return models_of(trainer.assembly)[replica].lifter.state_dict()
+
+
+@pytest.mark.parametrize("lifter", [*LIFTERS, "semgcn"])
+def test_no_3d_label_reaches_the_training(lifter: str) -> None:
+    judge = {"name": "pose2d_residual", "channels": 16, "blocks": 1}
+    settings = {"objective": {"name": "reprojection"}, "discriminator": [judge]}
+    runs = [train({"name": lifter, "channels": 16}, 5, source, **settings) for source in (Wrapped, Poisoned)]
+    torch.testing.assert_close(weights(runs[0]), weights(runs[1]), rtol=0, atol=0)
+    assert [run.assembly.diagnostics()["depth"]["poses"] for run in runs] == [100, 0]
+
+
+@pytest.mark.parametrize("lifter", LIFTERS)
+def test_a_seed_among_others_is_trained_as_it_would_be_alone(lifter: str) -> None:
+    """With nothing drawn during the training, which seeds side by side draw together."""
+    judge = {"name": "pose2d_residual", "channels": 16, "blocks": 1, "label_flip": 0.0, "mirror": 0.0}
+    still = {"name": "reprojection", "azimuth": 0.0, "elevation": 0.0, "mirror": 0.0}
+    settings = {"objective": still, "discriminator": [judge], "clip_norm": 0.1}
+    together = train({"name": lifter, "channels": 16}, 30, Fixed, seeds=3, **settings)
+    for replica in range(3):
+        alone = train({"name": lifter, "channels": 16}, 30, Fixed, seed=replica, **settings)
+        torch.testing.assert_close(weights(together, replica), weights(alone), rtol=1e-3, atol=1e-5)
+        assert models_of(together.assembly)[replica].reading.sign == alone.assembly.model.reading.sign
+
+
+@pytest.mark.parametrize("lifter", LIFTERS)
+def test_labels_teach_them_too(lifter: str) -> None:
+    trainer = train({"name": lifter, "channels": 32}, 60, objective={"name": "supervised"})
+    values = curve(trainer, "supervised")
+    assert sum(values[-5:]) < 0.7 * sum(values[:5])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes_run(poseplug: Any, recipe: str) -> None:
+    result = poseplug(
+        *("run", "--recipe", recipe, "--source", "builtin:skeleton=h36m17,takes=1,frames=4"),
+        *("--set", "lifter.channels=16", "--set", "discriminator.0.channels=16", "--steps", "3", "--batch-size", "8"),
+        *("--eval", "builtin:skeleton=h36m17,takes=1,frames=2", "--out", "run", "--json"),
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["components"]["lifter"] == recipe.replace("-", "_")
+    assert found["components"]["objective"] == "reprojection"
+    assert found["diagnostics"]["depth"]["sign"] in (-1, 1)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes_are_the_papers_training(recipe: str) -> None:
+    catalogue = load_catalogue()
+    plan = make_plan(read_document(Path(catalogue.find("recipe", recipe).target)), catalogue)
+    training, objective = plan.training, plan.parts["objective"].config
+    assert (training.lr, training.lr_schedule, training.clip_norm) == (2e-4, "constant", 0.0)
+    assert (objective.adversarial, objective.cycle, objective.right_angle) == (1.0, 10.0, 3.0)
+    assert plan.parts["discriminator.0"].config.label_flip == 0.1
+
+
+def test_2d_alone_is_enough_of_a_source(poseplug: Any) -> None:
+    """An orthographic view is made of 3D poses, and the objective refuses to be trained without a discriminator."""
+    small = ("--set", "lifter.channels=16", "--steps", "3", "--batch-size", "8", "--eval", "builtin:takes=1,frames=2")
+    alone = poseplug(
+        *("run", "--source", "builtin:takes=1,frames=4", "--lifter", "full2d", "--objective", "reprojection"),
+        *(*small, "--out", "alone"),
+    )
+    assert alone.exit_code == 2
+    assert "'reprojection' learns from a discriminator" in alone.output
+    parallel = poseplug(
+        *("run", "--source", "builtin:takes=1,frames=4", "--lifter", "independent_limbs"),
+        *("--objective", "reprojection:input=orthographic,half_turn_sign=wrong,projection=perspective"),
+        *("--discriminate", "pose2d_residual:channels=16", *small, "--out", "parallel"),
+    )
+    assert parallel.exit_code == 0, parallel.output
