@@ -1,8 +1,5 @@
 """The engine beside a plain PyTorch loop: same model, same tensors, one run; and discovery with many plugins."""
 
-import statistics
-import time
-
 import pytest
 import torch
 from torch.nn.functional import mse_loss
@@ -69,38 +66,22 @@ def engine_loop(model, source, steps, hooks=None, batch=BATCH):
     return run
 
 
-def ratio_of(benchmark, first, second, rounds):
-    """Return the median over rounds of the time of ``second`` over that of ``first``, taken in turns."""
-    ratios = []
-
-    def both():
-        seconds = []
-        for run in (first, second):
-            began = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - began)
-        ratios.append(seconds[1] / seconds[0])
-
-    benchmark.pedantic(both, rounds=rounds, warmup_rounds=2)
-    return statistics.median(ratios[2:])
-
-
 @pytest.mark.parametrize("lifter", ["mlp:channels=512", "semgcn"])
-def test_engine_overhead(benchmark, lifter):
+def test_engine_overhead(benchmark, ratio_of, lifter):
     source = table()
     engine = engine_loop(make(lifter), source, STEPS)
     plain = plain_loop(make(lifter), source.poses, STEPS)
-    ratio = ratio_of(benchmark, plain, engine, ROUNDS)
+    ratio = ratio_of(plain, engine, ROUNDS)
     benchmark.extra_info["engine over plain loop"] = round(ratio, 3)
     assert ratio < 1.15
 
 
-def test_hooks_that_are_not_used(benchmark):
+def test_hooks_that_are_not_used(benchmark, ratio_of):
     """Hooks that override nothing, in a step so small that anything would show."""
     source = table()
     lifter = "mlp:channels=8,blocks=1"
     without = engine_loop(make(lifter), source, 300, batch=8)
     idle = engine_loop(make(lifter), source, 300, {"one": RunHook(), "two": RunHook()}, batch=8)
-    ratio = ratio_of(benchmark, without, idle, 15)
+    ratio = ratio_of(without, idle, 15)
     benchmark.extra_info["with idle hooks over without"] = round(ratio, 3)
     assert ratio < 1.05

@@ -5,9 +5,6 @@ costs is counted: drawing, losses, clipping, Adam. On the CPU the gain is larges
 where one step keeps the cores busy, a stack is about as fast as its runs alone.
 """
 
-import statistics
-import time
-
 import attrs
 import pytest
 import torch
@@ -51,27 +48,9 @@ def going_on(trainers):
     return run
 
 
-def ratio_of(benchmark, first, second):
-    """Return the median over rounds of the time of ``second`` over that of ``first``, taken in turns."""
-    ratios = []
-
-    def both():
-        seconds = []
-        for run in (first, second):
-            began = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - began)
-        ratios.append(seconds[1] / seconds[0])
-
-    benchmark.pedantic(both, rounds=ROUNDS, warmup_rounds=1)
-    return statistics.median(ratios[1:])
-
-
 @pytest.mark.parametrize("case", CASES)
-def test_stack(benchmark, case):
+def test_stack(benchmark, ratio_of, case):
     document, channels, batch, bound = CASES[case]
-    if document["lifter"]["name"] not in [entry.name for entry in load_catalogue().of("lifter")]:
-        pytest.skip("needs the plugin pose2drep")
     lifter = {**document["lifter"], "channels": channels}
     source = [{"name": "builtin"}]
     document = {"source": source, **document, "lifter": lifter, "batch_size": batch}
@@ -79,6 +58,6 @@ def test_stack(benchmark, case):
         document["discriminator"] = [{**document["discriminator"][0], "channels": channels}]
     alone = going_on([trainer({**document, "seed": seed}, 1) for seed in range(SEEDS)])
     stack = going_on([trainer(document, SEEDS)])
-    ratio = ratio_of(benchmark, alone, stack)
+    ratio = ratio_of(alone, stack, ROUNDS, warmup=1)
     benchmark.extra_info["stack over runs alone"] = round(ratio, 3)
     assert ratio < bound
