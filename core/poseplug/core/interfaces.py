@@ -1,8 +1,7 @@
 """The six interfaces, and the objective: all that plugins and the engine know of each other.
 
-A component is constructed as ``cls(config, context)``: ``config`` is an instance of its ``Config`` attrs class,
-``context`` says what the run is about. Everything it computes stays on ``context.device``; what it draws comes from the
-generator it is handed, so that equal seeds give equal runs; parts meet only through what is declared here.
+A component is constructed as ``cls(config, context)``, from its settings and what it may know of the run. Everything it
+computes stays on ``context.device``; what it draws comes from the generator it is handed.
 """
 
 from __future__ import annotations
@@ -230,8 +229,7 @@ class Discriminator(Component, nn.Module, ABC):
     """Does this look real?
 
     Attributes:
-        stage: which poses it judges: "final" for what the lifter trains on, or a stage that an augmentor or an
-            objective names. Where nobody makes that stage, the final poses are judged.
+        stage: which poses it judges: a stage that an augmentor or an objective names; where there is none, "final".
     """
 
     stage: ClassVar[str] = "final"
@@ -286,13 +284,13 @@ class Step:
         poses: the poses to train on: drawn, and augmented where there is an augmentor.
         reference: reference poses of the same number; None where the run has no use for them.
         weights: what the reweighter says; None without one.
-        lift: the lifter under training: batch -> joints [N, J, 3], root-relative up to the predicted root. It may be
-            called several times, with batches that the objective makes itself.
+        lift: the lifter under training: batch -> joints [N, J, 3], root-relative up to the predicted root; it may be
+            called often, also with batches that the objective makes itself.
         realism: the adversarial loss that the run's discriminators give to poses of a stage (stage name, batch); the
             discriminators learn from these poses as fakes.
         generator: for what the objective draws.
         progress: share of the training that is done, 0 to 1.
-        groups: the joints of each of the lifter's independent parts; see ``Lifter.group_joints``.
+        groups: the lifter's ``group_joints``.
         replicas: how many lifters are trained side by side. Pose i of every batch belongs to lifter i mod ``replicas``,
             so that joined batches stay right; what is drawn once for a batch is drawn once for each of them.
     """
@@ -314,6 +312,7 @@ class Objective(Component, nn.Module, ABC):
     Attributes:
         needs_3d: whether it reads joints_3d; one that does not is never shown them.
         needs_discriminator: whether it calls ``step.realism``.
+        default_discriminator: the one that it is given where the user names none.
         depth_only: whether it trains nothing but z of what the lifter returns, up to one sign for all and in units of
             the MAX_NORM pose. The finished model takes x and y from the image, whatever the lifter.
         labelled_poses: depth_only: how many poses with 3D labels tell the sign and the size of the body; 0 for none.
@@ -322,6 +321,7 @@ class Objective(Component, nn.Module, ABC):
 
     needs_3d: ClassVar[bool] = True
     needs_discriminator: ClassVar[bool] = False
+    default_discriminator: ClassVar[str] = ""
     depth_only: ClassVar[bool] = False
     labelled_poses: int = 100
     view: Callable[[PoseBatch], PoseBatch] | None = None

@@ -118,6 +118,15 @@ def test_labels_teach_them_too(lifter: str) -> None:
     assert sum(values[-5:]) < 0.7 * sum(values[:5])
 
 
+@pytest.mark.parametrize("lifter", ["semgcn", "full2d"])
+def test_a_discriminator_comes_with_the_objective(poseplug: Any, lifter: str) -> None:
+    objective = ("--objective", "reprojection") if lifter == "semgcn" else ()
+    command = ("run", "--lifter", lifter, *objective, "--dry-run", "--json")
+    document = json.loads(poseplug(*command, "--set", "lifter.channels=16").stdout)
+    assert document["objective"]["name"] == "reprojection"
+    assert [part["name"] for part in document["discriminator"]] == ["pose2d_residual"]
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_run(poseplug: Any, recipe: str) -> None:
     result = poseplug(

@@ -29,7 +29,7 @@ def lifter(catalogue: Catalogue) -> str:
 
 
 def add_defaults(parts: dict[str, Part], asked: Experiment, catalogue: Catalogue) -> None:
-    """Fill in the objective, the reference where one is needed, and the evaluation.
+    """Fill in the objective, discriminator and reference where they are needed, and the evaluation.
 
     Args:
         parts: the parts by slot; added to.
@@ -40,6 +40,11 @@ def add_defaults(parts: dict[str, Part], asked: Experiment, catalogue: Catalogue
         chosen: Any = parts["lifter"].component
         name = catalogue.name_of("objective", _OBJECTIVES, chosen.default_objective)
         parts["objective"] = find_part(catalogue, "objective", ComponentSpec(name))
+    objective: Any = parts["objective"].component
+    if objective.default_discriminator and not asked.discriminator:
+        home = catalogue.find("objective", parts["objective"].name).distribution
+        name = catalogue.name_of("discriminator", home, objective.default_discriminator)
+        parts["discriminator.0"] = find_part(catalogue, "discriminator", ComponentSpec(name))
     sources = [part for slot, part in parts.items() if slot.startswith("source.")]
     needs_reference = "reweighter" in parts or any(getattr(s.component, "needs_reference", False) for s in sources)
     if needs_reference and "reference" not in parts:

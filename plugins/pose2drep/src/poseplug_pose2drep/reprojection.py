@@ -91,6 +91,7 @@ class Reprojection(Objective):
     Config = ReprojectionConfig
     needs_3d = False
     needs_discriminator = True
+    default_discriminator = "pose2d_residual"
     depth_only = True
 
     def __init__(self, config: ReprojectionConfig, context: BuildContext) -> None:
