@@ -40,7 +40,7 @@ class Size:
 
 
 SIZES = {
-    "small": Size(seeds=5, channels=128, batch=256, steps=3000, epochs=30, watched=2048),
+    "small": Size(seeds=5, channels=96, batch=192, steps=3000, epochs=30, watched=2048),
     # The paper's width, batch and rate. Its 800 epochs on poses five times thinned make about as many steps.
     "full": Size(seeds=5, channels=1024, batch=8192, steps=32_000, epochs=160, watched=8192, rotations="batch"),
     # Says whether the study works, nothing else.
