@@ -4,7 +4,7 @@ import attrs
 import pytest
 import torch
 from torch import nn
-from toys import CONTEXT, STAR, CriticObjective, LinearLifter, SizeDiscriminator, StarSource
+from toys import CONTEXT, STAR, CriticObjective, LinearLifter, ScalingAugmentor, SizeDiscriminator, StarSource
 
 from poseplug.core.assembly import Assembly
 from poseplug.core.depth import DepthReading, orthographic_view
@@ -129,6 +129,24 @@ def test_training_reports_sign_and_agreement_and_any_lifter_is_read_with_the_ima
     predicted = model.predict(bodies)
     expected = bodies.root_relative[..., :2] / unit(bodies)[:, None, None]
     torch.testing.assert_close(max_normalised(predicted[..., :2], STAR.root), expected)
+
+
+def test_augmentors_are_told_errors_in_metres(bodies):
+    class Asking(ScalingAugmentor):
+        def loss(self, augmentation, feedback):
+            self.told = augmentation.batch, feedback.lift(augmentation.batch)
+            return super().loss(augmentation, feedback)
+
+    asking = Asking()
+    objective = DepthObjective(NoConfig(), CONTEXT)
+    model = LiftingModel(LinearLifter(LinearLifter.Config(), CONTEXT), STAR, depth_only=True)
+    critic = {"size": SizeDiscriminator(NoConfig(), CONTEXT)}
+    assembly = Assembly(PoseTable(bodies), objective, model, augmentors=(asking,), discriminators=critic)
+    Trainer(assembly, Training(steps=1, batch_size=8, lr=1e-9), CPU).run()
+    batch, lifted = asking.told
+    sizes = bone_lengths(lifted, STAR).sum(-1)
+    torch.testing.assert_close(sizes, torch.full_like(sizes, 0.27 * STAR.num_bones))
+    assert len(batch) == 8
 
 
 def test_a_view_changes_what_a_source_gives_and_keeps_its_end(bodies):

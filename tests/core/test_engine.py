@@ -269,6 +269,21 @@ def test_an_objective_can_play_against_discriminators_at_their_own_pace():
     assert discriminator.batches == 6 + 2 * 3
 
 
+def test_discriminators_learn_from_the_fakes_of_objective_and_augmentor_alike():
+    class Counting(SizeDiscriminator):
+        seen = ()
+
+        def loss(self, real, fake):
+            self.seen = (*self.seen, (len(real), len(fake)))
+            return super().loss(real, fake)
+
+    for augmentors, fakes in (((), 16), ((ScalingAugmentor(),), 32)):
+        critic = Counting()
+        parts = assemble(objective=CriticObjective(), augmentors=augmentors, discriminators={"critic": critic})
+        Trainer(parts, Training(steps=2, batch_size=16), CPU).run()
+        assert critic.seen == ((16, fakes), (16, fakes))
+
+
 def test_a_root_estimator_is_trained_on_absolute_roots():
     assembly = assemble(root=MeanRoot())
     trainer = train(assembly, steps=400, lr=0.05, lr_schedule="cosine")

@@ -16,6 +16,7 @@ from poseplug.core.hooks import HookSet
 from poseplug.core.inputs import gather_inputs
 from poseplug.core.interfaces import Augmentation, AugmentorFeedback, Discriminator, Loss, PoseSource, Step
 from poseplug.core.kept import KeptPoses
+from poseplug.core.normalise import extents
 from poseplug.core.roles import Role, frozen
 from poseplug.core.schedule import Moment, Phase
 
@@ -73,7 +74,8 @@ class StepRunner:
         if "augmentor" in phase.trains:
             logs |= self._train_augmentors(index, drawn, augmentations, progress, moment)
         if "discriminator" in phase.trains:
-            fakes |= self._fakes(augmentations)
+            for name, made in self._fakes(augmentations).items():
+                fakes[name] = _joined(fakes[name], made) if name in fakes else made
             own = [augmentation.real for augmentation in augmentations if augmentation.real is not None]
             logs |= self._train_discriminators(index, own[-1] if own else real, fakes, phase)
         return {name: value.detach() for name, value in logs.items()}
@@ -177,9 +179,9 @@ class StepRunner:
         return {name: _detached(_judged(d, learning[-1])) for name, d in discriminators.items()}
 
     def _relative_lift(self, batch: PoseBatch) -> Tensor:
-        joints = self._lift(batch)
-        root = self.assembly.model.skeleton.root
-        return joints - joints[:, root : root + 1]
+        """Return what the lifter would say in evaluation: metres, also where it is trained on depth only."""
+        with self.autocast():
+            return self.assembly.model.predict(batch).float()
 
     def _train_discriminators(
         self, index: int, real: PoseBatch, fakes: dict[str, PoseBatch], phase: Phase
@@ -230,6 +232,19 @@ def _detached(batch: PoseBatch) -> PoseBatch:
         return batch
     joints_3d = None if batch.joints_3d is None else batch.joints_3d.detach()
     return attrs.evolve(batch, joints_2d=batch.joints_2d.detach(), joints_3d=joints_3d)
+
+
+def _joined(one: PoseBatch, other: PoseBatch) -> PoseBatch:
+    """Return the fakes of an objective and of an augmentor, each with the extent that it is seen with."""
+    if one.extent is None and other.extent is None:
+        return PoseBatch.join([one, other])
+    return PoseBatch.join([_with_extent(one), _with_extent(other)])
+
+
+def _with_extent(batch: PoseBatch) -> PoseBatch:
+    if batch.extent is not None:
+        return batch
+    return attrs.evolve(batch, extent=extents(batch.joints_2d, batch.skeleton.root))
 
 
 def _flat(losses: Mapping[str, Loss]) -> dict[str, Tensor]:
