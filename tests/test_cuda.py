@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from poseplug.core.engine import Trainer
 from poseplug.registry.build import build, make_plan
 from poseplug.registry.catalogue import load_catalogue
 
@@ -29,24 +30,37 @@ def plan(lifter, **changes):
     return make_plan(document, load_catalogue())
 
 
-@pytest.mark.parametrize("lifter", LIFTERS)
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_step_never_waits_for_the_device(lifter, precision):
-    from poseplug.core.engine import Trainer
-
+def step_without_waiting(plan, warm, checked):
+    """Take some steps, and then some more in which waiting for the device is an error; return the last losses."""
     device = torch.device("cuda", 0)
-    run = build(plan(lifter, precision=precision), load_catalogue(), device)
-    trainer = Trainer(run.assembly, run.training, device)
+    run = build(plan, load_catalogue(), device)
+    trainer = Trainer(run.assembly, run.training, device, phases=plan.phases)
     trainer.fit_statistics()
     trainer._modules.train()
-    for step in range(3):  # caches are filled and kernels chosen
+    for step in range(warm):  # caches are filled and kernels chosen
         trainer._runner.run(step, 0.0, trainer._schedule.at(step))
     torch.cuda.set_sync_debug_mode("error")
     try:
-        losses = trainer._runner.run(3, 0.1, trainer._schedule.at(3))
+        for step in range(warm, warm + checked):
+            losses = trainer._runner.run(step, 0.1, trainer._schedule.at(step))
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert all(loss.device == device for loss in losses.values())
+    return losses
+
+
+@pytest.mark.parametrize("lifter", LIFTERS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_step_never_waits_for_the_device(lifter, precision):
+    step_without_waiting(plan(lifter, precision=precision), 3, 1)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("lifter", ["full2d", "splitcombine_limbs", "independent_legtorso", "semgcn"])
+def test_a_step_without_labels_never_waits_for_the_device(lifter, seeds):
+    document = {"lifter": {"name": lifter}, "objective": {"name": "reprojection"}, "steps": 20, "batch_size": 64}
+    losses = step_without_waiting(make_plan({**document, "seeds": seeds}, load_catalogue()), 3, 2)
+    assert {"cycle", "right_angle"} <= losses.keys()
 
 
 @pytest.mark.parametrize("lifter", LIFTERS)
@@ -64,28 +78,12 @@ def test_a_model_says_the_same_on_both_devices(lifter):
 
 
 def test_an_adversarial_step_never_waits_for_the_device():
-    from poseplug.core.engine import Trainer
-
-    device = torch.device("cuda", 0)
     phases = [
         {"name": "augment", "steps": 4, "trains": ["augmentor", "discriminator"], "keep": True},
         {"name": "real", "steps": 4, "trains": ["lifter"], "poses": "drawn"},
     ]
     parts = {"augmentor": [{"name": "poseaug"}], "discriminator": [{"name": "kcs_part"}, {"name": "pose2d"}]}
-    adversarial = plan("videopose", phase=phases, **parts)
-    run = build(adversarial, load_catalogue(), device)
-    trainer = Trainer(run.assembly, run.training, device, phases=adversarial.phases)
-    trainer.fit_statistics()
-    trainer._modules.train()
-    for step in range(16):
-        if step == 8:
-            torch.cuda.set_sync_debug_mode("error")
-        try:
-            trainer._runner.run(step, 0.0, trainer._schedule.at(step))
-        except BaseException:
-            torch.cuda.set_sync_debug_mode("default")
-            raise
-    torch.cuda.set_sync_debug_mode("default")
+    step_without_waiting(plan("videopose", phase=phases, **parts), 8, 8)
 
 
 def test_a_run_trains_and_resumes_on_the_gpu(poseplug):
