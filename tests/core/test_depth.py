@@ -99,7 +99,7 @@ def test_the_unfitted_body_has_bones_of_human_length():
     reading = DepthReading(STAR, {})
     assert reading.size == pytest.approx(0.27 * STAR.num_bones)
     assert reading.sign == 1
-    assert reading.diagnostics() == {}
+    assert reading.diagnostics() == {"poses": 0, "sign": 1}
 
 
 def test_an_extent_stays_that_of_the_pose_that_was_turned(bodies):

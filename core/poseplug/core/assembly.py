@@ -72,7 +72,7 @@ class Assembly:
     def diagnostics(self) -> dict[str, dict[str, float]]:
         """Return what each part reports about the run, by part; parts with nothing to say are left out."""
         parts: dict[str, object] = {"source": self.source, "lifter": self.model.lifter, "objective": self.objective}
-        parts |= {"depth": self.model.reading}
+        parts |= {"depth": self.model.reading if self.model.depth_only else None}
         parts |= {"reweighter": self.reweighter, "root": self.model.root}
         parts |= {f"augmentor{i}": augmentor for i, augmentor in enumerate(self.augmentors)} | dict(self.discriminators)
         reports = {name: dict(part.diagnostics()) for name, part in parts.items() if hasattr(part, "diagnostics")}

@@ -94,8 +94,8 @@ class DepthReading(nn.Module):
         return dict(self.found)
 
     def diagnostics(self) -> dict[str, float]:
-        """Return what ``fit`` found last."""
-        return {name: float(value) for name, value in self.found.items()}
+        """Return what ``fit`` found last; without it there were no labelled poses, and the sign is a guess."""
+        return {"poses": 0.0, "sign": float(self.sign), **{name: float(value) for name, value in self.found.items()}}
 
 
 def _cosine(a: Tensor, b: Tensor) -> Tensor:
