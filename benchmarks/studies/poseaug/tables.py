@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rows import ABLATED, ABLATIONS, COLUMNS, COMPARED, LIFTERS, Cell, Size
+from rows import ABLATED, ABLATIONS, COLUMNS, COMPARED, EXAMINED, EXPLAINED, LIFTERS, Cell, Size
 
 Results = dict[tuple[str, str], list[dict[str, Any]]]
 # What the paper finds: the first row has a lower error than the second (Tables 5 to 7, cross-data-set column).
@@ -48,16 +48,19 @@ def markdown(results: Results, name: str, size: Size) -> str:
     """Return all tables, and what they say."""
     parts = [
         f"# PoseAug from lab to wild, size {name}\n",
-        f"MPJPE / P-MPJPE in mm, 16 joints, root counted; mean ± standard deviation over seeds. {size.updates} lifter "
-        f"updates of {size.batch} poses in every row, of which {size.pretraining} on captured poses before PoseAug; "
-        f"{size.cycles * size.adversarial} steps of augmentor and discriminators. One body size, no licensed data: "
-        "numbers compare with each other only.\n",
+        "MPJPE / P-MPJPE in mm, 16 joints, root counted; mean ± standard deviation over seeds. Every row of a seed "
+        f"goes on from the same lifter, pre-trained for {size.pretraining} steps on captured poses, with "
+        f"{size.updates} updates of {size.batch} poses; PoseAug has {size.warm_up + size.cycles * size.adversarial} "
+        f"steps of augmentor and discriminators, {size.warm_up} of them before the lifter trains on what it makes. One "
+        "body size, no licensed data: numbers compare with each other only.\n",
         "## Table 4: lifters\n",
         *_table(results, [(lifter, row) for lifter in LIFTERS for row in COMPARED]),
     ]
     for title, rows in ABLATIONS.items():
         if all((ABLATED, row) in results for row in rows):
             parts += [f"\n## {title} ({ABLATED})\n", *_table(results, [(ABLATED, row) for row in rows])]
+    if all((EXAMINED, row) in results for row in EXPLAINED):
+        parts += [f"\n## Why ({EXAMINED})\n", *_table(results, [(EXAMINED, row) for row in EXPLAINED])]
     parts += ["\n## What holds\n", *_findings(results), "\n## Health\n", *_health(results)]
     return "\n".join(parts) + "\n"
 
@@ -93,6 +96,14 @@ def _findings(results: Results) -> list[str]:
                 f"{COLUMNS[UNSEEN]} (aim: {AIM:.0%} less, {'met' if less >= AIM else 'not met'}), and "
                 f"{_compared(found['PoseAug'], found['rigid + jitter'])} than rigid + jitter "
                 f"({learned:.1f} against {random:.1f} mm)."
+            )
+    for row in EXPLAINED[1:]:
+        found = {row: values(results, EXAMINED, row, UNSEEN) for row in (EXPLAINED[0], row)}
+        if all(found.values()):
+            captured, other = (statistics.mean(v) for v in found.values())
+            lines.append(
+                f"* {EXAMINED}: '{row}' has {abs(1 - other / captured):.0%} {'less' if other < captured else 'more'} "
+                f"error than as captured on {COLUMNS[UNSEEN]} ({other:.1f} against {captured:.1f} mm)."
             )
     for better, worse in ORDERINGS:
         found = {row: values(results, ABLATED, row, UNSEEN) for row in (better, worse)}
