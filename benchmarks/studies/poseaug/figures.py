@@ -133,7 +133,8 @@ def draw_bars(results: Results, path: Path) -> None:
         axis.bar(places, [statistics.mean(v) for v in found], width, yerr=spread, capsize=3, label=row)
     axis.set_xticks(range(len(lifters)), lifters)
     axis.set(ylabel="MPJPE, mm", title=f"Trained on lab, tested on {COLUMNS[UNSEEN]} cameras")
-    axis.legend()
+    axis.margins(y=0.2)
+    axis.legend(loc="upper center", ncols=len(COMPARED), frameon=False)
     _save(figure, path)
 
 
