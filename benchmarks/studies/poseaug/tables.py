@@ -127,14 +127,14 @@ def _compared(ours: list[float], theirs: list[float]) -> str:
 def _health(results: Results) -> list[str]:
     lines = [
         "`right`: how often discriminators are right about real poses and about augmented ones.\n",
-        "| lifter | training | accepted | turn | variety | spread | right, 3D | right, 2D | collapsed |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| lifter | training | accepted | turn | variety | views | spread | right, 3D | right, 2D | collapsed |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (lifter, row), found in results.items():
         reports = [result["diagnostics"].get("augmentor0", {}) for result in found]
         if any("collapsed" in report for report in reports):
-            names = ("accepted", "turn", "variety", "spread")
-            figures = [f"{statistics.mean(report[name] for report in reports):.2f}" for name in names]
+            names = ("accepted", "turn", "variety", "views", "spread")
+            figures = [_mean([report[name] for report in reports if name in report]) for name in names]
             figures += [_right(found, kind) for kind in ("kcs", "pose2d")]
             collapsed = sum(any(part.get("collapsed") for part in result["diagnostics"].values()) for result in found)
             lines.append(f"| {lifter} | {row} | " + " | ".join(figures) + f" | {collapsed} of {len(found)} |")
@@ -149,3 +149,7 @@ def _right(found: list[dict[str, Any]], kind: str) -> str:
     return " / ".join(
         f"{statistics.mean(part[name] for part in parts):.2f}" for name in ("accuracy_real", "accuracy_fake")
     )
+
+
+def _mean(found: list[float]) -> str:
+    return f"{statistics.mean(found):.2f}" if found else "-"

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 import torch
+from torch import Tensor
 
 from poseplug.core.batch import PoseBatch
 from poseplug.core.interfaces import AugmentorFeedback, BuildContext
 from poseplug.core.layouts import H36M_16, H36M_17
 from poseplug.core.skeleton import Skeleton
 from poseplug_poseaug.augmentor import LearnedAugmentation, PoseAug, PoseAugConfig
+from poseplug_poseaug.operators import rotated, rotation_matrices
 
 People = Callable[..., PoseBatch]
 # The root stands in the middle of the order, and a parent follows its child.
@@ -139,7 +142,7 @@ def test_a_healthy_augmentor_says_so(people: People) -> None:
     assert found["accepted"] == pytest.approx(made.accepted.float().mean().item(), rel=1e-4)
     assert found["variety"] > 1
     assert found["collapsed"] == 0
-    assert set(part.logs()) == {"turn", "variety", "spread"}
+    assert set(part.logs()) == {"turn", "variety", "views", "spread"}
 
 
 @pytest.mark.parametrize("how", ["out of view", "one place", "one pose"])
@@ -156,3 +159,26 @@ def test_a_collapsed_augmentor_says_so(people: People, how: str) -> None:
         part.networks["translation"][-1].weight.data.normal_(std=0.05)
     early, late = watched(part, batch, 50), watched(part, batch, 50)
     assert (early["collapsed"], late["collapsed"]) == (0, 1)
+
+
+def test_bodies_that_are_all_seen_from_one_side_are_a_collapse(people: People) -> None:
+    """They move their limbs as they like, and their hips lie along the image."""
+    part, batch = build(), people(200)
+    body, hips = batch.absolute.clone(), [H36M_16.index("LHip"), H36M_16.index("RHip")]
+    body[:, hips] = batch.root[:, None] + torch.tensor([[0.1, 0.0, 0.0], [-0.1, 0.0, 0.0]])
+    final = attrs.evolve(batch, joints_3d=body)
+    around = torch.rand(200, generator=torch.Generator().manual_seed(1)) * 6.28
+    source = turned_about(final, torch.tensor([0.0, 1.0, 0.0]) * around[:, None])
+    made = augment(part, batch)
+    for last, expected in ((source, 1.0), (final, 0.0)):
+        for _ in range(500):
+            part._watch(attrs.evolve(made, stages={"source": source, "final": last}, accepted=None))
+        found = part.diagnostics()
+        assert found["views"] == pytest.approx(expected, abs=0.05)
+        assert found["variety"] > 0.25
+        assert found["collapsed"] == (last is final)
+
+
+def turned_about(batch: PoseBatch, vectors: Tensor) -> PoseBatch:
+    joints = rotated(rotation_matrices(vectors), batch.root_relative) + batch.root[:, None]
+    return attrs.evolve(batch, joints_3d=joints)

@@ -108,7 +108,7 @@ def test_no_gradient_reaches_what_is_frozen() -> None:
 def test_the_health_of_the_parts_is_logged() -> None:
     trainer = train()
     values = trainer.history.values
-    for name in ("accepted", "turn", "variety", "spread", "adversarial_kcs_part", "feedback_final"):
+    for name in ("accepted", "turn", "variety", "views", "spread", "adversarial_kcs_part", "feedback_final"):
         assert values[f"augmentor0/{name}"]
     assert set(values["augmentor0/feedback_final"]) == {6, 7, 8, 9, 10, 15, 16, 17, 18, 19}
     for name in ("kcs_part", "pose2d"):

@@ -122,3 +122,13 @@ def _depth(skeleton: Skeleton, joint: int, trunk: set[int]) -> int:
     while joint not in trunk:
         joint, depth = skeleton.parent_index[joint], depth + 1
     return depth
+
+
+def facing_pair(skeleton: Skeleton) -> tuple[int, int] | None:
+    """Return the mirrored joints (left, right) nearest the root, which tell where a body faces; None without pairs."""
+    depth = [0] * skeleton.num_joints
+    for level, bones in enumerate(skeleton.levels, start=1):
+        for bone in bones:
+            depth[skeleton.bones[bone][1]] = level
+    pairs = [(skeleton.index(left), skeleton.index(right)) for left, right in skeleton.pairs]
+    return min(pairs, key=lambda pair: depth[pair[0]], default=None)

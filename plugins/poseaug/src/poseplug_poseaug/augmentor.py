@@ -19,7 +19,7 @@ from poseplug.core.interfaces import Augmentation, Augmentor, AugmentorFeedback,
 from poseplug.core.kinematics import bone_vectors, joints_from_bones
 from poseplug.core.settings import setting
 from poseplug_poseaug import reprojection
-from poseplug_poseaug.anatomy import length_groups, trunk_bones
+from poseplug_poseaug.anatomy import facing_pair, length_groups, trunk_bones
 from poseplug_poseaug.feedback import FEEDBACKS, ErrorFeedback, scheduled
 from poseplug_poseaug.health import RunningMeans, direction_spread, place_spread
 from poseplug_poseaug.operators import length_ratios, rotated, rotation_matrices, rotation_vectors, translations, turned
@@ -28,7 +28,8 @@ from poseplug_poseaug.regularisers import angle_range, length_range, printed
 from poseplug_poseaug.templates import SWAPS, LengthSwap
 
 # A run whose figures fall below these has collapsed: hardly a pose is usable, or all of them are alike.
-_FEWEST_ACCEPTED, _LEAST_VARIED, _LEAST_SPREAD = 0.02, 0.25, 0.05
+_FEWEST_ACCEPTED = 0.02
+_LEAST = {"variety": 0.25, "views": 0.25, "spread": 0.05}
 
 
 def _ordered(value: tuple[float, float]) -> str | None:
@@ -142,7 +143,8 @@ class PoseAug(Augmentor):
         self.networks = nn.ModuleDict(self._networks(len(free), device))
         self.swap = None if config.swap == "none" else LengthSwap(skeleton, config.swap, device)
         self.error = None if config.feedback == "none" else ErrorFeedback(skeleton, config.feedback, device)
-        self.health = RunningMeans(("accepted", "turn", "variety", "spread"), device)
+        self.facing = facing_pair(skeleton)
+        self.health = RunningMeans(("accepted", "turn", "variety", "views", "spread"), device)
 
     def _networks(self, groups: int, device: torch.device) -> dict[str, nn.Module]:
         config, joints, bones = self.config, 3 * self.skeleton.num_joints, self.skeleton.num_bones
@@ -272,21 +274,26 @@ class PoseAug(Augmentor):
     @torch.no_grad()
     def _watch(self, augmentation: LearnedAugmentation) -> None:
         source, final = augmentation.stages["source"], augmentation.stages["final"]
-        spreads = []
-        for poses in (final, source):
-            directions = functional.normalize(bone_vectors(poses.absolute, self.skeleton), dim=-1)
-            spreads.append((direction_spread(directions), place_spread(poses.root)))
-        (variety, spread), (source_variety, source_spread) = spreads
         accepted, turn = augmentation.accepted, augmentation.turn
+        before = self._differences(source)
         self.health.update(
             {
-                "accepted": torch.ones_like(spread) if accepted is None else accepted.float().mean(),
-                "turn": torch.zeros_like(spread) if turn is None else turn.mean(),
-                # How much poses, and places, differ within a batch: augmented ones as a multiple of their sources.
-                "variety": variety / source_variety.clamp_min(1e-3),
-                "spread": spread / source_spread.clamp_min(1e-3),
+                "accepted": torch.ones((), device=final.device) if accepted is None else accepted.float().mean(),
+                "turn": torch.zeros((), device=final.device) if turn is None else turn.mean(),
+                # Augmented poses as a multiple of their sources.
+                **{name: value / before[name].clamp_min(1e-3) for name, value in self._differences(final).items()},
             }
         )
+
+    def _differences(self, poses: PoseBatch) -> dict[str, Tensor]:
+        """Return how much bodies, the sides that they are seen from, and places differ within a batch."""
+        variety = direction_spread(functional.normalize(bone_vectors(poses.absolute, self.skeleton), dim=-1))
+        views = variety
+        if self.facing is not None:
+            left, right = self.facing
+            across = poses.absolute[:, left] - poses.absolute[:, right]
+            views = direction_spread(functional.normalize(across, dim=-1)[:, None])
+        return {"variety": variety, "views": views, "spread": place_spread(poses.root)}
 
     def logs(self) -> Mapping[str, Tensor]:
         return {name: value for name, value in self.health.last.items() if name != "accepted"}
@@ -296,7 +303,7 @@ class PoseAug(Augmentor):
         means = self.health.means()
         if not means:
             return {}
-        alike = means["variety"] < _LEAST_VARIED or means["spread"] < _LEAST_SPREAD
+        alike = any(means[name] < least for name, least in _LEAST.items())
         collapsed = self.health.settled and (means["accepted"] < _FEWEST_ACCEPTED or alike)
         finite = {name: value for name, value in means.items() if math.isfinite(value)}
         return {**finite, "collapsed": float(collapsed)}
