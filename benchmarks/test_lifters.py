@@ -60,18 +60,6 @@ def quiet(benchmark):
     benchmark.extra_info["threads"] = torch.get_num_threads()
 
 
-@pytest.fixture(scope="module")
-def sgemm():
-    """The rate of a 4096 x 4096 single-precision matrix product on this machine, GFLOP/s."""
-    a, b, c = torch.randn(3, 4096, 4096)
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        torch.mm(a, b, out=c)
-        seconds.append(time.perf_counter() - start)
-    return 2 * 4096**3 / sorted(seconds[2:])[1] / 1e9
-
-
 def lifter(name):
     torch.manual_seed(0)
     cls = LIFTERS[name]

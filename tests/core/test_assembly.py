@@ -1,9 +1,20 @@
 import pytest
-from toys import CriticObjective, FlatSource, LinearLifter, MeanRoot, PartObjective, StarSource
+from toys import (
+    CONTEXT,
+    STAR,
+    CriticObjective,
+    FlatSource,
+    LinearLifter,
+    MeanRoot,
+    PartObjective,
+    SizeDiscriminator,
+    StarSource,
+)
 
-from poseplug.core.assembly import check_combination
+from poseplug.core.assembly import Assembly, check_combination
 from poseplug.core.errors import PoseplugError
-from poseplug.core.objective import Supervised
+from poseplug.core.model import LiftingModel
+from poseplug.core.objective import Supervised, SupervisedConfig
 
 
 class NeedsReference(StarSource):
@@ -65,3 +76,11 @@ def test_combinations_that_work_pass():
 def test_combinations_that_cannot_work_are_refused(changes, message):
     with pytest.raises(PoseplugError, match=message):
         check(**changes)
+
+
+def test_a_discriminator_that_nothing_learns_from_is_refused():
+    model = LiftingModel(LinearLifter(LinearLifter.Config(), CONTEXT), STAR)
+    with pytest.raises(PoseplugError, match="Discriminator size: nothing in this run learns from it"):
+        Assembly(
+            StarSource(), Supervised(SupervisedConfig(), CONTEXT), model, discriminators={"size": SizeDiscriminator()}
+        )

@@ -345,11 +345,6 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, content):
         train(assemble(), path, load=True)
 
 
-def test_a_discriminator_that_nothing_learns_from_is_refused():
-    with pytest.raises(PoseplugError, match="Discriminator size: nothing in this run learns from it"):
-        assemble(discriminators={"size": SizeDiscriminator()})
-
-
 def test_diagnostics_are_gathered_by_part():
     assembly = everything()
     train(assembly, steps=1)

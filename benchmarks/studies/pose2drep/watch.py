@@ -47,6 +47,7 @@ class Watch(RunHook):
         self.signs_on = signs_on
         self.every = every
         self.records: list[dict[str, Any]] = []
+        self._flat = {label: flat_error(table.poses) for label, table in self.sets.items()}
 
     def begin(self, trainer: Trainer) -> None:
         """Get to know the run; ``poseplug.registry.session.execute`` calls it before the first step."""
@@ -63,8 +64,7 @@ class Watch(RunHook):
     def on_step(self, step: int, losses: Mapping[str, torch.Tensor]) -> None:
         if step % self.every == 0:
             self.records.append({"step": step, "seeds": [self._look(model) for model in self._models()]})
-            flat = {label: flat_error(table.poses) for label, table in self.sets.items()}
-            write_text(self._path, json.dumps({"flat": flat, "records": self.records}))
+            write_text(self._path, json.dumps({"flat": self._flat, "records": self.records}))
 
     def _models(self) -> Iterator[LiftingModel]:
         """Give every seed's lifter as a model with a reading of depth of its own."""

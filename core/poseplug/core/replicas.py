@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, cast
 
 import attrs
@@ -130,7 +131,7 @@ class _Call:
     first: Any
     inputs: Mapping[str, Any]
 
-    @property
+    @cached_property
     def tensors(self) -> list[Tensor]:
         found: list[Tensor] = []
 

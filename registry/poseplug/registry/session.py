@@ -135,7 +135,7 @@ def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device
     skeleton = skeleton_from(facts["skeleton"])
     context = BuildContext(skeleton=skeleton, device=device, seed=plan.training.seed)
     root = construct(plan.parts["root"], context) if "root" in plan.parts else None
-    objective = construct(plan.parts["objective"], context)
+    objective: Any = plan.parts["objective"].component
     lifter = construct(plan.parts["lifter"], context)
     model = LiftingModel(lifter, skeleton, root, objective.depth_only).to(device)
     try:
