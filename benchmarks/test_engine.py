@@ -4,20 +4,20 @@ import pytest
 import torch
 from torch.nn.functional import mse_loss
 
-from poseplug.core.assembly import Assembly
-from poseplug.core.batch import PoseBatch
-from poseplug.core.engine import Trainer, Training
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import screen_coordinates
+from poseplug.core.geometry.layouts import H36M_16
+from poseplug.core.geometry.viewpoints import ViewRange
 from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.layouts import H36M_16
-from poseplug.core.model import LiftingModel
-from poseplug.core.normalise import screen_coordinates
-from poseplug.core.objective import Supervised, SupervisedConfig
-from poseplug.core.sources import PoseTable
-from poseplug.core.viewpoints import ViewRange
-from poseplug.registry.build import construct, find_part
-from poseplug.registry.catalogue import load_catalogue
-from poseplug.registry.specs import parse_spec
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.sources.pose_table import PoseTable
+from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.trainer import Trainer, Training
+from poseplug.registry.config.spec_syntax import parse_spec
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.build import construct, find_part
 
 BATCH, ROUNDS, STEPS = 512, 10, 10
 CONTEXT = BuildContext(skeleton=H36M_16)

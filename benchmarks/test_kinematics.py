@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 import torch
 
-from poseplug.core.camera import Camera
-from poseplug.core.kinematics import bone_vectors, forward_kinematics, joints_from_bones
-from poseplug.core.layouts import H36M_16
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.kinematics import bone_vectors, forward_kinematics, joints_from_bones
+from poseplug.core.geometry.layouts import H36M_16
 
 BATCH = 1024
 AUTHORS_MS = {"bones": 0.1406, "joints": 0.1339, "projection": 0.3328}

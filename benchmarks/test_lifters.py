@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.layouts import H36M_16
 from poseplug_baselines.mlp import MLP
 from poseplug_baselines.semgcn import SemGCN
 from poseplug_baselines.stgcn import STGCN

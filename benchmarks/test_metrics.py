@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from poseplug.core import metrics
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera
-from poseplug.core.layouts import H36M_16
-from poseplug.core.protocol import lookup
-from poseplug.core.scores import Scores
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.evaluation import metrics
+from poseplug.core.evaluation.protocol import lookup
+from poseplug.core.evaluation.scoring import Scores
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.layouts import H36M_16
 
 N = 100_000
 AUTHORS_MPJPE_MS = 3.88

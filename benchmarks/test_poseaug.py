@@ -11,12 +11,12 @@ iteration, so two are timed together. The authors' is the sum of its parts, meas
 import pytest
 import torch
 
-from poseplug.core.engine import Trainer
+from poseplug.core.geometry.kinematics import bone_vectors
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.kinematics import bone_vectors
-from poseplug.core.layouts import H36M_16
-from poseplug.registry.build import build, make_plan
-from poseplug.registry.catalogue import load_catalogue
+from poseplug.core.training.trainer import Trainer
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.build import build, make_plan
 from poseplug_poseaug.augmentor import PoseAug
 from poseplug_poseaug.kcs import PartKCS
 

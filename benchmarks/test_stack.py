@@ -9,9 +9,9 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.engine import Trainer
-from poseplug.registry.build import build, make_plan
-from poseplug.registry.catalogue import load_catalogue
+from poseplug.core.training.trainer import Trainer
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.build import build, make_plan
 
 SEEDS, STEPS, ROUNDS = 5, 4, 6
 MLP = {"lifter": {"name": "mlp"}, "objective": {"name": "supervised"}}

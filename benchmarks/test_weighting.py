@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.layouts import H36M_16
 from poseplug_datasets.builtin import Builtin, BuiltinSettings
 from poseplug_posegu.propensity import ClippedPropensity, ClippedPropensityConfig
 

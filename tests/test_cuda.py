@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
-from poseplug.core.engine import Trainer
-from poseplug.registry.build import build, make_plan
-from poseplug.registry.catalogue import load_catalogue
+from poseplug.core.training.trainer import Trainer
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.build import build, make_plan
 
 pytestmark = [
     pytest.mark.cuda,
@@ -65,7 +65,7 @@ def test_a_step_without_labels_never_waits_for_the_device(lifter, seeds):
 
 @pytest.mark.parametrize("lifter", LIFTERS)
 def test_a_model_says_the_same_on_both_devices(lifter):
-    from poseplug.core.evaluate import evaluate
+    from poseplug.core.evaluation.evaluate import evaluate
 
     found = []
     catalogue = load_catalogue()

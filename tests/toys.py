@@ -6,8 +6,9 @@ import attrs
 import torch
 from torch import nn
 
-from poseplug.core.batch import Origin, PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import (
     Augmentation,
     Augmentor,
@@ -21,7 +22,6 @@ from poseplug.core.interfaces import (
     Weights,
 )
 from poseplug.core.settings import setting
-from poseplug.core.skeleton import Skeleton
 
 # The root stands in the middle of the order, and a parent follows its child.
 STAR = Skeleton(

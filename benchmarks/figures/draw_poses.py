@@ -15,11 +15,11 @@ import matplotlib as mpl
 import torch
 from torch import Tensor
 
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.skeleton import Skeleton
-from poseplug.registry.build import construct, find_part
-from poseplug.registry.catalogue import load_catalogue
-from poseplug.registry.specs import parse_spec
+from poseplug.registry.config.spec_syntax import parse_spec
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.build import construct, find_part
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -9,13 +9,13 @@ import torch
 import xarray
 from safetensors.torch import load_file
 
-from poseplug.core.assembly import Assembly
 from poseplug.core.errors import PoseplugError
-from poseplug.core.model import LiftingModel
-from poseplug.core.objective import Supervised, SupervisedConfig
-from poseplug.core.schedule import Phase
-from poseplug.registry.parts import Part
-from poseplug.registry.together import check_together
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.schedule import Phase
+from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.registry.config.resolve import Part
+from poseplug.registry.runs.seed_obstacles import check_together
 from tests.cli.test_process import finish, start, wait_for
 from tests.toys import CONTEXT, STAR, MeanRoot, StagedLifter, StarSource
 

@@ -8,7 +8,8 @@ import attrs
 import torch
 from torch import nn
 
-from poseplug.core.batch import PoseBatch
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.hooks import RunHook
 from poseplug.core.interfaces import (
     Augmentation,
@@ -21,7 +22,6 @@ from poseplug.core.interfaces import (
     RootEstimator,
     Weights,
 )
-from poseplug.core.layouts import H36M_16
 from poseplug.core.settings import REQUIRED, setting
 from poseplug.registry.conformance.poses import LABELS, plausible_poses
 

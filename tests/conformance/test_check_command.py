@@ -5,10 +5,10 @@ import json
 import attrs
 import pytest
 
-from poseplug.registry import catalogue as catalogues
-from poseplug.registry.catalogue import Catalogue, Entry
 from poseplug.registry.conformance import promises_of
-from poseplug.registry.manager import Plugin
+from poseplug.registry.discovery import catalogue as catalogues
+from poseplug.registry.discovery.catalogue import Catalogue, Entry
+from poseplug.registry.discovery.manager import Plugin
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from poseplug.registry.catalogue import HOOKS, load_catalogue
 from poseplug.registry.conformance import check_entry
+from poseplug.registry.discovery.catalogue import HOOKS, load_catalogue
 
 ENTRIES = [entry for kind in HOOKS for entry in load_catalogue().of(kind)]
 IDS = [f"{entry.kind}-{entry.name}" for entry in ENTRIES]

@@ -12,7 +12,6 @@ from conformance.keepers import KEEPERS, Counter, FileSource, Shrinking, TwoPart
 from torch import nn
 
 from poseplug.core.errors import PoseplugError
-from poseplug.registry.catalogue import HOOKS, Entry
 from poseplug.registry.conformance import (
     PROMISES,
     Verdict,
@@ -22,6 +21,7 @@ from poseplug.registry.conformance import (
     promises_of,
 )
 from poseplug.registry.conformance.poses import BODY_21, STAR, extreme_poses, plausible_poses
+from poseplug.registry.discovery.catalogue import HOOKS, Entry
 
 CPU = torch.device("cpu")
 

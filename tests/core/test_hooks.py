@@ -2,13 +2,13 @@ import pytest
 import torch
 from toys import CONTEXT, STAR, LinearLifter, StarSource, star_batch
 
-from poseplug.core.assembly import Assembly
-from poseplug.core.engine import Trainer, Training
 from poseplug.core.errors import PoseplugError, TrainingFailed
 from poseplug.core.hooks import HookSet, RunHook
-from poseplug.core.model import LiftingModel
-from poseplug.core.objective import Supervised, SupervisedConfig
-from poseplug.core.sources import PoseTable
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.sources.pose_table import PoseTable
+from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.trainer import Trainer, Training
 
 CPU = torch.device("cpu")
 

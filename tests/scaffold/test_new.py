@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from poseplug.core.errors import PoseplugError
-from poseplug.registry.catalogue import load_catalogue
+from poseplug.registry.discovery.catalogue import load_catalogue
 from poseplug.registry.scaffold import KINDS, choose_names, render_plugin
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -55,7 +55,7 @@ EDITS = {
         ),
     ),
     "tests/test_camera_height.py": (
-        ("from poseplug.registry", "from poseplug.core.viewpoints import ViewRange\nfrom poseplug.registry"),
+        ("from poseplug.registry", "from poseplug.core.geometry.viewpoints import ViewRange\nfrom poseplug.registry"),
         ("2.0", "0.7"),
         ("8.0", "0.1"),
     ),
@@ -82,7 +82,7 @@ def test_the_worked_example_passes_its_tests(tmp_path):
 
 
 def test_the_table_of_skeletons_is_right():
-    from poseplug.core.layouts import H36M_16
+    from poseplug.core.geometry.layouts import H36M_16
 
     rows = re.findall(r"^\| `(\w+)` \| .* \| `([^`]*)` \|$", README.read_text(), re.MULTILINE)
     assert {name for name, _ in rows} >= {"joints", "parents", "pairs", "parts", "bones", "levels", "flip_index"}

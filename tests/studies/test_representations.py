@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import Normalisation
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.hooks import RunFacts
 from poseplug.core.interfaces import Lifter
-from poseplug.core.layouts import H36M_16
-from poseplug.core.model import LiftingModel
-from poseplug.core.normalise import Normalisation
-from poseplug.core.sources import PoseTable
-from poseplug.registry.build import make_plan
-from poseplug.registry.catalogue import load_catalogue
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.sources.pose_table import PoseTable
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.build import make_plan
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/studies/pose2drep"))
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 import xarray
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import Normalisation, extents
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import Lifter
-from poseplug.core.layouts import H36M_16
-from poseplug.core.model import LiftingModel
-from poseplug.core.normalise import Normalisation, extents
+from poseplug.core.models.lifting_model import LiftingModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/studies/pose2drep"))
 
@@ -177,7 +177,7 @@ def test_halves_are_means_over_their_cells():
 
 
 def test_poses_are_taken_evenly_from_a_source():
-    from poseplug.core.sources import PoseTable
+    from poseplug.core.sources.pose_table import PoseTable
 
     batch = poses(100)
     taken = take(PoseTable(batch), 5, torch.device("cpu"))

@@ -14,12 +14,12 @@ import torch
 import xarray
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.inputs import gather_inputs
-from poseplug.core.metrics import MILLIMETRES
-from poseplug.core.model import LiftingModel
-from poseplug.core.normalise import extents
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import extents
+from poseplug.core.evaluation.metrics import MILLIMETRES
+from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.models.inputs import gather_inputs
+from poseplug.core.models.lifting_model import LiftingModel
 
 Depths = Callable[[PoseBatch], Tensor]
 # Factors 0.95 to 1.05, as the paper's text has it, and 0 to 2.

@@ -21,16 +21,16 @@ from sensitivity_table import landmarks, markdown, short_names
 from subsets import take
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.evaluation.results import write_dataset
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, PoseSource
-from poseplug.core.results import write_dataset
-from poseplug.core.rundir import RunDirectory
-from poseplug.core.runtime import pick_device
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.sources import viewed
-from poseplug.registry.catalogue import Catalogue, load_catalogue
-from poseplug.registry.parts import construct, find_part
-from poseplug.registry.session import open_run
-from poseplug.registry.specs import parse_spec
+from poseplug.core.sources.viewed import viewed
+from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.core.training.runtime import pick_device
+from poseplug.registry.config.resolve import construct, find_part
+from poseplug.registry.config.spec_syntax import parse_spec
+from poseplug.registry.discovery.catalogue import Catalogue, load_catalogue
+from poseplug.registry.runs.execute import open_run
 
 MATRICES = {
     "matrix": f"Mean |change of depth| when one 2D joint moves by {AT:+.0%}",

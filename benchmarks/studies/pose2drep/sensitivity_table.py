@@ -7,7 +7,7 @@ from pathlib import Path
 import xarray
 from responses import AT, METRIC, ordered
 
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.skeleton import Skeleton
 
 
 def short_names(runs: list[Path]) -> list[str]:

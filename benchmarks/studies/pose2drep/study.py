@@ -27,16 +27,16 @@ from tables import HELD_OUT, SETS, markdown
 from watch import Watch
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.experiment import ComponentSpec
+from poseplug.core.evaluation.results import write_dataset
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.results import write_dataset
-from poseplug.core.rundir import RunDirectory
-from poseplug.core.runtime import pick_device
-from poseplug.core.sources import PoseTable
-from poseplug.registry.build import make_plan
-from poseplug.registry.catalogue import load_catalogue
-from poseplug.registry.parts import construct, find_part
-from poseplug.registry.session import execute
+from poseplug.core.sources.pose_table import PoseTable
+from poseplug.core.storage.experiment import ComponentSpec
+from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.core.training.runtime import pick_device
+from poseplug.registry.config.resolve import construct, find_part
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.build import make_plan
+from poseplug.registry.runs.execute import execute
 
 
 def main() -> None:

@@ -9,19 +9,19 @@ from typing import Any
 import attrs
 import torch
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.depth import DepthReading
-from poseplug.core.engine import Trainer
-from poseplug.core.evaluate import evaluate
-from poseplug.core.files import write_text
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import max_normalised
+from poseplug.core.evaluation.evaluate import evaluate
+from poseplug.core.evaluation.protocol import lookup
+from poseplug.core.evaluation.scoring import Scores
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.hooks import RunFacts, RunHook
-from poseplug.core.model import LiftingModel
-from poseplug.core.normalise import max_normalised
-from poseplug.core.protocol import lookup
-from poseplug.core.scores import Scores
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.sources import PoseTable
-from poseplug.core.stack import models_of
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.models.output_heads import DepthReading
+from poseplug.core.sources.pose_table import PoseTable
+from poseplug.core.storage.files import write_text
+from poseplug.core.training.multi_seed import models_of
+from poseplug.core.training.trainer import Trainer
 
 # The paper's joints: the root left out. p_mpjpe_mm keeps the handedness, ERROR, the paper's, may mirror.
 PROTOCOL = attrs.evolve(lookup("pose2drep"), name="pose2drep without reflection", reflection=False)
@@ -50,7 +50,7 @@ class Watch(RunHook):
         self._flat = {label: flat_error(table.poses) for label, table in self.sets.items()}
 
     def begin(self, trainer: Trainer) -> None:
-        """Get to know the run; ``poseplug.registry.session.execute`` calls it before the first step."""
+        """Get to know the run; ``poseplug.registry.runs.execute.execute`` calls it before the first step."""
         self._trained = models_of(trainer.assembly)
         generator = torch.Generator(trainer.device).manual_seed(_LABELLED_SEED)
         self._labelled = trainer.assembly.source.sample(_LABELLED, generator)

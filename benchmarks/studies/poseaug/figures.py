@@ -21,13 +21,13 @@ from rows import COLUMNS, COMPARED, LIFTERS
 from tables import UNSEEN, Results, values
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.checkpoint import from_under, load_tensors
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.interfaces import Augmentation
-from poseplug.core.rundir import RunDirectory
-from poseplug.registry.build import build, make_plan
-from poseplug.registry.catalogue import load_catalogue
-from poseplug.registry.documents import read_document
+from poseplug.core.storage.checkpoint import from_under, load_tensors
+from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.registry.config.experiment_file import read_document
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.build import build, make_plan
 
 POSES, SHOWN = 4000, 6
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from poseplug.core.errors import PoseplugError
-from poseplug.registry.catalogue import Catalogue
-from poseplug.registry.documents import Document, lay_over, read_document, set_value, table
-from poseplug.registry.specs import parse_labelled, parse_spec
+from poseplug.registry.config.experiment_file import Document, lay_over, read_document, set_value, table
+from poseplug.registry.config.spec_syntax import parse_labelled, parse_spec
+from poseplug.registry.discovery.catalogue import Catalogue
 
 _NONE = "none"
 

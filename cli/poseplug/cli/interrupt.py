@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from poseplug.core.engine import Trainer
+    from poseplug.core.training.trainer import Trainer
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from poseplug.cli import check, evaluate, listing, new, plugins, run, show
 from poseplug.cli.switches import NoPlugin, names_of_environment, switched_off, warn_of_unknown
+from poseplug.cli.verbs import check, evaluate, new, plugins, run, show
+from poseplug.cli.verbs import list as listing
 
 app = typer.Typer(
     name="poseplug",

@@ -21,7 +21,7 @@ def switched_off(names: Sequence[str]) -> Iterator[None]:
 
     The environment carries it, so that processes which the command starts leave out the same plugins.
     """
-    from poseplug.registry.manager import DISABLE_VARIABLE
+    from poseplug.registry.discovery.manager import DISABLE_VARIABLE
 
     before = os.environ.get(DISABLE_VARIABLE)
     if names:
@@ -38,7 +38,7 @@ def switched_off(names: Sequence[str]) -> Iterator[None]:
 
 def names_of_environment() -> list[str]:
     """Return the plugins that POSEPLUG_DISABLE_PLUGINS names."""
-    from poseplug.registry.manager import DISABLE_VARIABLE
+    from poseplug.registry.discovery.manager import DISABLE_VARIABLE
 
     return [name for name in os.environ.get(DISABLE_VARIABLE, "").split(",") if name.strip()]
 
@@ -47,7 +47,7 @@ def warn_of_unknown(names: Sequence[str]) -> None:
     """Say on standard error which of these names switch nothing off."""
     if names:
         from poseplug.cli.render import err
-        from poseplug.registry.manager import unknown_switches
+        from poseplug.registry.discovery.manager import unknown_switches
 
         for sentence in unknown_switches(names):
             err().print(f"warning: {sentence}", markup=False, soft_wrap=True)

@@ -14,8 +14,8 @@ from poseplug.core.interfaces import Component
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from poseplug.core.batch import PoseBatch
-    from poseplug.core.evaluate import Evaluation
+    from poseplug.core.data.batch import PoseBatch
+    from poseplug.core.evaluation.evaluate import Evaluation
 
 ERROR_POLICIES = ("stop", "drop")
 

@@ -14,10 +14,10 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.batch import PoseBatch
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import Normalisation
 from poseplug.core.errors import PoseplugError
-from poseplug.core.normalise import Normalisation
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.skeleton import Skeleton
 
 
 @attrs.frozen
@@ -195,9 +195,9 @@ class Lifter(Component, nn.Module, ABC):
     Attributes:
         normalisation: how pixels become its input.
         default_objective: the objective it is trained with when the user names none.
-        reads: further inputs ("camera", "boxes", "roots"; see poseplug.core.inputs), handed to ``forward`` by keyword.
+        reads: further inputs ("camera", "boxes", "roots"; see poseplug.core.models.inputs), for ``forward``.
         num_stages: how many times it wants to be trained, one part after the other.
-        predicts_depth: True where it predicts z only, in units of the MAX_NORM pose; see poseplug.core.depth.
+        predicts_depth: True where it predicts z only, in units of the MAX_NORM pose; see models.output_heads.
     """
 
     normalisation: ClassVar[Normalisation] = Normalisation.SCREEN
@@ -259,7 +259,7 @@ class RootEstimator(Component, nn.Module, ABC):
     """Where is the person?
 
     Attributes:
-        reads: the inputs it is given by keyword ("joints_2d" in pixels, "camera", "boxes"; see poseplug.core.inputs).
+        reads: the inputs it is given by keyword ("joints_2d" in pixels, "camera", "boxes"; see core.models.inputs).
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"joints_2d", "camera"})

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from poseplug.core.batch import PoseBatch
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.geometry.viewpoints import ViewRange
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.layouts import H36M_16, H36M_17
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.viewpoints import ViewRange
 from poseplug_baselines.mlp import MLP
 from poseplug_baselines.semgcn import SemGCN
 from poseplug_baselines.stgcn import STGCN

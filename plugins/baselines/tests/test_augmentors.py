@@ -4,11 +4,11 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.batch import Origin
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import Origin
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.kinematics import bone_lengths, bone_vectors
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.kinematics import bone_lengths, bone_vectors
-from poseplug.core.layouts import H36M_16
 from poseplug_baselines.jitter import Jitter
 from poseplug_baselines.rigid import Rigid
 

@@ -49,7 +49,8 @@ def test_output_of_the_authors_models(build, name, settings, constant, scale, ex
             parameter.fill_(constant)
         j = torch.arange(16.0)
         joints = lifter(scale * torch.stack([0.1 * j - 0.5, 1 / (j + 1)], dim=-1)[None])
-    torch.testing.assert_close(joints[0], torch.tensor(expected)[:, None].expand(16, 3), rtol=0, atol=6e-6)
+    # What is expected are numbers of other processors, which add up in another order.
+    torch.testing.assert_close(joints[0], torch.tensor(expected)[:, None].expand(16, 3), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from poseplug.core.layouts import H36M_16
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug_baselines.nonlocal_pairs import NonLocalPairs, joint_pairs
 from poseplug_baselines.semgraph import SemGraphConv
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
 from poseplug_baselines.attention import JointAttention
 from poseplug_baselines.classconv import ClassBlock, ClassConv
 from poseplug_baselines.graph import body_parts, joint_graph, part_graph, part_index, with_neck

@@ -5,9 +5,9 @@ import attrs
 import pytest
 import torch
 
+from poseplug.core.geometry.kinematics import bone_lengths
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.kinematics import bone_lengths
-from poseplug.core.layouts import H36M_16, H36M_17
 from poseplug_datasets.actions import ANGLES, LIMITS, angle_kind
 from poseplug_datasets.animation import angle_curves, pose
 from poseplug_datasets.anthropometry import SUBJECTS, statures

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.layouts import H36M_16, H36M_17
 from poseplug_datasets.bvh import BVH, BVHSettings, read_poses
 from poseplug_datasets.clips import UNITS, describe, find_clips, read_clip
 

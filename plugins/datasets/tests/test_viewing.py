@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from poseplug.core.batch import Origin
-from poseplug.core.layouts import H36M_16
+from poseplug.core.data.batch import Origin
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug_datasets.viewing import ViewedPoses, ViewSettings, WorldPoses
 
 COUNT = 50

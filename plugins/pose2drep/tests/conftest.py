@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera
-from poseplug.core.layouts import H36M_17
-from poseplug.core.normalise import max_normalised
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import max_normalised
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.layouts import H36M_17
+from poseplug.core.geometry.skeleton import Skeleton
 
 People = Callable[..., tuple[PoseBatch, Tensor]]
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import max_normalised
+from poseplug.core.geometry.layouts import H36M_17
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Step
-from poseplug.core.layouts import H36M_17
-from poseplug.core.normalise import max_normalised
-from poseplug.core.skeleton import Skeleton
 from poseplug_pose2drep.reprojection import Reprojection, ReprojectionConfig
 
 CONTEXT = BuildContext(skeleton=H36M_17)

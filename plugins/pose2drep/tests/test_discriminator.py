@@ -8,8 +8,8 @@ import attrs
 import pytest
 import torch
 
+from poseplug.core.geometry.layouts import H36M_17
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.layouts import H36M_17
 from poseplug_pose2drep.discriminator import Pose2DResidual, Pose2DResidualConfig
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.layouts import H36M_16, H36M_17
-from poseplug.core.skeleton import Skeleton
 from poseplug_pose2drep.lifters import (
     Full2D,
     IndependentLegTorso,

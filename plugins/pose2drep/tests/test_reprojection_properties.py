@@ -13,12 +13,12 @@ from reprojection_kit import CONTEXT, PAIR, Lift, build, image_of, losses, rows,
 from torch import Tensor
 
 import poseplug_pose2drep.reprojection as module
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import max_normalised
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.layouts import H36M_17
 from poseplug.core.interfaces import Weights
-from poseplug.core.layouts import H36M_17
-from poseplug.core.model import LiftingModel
-from poseplug.core.normalise import max_normalised
+from poseplug.core.models.lifting_model import LiftingModel
 from poseplug_pose2drep.lifters import IndependentLegTorso, IndependentLimbs, RepresentationConfig
 from poseplug_pose2drep.views import Views
 

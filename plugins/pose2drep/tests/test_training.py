@@ -10,13 +10,13 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.engine import Trainer
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.interfaces import PoseSource
-from poseplug.core.stack import models_of
-from poseplug.registry.build import build, make_plan
-from poseplug.registry.catalogue import load_catalogue
-from poseplug.registry.documents import read_document
+from poseplug.core.training.multi_seed import models_of
+from poseplug.core.training.trainer import Trainer
+from poseplug.registry.config.experiment_file import read_document
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.build import build, make_plan
 
 CPU = torch.device("cpu")
 LIFTERS = ("full2d", "splitcombine_legtorso", "independent_legtorso", "splitcombine_limbs", "independent_limbs")

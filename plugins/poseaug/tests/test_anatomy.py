@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.layouts import H36M_16, H36M_17
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug_poseaug.anatomy import feedback_groups, length_groups, part_bones, trunk_bones
 
 # The children stand before their parents, the root is last, and there are fingers and a nose.

@@ -7,13 +7,13 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.batch import Origin, PoseBatch
+from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.normalise import screen_coordinates
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.kinematics import bone_lengths, bone_vectors
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.kinematics import bone_lengths, bone_vectors
-from poseplug.core.layouts import H36M_16, H36M_17
-from poseplug.core.normalise import screen_coordinates
-from poseplug.core.skeleton import Skeleton
 from poseplug.registry.conformance import conformance_tests
 from poseplug_poseaug.augmentor import LearnedAugmentation, PoseAug, PoseAugConfig
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.kinematics import bone_vectors, joints_from_bones
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.kinematics import bone_vectors, joints_from_bones
-from poseplug.core.layouts import H36M_16, H36M_17
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.sources import PoseTable
+from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.conformance import conformance_tests
 from poseplug_poseaug.adversary import Adversary
 from poseplug_poseaug.kcs import KCS, FullKCS, KCSConfig, PartKCS

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import AugmentorFeedback, BuildContext
-from poseplug.core.layouts import H36M_16, H36M_17
-from poseplug.core.skeleton import Skeleton
 from poseplug_poseaug.augmentor import LearnedAugmentation, PoseAug, PoseAugConfig
 from poseplug_poseaug.operators import rotated, rotation_matrices
 

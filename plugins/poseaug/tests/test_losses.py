@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera
-from poseplug.core.layouts import H36M_16
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug_poseaug.feedback import ErrorFeedback, scheduled
 from poseplug_poseaug.regularisers import angle_range, length_range, printed
 

@@ -10,11 +10,11 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.engine import Trainer
 from poseplug.core.errors import Interrupted
 from poseplug.core.hooks import HookSet, RunHook
-from poseplug.registry.build import Run, build, make_plan
-from poseplug.registry.catalogue import load_catalogue
+from poseplug.core.training.trainer import Trainer
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.build import Run, build, make_plan
 
 CPU = torch.device("cpu")
 DOCUMENT = {
@@ -191,7 +191,7 @@ def test_recipes_run(poseplug: Any, recipe: str, lifter: str) -> None:
 
 def test_recipes_say_what_they_claim() -> None:
     catalogue = load_catalogue()
-    from poseplug.registry.documents import read_document
+    from poseplug.registry.config.experiment_file import read_document
 
     released, paper = (
         make_plan(read_document(Path(catalogue.find("recipe", name).target)), catalogue)

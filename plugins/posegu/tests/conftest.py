@@ -6,12 +6,12 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.batch import Origin, PoseBatch
-from poseplug.core.kinematics import joints_from_bones
-from poseplug.core.layouts import H36M_16
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.sources import PoseTable
-from poseplug.core.viewpoints import ViewRange
+from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.geometry.kinematics import joints_from_bones
+from poseplug.core.geometry.layouts import H36M_16
+from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.geometry.viewpoints import ViewRange
+from poseplug.core.sources.pose_table import PoseTable
 
 ACTIONS, SUBJECTS = 3, 2
 People = Callable[..., PoseTable]

@@ -10,14 +10,14 @@ import roma
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import Origin, PoseBatch
+from poseplug.core.data.batch import Origin, PoseBatch
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.kinematics import bone_lengths
+from poseplug.core.geometry.layouts import H36M_16
+from poseplug.core.geometry.procrustes import alignment_errors
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, PoseSource
-from poseplug.core.kinematics import bone_lengths
-from poseplug.core.layouts import H36M_16
-from poseplug.core.procrustes import alignment_errors
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.sources import PoseTable
+from poseplug.core.sources.pose_table import PoseTable
 from poseplug_posegu import fk_generator
 from poseplug_posegu.fk_generator import FKGenerator, FKGeneratorConfig
 from poseplug_posegu.inverse import Posture, inverse_kinematics, pose

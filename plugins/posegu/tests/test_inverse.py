@@ -11,10 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poseplug.core.geometry.kinematics import bone_lengths
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.kinematics import bone_lengths
-from poseplug.core.layouts import H36M_16, H36M_17
-from poseplug.core.skeleton import Skeleton
 from poseplug_posegu.inverse import Posture, inverse_kinematics, pose, root_frames
 from poseplug_posegu.posing import Poser
 from poseplug_posegu.readings import READINGS, minimal_swing

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.layouts import H36M_16
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, PoseSource
-from poseplug.core.layouts import H36M_16
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.sources import PoseTable
+from poseplug.core.sources.pose_table import PoseTable
 from poseplug_posegu.fk_generator import FKGenerator, FKGeneratorConfig
 from poseplug_posegu.histograms import JointHistograms, root_relative_positions
 from poseplug_posegu.propensity import ClippedPropensity, ClippedPropensityConfig, Propensity, PropensityConfig

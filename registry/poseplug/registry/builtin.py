@@ -13,7 +13,7 @@ def register_objectives(register: Register) -> None:
     """Register the objective that every lifter can be trained with."""
     register(
         "supervised",
-        "poseplug.core.objective:Supervised",
+        "poseplug.core.training.supervised:Supervised",
         summary="mean squared error against 3D labels; with a reweighter PoseGU's counterfactual risk",
         paper="PoseGU (Guan et al., arXiv 2207.03618), eqs. 11-13",
     )

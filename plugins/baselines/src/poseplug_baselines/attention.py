@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.dense import Dense, Norm, dense
+from poseplug.core.models.dense import Dense, Norm, dense
 
 
 class JointAttention(nn.Module):

@@ -6,8 +6,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.geometry.camera import Camera
 
 MIXINGS = ("pose", "batch")
 MIXING = "what is drawn against the share: each pose by itself, or the batch as a whole (every second batch, say)"

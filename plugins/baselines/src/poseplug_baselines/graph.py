@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.skeleton import Skeleton
 
 NUM_CLASSES = 4
 

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from poseplug.core.batch import PoseBatch
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.geometry.kinematics import bone_vectors, joints_from_bones
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import Augmentation, Augmentor, BuildContext
-from poseplug.core.kinematics import bone_vectors, joints_from_bones
 from poseplug.core.settings import setting
-from poseplug.core.skeleton import Skeleton
 from poseplug_baselines.chosen import MIXING, MIXINGS, choose, keep_others
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.dense import Dense, Norm
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.models.dense import Dense, Norm
 
 
 def joint_pairs(skeleton: Skeleton) -> tuple[tuple[int, int], ...]:

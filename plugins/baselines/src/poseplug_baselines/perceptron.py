@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.dense import Dense, Norm
-from poseplug.core.dropout import dropout
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.models.dense import Dense, Norm
+from poseplug.core.models.dropout import dropout
 
 
 class Layer(nn.Module):

@@ -6,10 +6,10 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import Origin, PoseBatch
+from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.geometry.viewpoints import TARGET_HEIGHT, ViewRange, around_origin
 from poseplug.core.interfaces import Augmentation, Augmentor, BuildContext
 from poseplug.core.settings import setting
-from poseplug.core.viewpoints import TARGET_HEIGHT, ViewRange, around_origin
 from poseplug_baselines.chosen import MIXING, MIXINGS, choose, keep_others
 
 _ANYWHERE = ViewRange()

@@ -11,11 +11,11 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.dense import Norm
-from poseplug.core.dropout import dropout
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Lifter
+from poseplug.core.models.dense import Norm
+from poseplug.core.models.dropout import dropout
 from poseplug.core.settings import setting
-from poseplug.core.skeleton import Skeleton
 from poseplug_baselines.memory import in_chunks
 from poseplug_baselines.nonlocal_pairs import NonLocalPairs
 from poseplug_baselines.semgraph import SemGraphConv

@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.dense import dense
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.models.dense import dense
 
 
 class SemGraphConv(nn.Module):

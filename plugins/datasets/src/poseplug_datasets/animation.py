@@ -10,8 +10,8 @@ import roma
 import torch
 from torch import Tensor
 
-from poseplug.core.kinematics import forward_kinematics
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.kinematics import forward_kinematics
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug_datasets.actions import ANGLES, LIMITS, WANDER, Action, angle_kind
 from poseplug_datasets.anthropometry import ANKLE_HEIGHT
 

@@ -13,7 +13,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.skeleton import Skeleton
 
 _HIP, _SHOULDER, _CHIN, _EYE = 0.530, 0.818, 0.870, 0.936
 ANKLE_HEIGHT = 0.039

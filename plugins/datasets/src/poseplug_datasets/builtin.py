@@ -10,11 +10,11 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.camera import Camera
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.geometry.viewpoints import fixed_cameras
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.settings import setting
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.viewpoints import fixed_cameras
 from poseplug_datasets.animation import angle_curves, clip_labels, pose
 from poseplug_datasets.anthropometry import SUBJECTS, TEST_SUBJECTS, bone_lengths, statures
 from poseplug_datasets.repertoire import ACTIONS
@@ -67,7 +67,7 @@ class Builtin(ViewedPoses):
 
 
 def h36m_cameras() -> Camera:
-    """Return the four fixed placements of poseplug.core.viewpoints with Human3.6M's intrinsics and distortion."""
+    """Return the four fixed placements of ``viewpoints`` with Human3.6M's intrinsics and distortion."""
     focal, centre, size, distortion = (torch.tensor(rows) for rows in zip(*_H36M_INTRINSICS, strict=True))
     placed = fixed_cameras(torch.arange(len(_H36M_INTRINSICS)))
     return attrs.evolve(placed, focal=focal, centre=centre, size=size.float(), distortion=distortion)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.layouts import H36M_16
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.layouts import H36M_16
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug_datasets.bvh_file import read_bvh
 from poseplug_datasets.bvh_pose import joint_positions
 from poseplug_datasets.rigs import JointMap, apply_names, detect, read_names

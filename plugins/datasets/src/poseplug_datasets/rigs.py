@@ -12,7 +12,7 @@ import attrs
 from torch import Tensor
 
 from poseplug.core.errors import PoseplugError, did_you_mean
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.skeleton import Skeleton
 
 # A joint that a map need not name: where it is missing, it is put in the middle of these two.
 MIDPOINTS = {"Neck": ("Thorax", "Head")}

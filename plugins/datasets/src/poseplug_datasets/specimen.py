@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from poseplug.core.layouts import H36M_16
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug_datasets.rigs import RIGS
 
 _NAMES = RIGS["bandai"]

@@ -10,13 +10,13 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import Origin, PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.layouts import H36M_16, LAYOUTS, layout
+from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.geometry.viewpoints import NUM_FIXED, ViewRange, around_origin, fixed_cameras
 from poseplug.core.interfaces import BuildContext, FiniteSource
-from poseplug.core.layouts import H36M_16, LAYOUTS, layout
 from poseplug.core.settings import setting
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.viewpoints import NUM_FIXED, ViewRange, around_origin, fixed_cameras
 
 # The views of `batches` are drawn from this seed and never from the run's, so that every evaluation asks the same.
 _VIEW_SEED = 20210

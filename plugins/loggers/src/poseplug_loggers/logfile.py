@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.evaluate import Evaluation
+from poseplug.core.evaluation.evaluate import Evaluation
 from poseplug.core.hooks import RunFacts, RunHook
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.settings import setting

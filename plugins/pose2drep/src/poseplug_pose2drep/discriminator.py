@@ -8,9 +8,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import max_normalised
 from poseplug.core.interfaces import BuildContext, Discriminator
-from poseplug.core.normalise import max_normalised
 from poseplug.core.settings import setting
 from poseplug.core.tensors import constant
 from poseplug_pose2drep.network import Branch, glorot

@@ -17,10 +17,10 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from poseplug.core.data.normalise import Normalisation
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Lifter
-from poseplug.core.normalise import Normalisation
 from poseplug.core.settings import setting
-from poseplug.core.skeleton import Skeleton
 from poseplug.core.tensors import constant
 from poseplug_pose2drep.capacity import matched_width
 from poseplug_pose2drep.network import NORMS, Branch, glorot

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.dense import Dense, Norm, dense
-from poseplug.core.dropout import dropout
+from poseplug.core.models.dense import Dense, Norm, dense
+from poseplug.core.models.dropout import dropout
 
 NORMS = ("affine", "batch", "none")
 

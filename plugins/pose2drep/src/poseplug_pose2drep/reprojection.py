@@ -14,9 +14,9 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.depth import orthographic_view
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.interfaces import BuildContext, Objective, Step, Weights
+from poseplug.core.models.output_heads import orthographic_view
 from poseplug.core.settings import setting
 from poseplug.core.tensors import constant
 from poseplug_pose2drep.turning import Projection, Turn

@@ -8,7 +8,7 @@ from __future__ import annotations
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.skeleton import Skeleton
 
 # Weights of a joint's error by its depth in the limb: hips and shoulders, knees and elbows, feet and wrists.
 _DEPTH_WEIGHTS = (5.0, 2.0, 1.0)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from poseplug.core.batch import PoseBatch
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.geometry.kinematics import bone_vectors, joints_from_bones
 from poseplug.core.interfaces import Augmentation, Augmentor, AugmentorFeedback, BuildContext
-from poseplug.core.kinematics import bone_vectors, joints_from_bones
 from poseplug.core.settings import setting
 from poseplug_poseaug import reprojection
 from poseplug_poseaug.anatomy import facing_pair, length_groups, trunk_bones

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.dense import Dense, dense
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.kinematics import bone_vectors
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.kinematics import bone_vectors
+from poseplug.core.models.dense import Dense, dense
 from poseplug.core.settings import setting
 from poseplug_poseaug.adversary import Adversary, AdversaryConfig
 from poseplug_poseaug.anatomy import part_bones

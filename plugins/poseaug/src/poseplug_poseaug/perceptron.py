@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from poseplug.core.dense import Dense
+from poseplug.core.models.dense import Dense
 
 SLOPE = 0.01
 

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.dense import Dense
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import screen_coordinates
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext, PoseSource
-from poseplug.core.normalise import screen_coordinates
+from poseplug.core.models.dense import Dense
 from poseplug.core.settings import setting
 from poseplug_poseaug.adversary import Adversary, AdversaryConfig
 from poseplug_poseaug.perceptron import SLOPE, kaiming

@@ -6,9 +6,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import Origin, PoseBatch
-from poseplug.core.camera import Camera
-from poseplug.core.normalise import screen_coordinates
+from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.normalise import screen_coordinates
+from poseplug.core.geometry.camera import Camera
 from poseplug.core.tensors import constant
 from poseplug_poseaug.operators import rotated
 

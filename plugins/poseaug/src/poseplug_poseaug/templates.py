@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from poseplug.core.batch import PoseBatch
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
-from poseplug.core.kinematics import bone_vectors, joints_from_bones
-from poseplug.core.layouts import H36M_16, H36M_17
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.kinematics import bone_vectors, joints_from_bones
+from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug_poseaug.reprojection import clamping, seen
 
 SWAPS = ("none", "pose", "batch")

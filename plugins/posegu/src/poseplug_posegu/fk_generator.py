@@ -13,12 +13,12 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import Origin, PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import Origin, PoseBatch
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import BuildContext, PoseSource
 from poseplug.core.settings import setting
-from poseplug.core.sources import PoseTable
+from poseplug.core.sources.pose_table import PoseTable
 from poseplug_posegu.inverse import inverse_kinematics
 from poseplug_posegu.keyframes import Gaps, KeyFrames, inter_frame_weights
 from poseplug_posegu.placement import Sights

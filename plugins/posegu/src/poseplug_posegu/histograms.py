@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.normalise import screen_coordinates
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import screen_coordinates
 
 
 def screen_positions(batch: PoseBatch) -> Tensor:

@@ -6,8 +6,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.kinematics import bone_vectors, forward_kinematics
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.kinematics import bone_vectors, forward_kinematics
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug_posegu.readings import Reading, minimal_swing
 
 

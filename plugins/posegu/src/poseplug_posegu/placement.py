@@ -8,9 +8,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera, distort
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.camera import Camera, distort
 from poseplug_posegu.readings import Frame
 from poseplug_posegu.seeds import upright_frames
 

@@ -6,7 +6,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug_posegu.readings import Frame, Reading
 
 

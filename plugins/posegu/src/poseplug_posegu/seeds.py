@@ -9,13 +9,13 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.kinematics import bone_lengths
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import FiniteSource, PoseSource
-from poseplug.core.kinematics import bone_lengths
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.sources import PoseTable
+from poseplug.core.sources.pose_table import PoseTable
 
 _CHUNK = 65536
 

@@ -10,28 +10,22 @@ import torch
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import Component
-from poseplug.core.runtime import pick_device
-from poseplug.registry.catalogue import HOOKS, Entry, load_catalogue
-from poseplug.registry.conformance import (
-    augmentor,
+from poseplug.core.training.runtime import pick_device
+from poseplug.registry.config.read_settings import structure
+from poseplug.registry.conformance.kinds import augmentor, discriminator, hook, lifter, objective, reweighter, source
+from poseplug.registry.conformance.promises import (
     configuration,
     construction,
     description,
-    discriminator,
     gradients,
-    hook,
-    lifter,
-    objective,
     quiet,
     repetition,
-    reweighter,
-    source,
 )
-from poseplug.registry.conformance.quiet import noted
+from poseplug.registry.conformance.promises.quiet import noted
 from poseplug.registry.conformance.randomness import RandomStates
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.verdict import Promise, Verdict, judge
-from poseplug.registry.structure import structure
+from poseplug.registry.discovery.catalogue import HOOKS, Entry, load_catalogue
 
 PROMISES: tuple[Promise, ...] = (
     *description.PROMISES,

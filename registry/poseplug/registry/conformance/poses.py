@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from poseplug.core.batch import Origin, PoseBatch
-from poseplug.core.camera import Camera
+from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.kinematics import joints_from_bones
+from poseplug.core.geometry.layouts import H36M_16
+from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.geometry.viewpoints import FOCAL, IMAGE_SIZE, TARGET_HEIGHT, ViewRange
 from poseplug.core.interfaces import BuildContext, PoseSource
-from poseplug.core.kinematics import joints_from_bones
-from poseplug.core.layouts import H36M_16
 from poseplug.core.settings import setting
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.sources import PoseTable
-from poseplug.core.viewpoints import FOCAL, IMAGE_SIZE, TARGET_HEIGHT, ViewRange
+from poseplug.core.sources.pose_table import PoseTable
 
 LABELS = {"action": ("walk", "reach", "sit", "wave"), "subject": ("ann", "ben", "cat")}
 

@@ -9,11 +9,11 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.batch import PoseBatch
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Lifter
-from poseplug.core.model import LiftingModel
+from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.settings import setting
-from poseplug.core.skeleton import Skeleton
 
 
 @attrs.frozen(kw_only=True)

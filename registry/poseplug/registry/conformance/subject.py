@@ -15,16 +15,16 @@ import attrs
 import torch
 from torch import nn
 
+from poseplug.core.geometry.layouts import H36M_16
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Component, PoseSource
-from poseplug.core.layouts import H36M_16
-from poseplug.core.skeleton import Skeleton
-from poseplug.core.sources import PoseTable
-from poseplug.registry.catalogue import Entry, load_catalogue
+from poseplug.core.sources.pose_table import PoseTable
+from poseplug.registry.config.read_settings import structure
+from poseplug.registry.config.resolve import construct, find_part
+from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.conformance.poses import LABELS, StandInConfig, StandInSource, Stream, plausible_poses
 from poseplug.registry.conformance.verdict import NotChecked
-from poseplug.registry.parts import construct, find_part
-from poseplug.registry.specs import parse_spec
-from poseplug.registry.structure import structure
+from poseplug.registry.discovery.catalogue import Entry, load_catalogue
 
 
 class Subject:

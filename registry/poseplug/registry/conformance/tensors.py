@@ -9,8 +9,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.batch import PoseBatch
-from poseplug.core.skeleton import Skeleton
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.registry.conformance.poses import some
 from poseplug.registry.conformance.verdict import Broken, require
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from poseplug.registry.conformance import augmentor, discriminator, hook, lifter, objective, reweighter, root, source
+from poseplug.registry.conformance.kinds import (
+    augmentor,
+    discriminator,
+    hook,
+    lifter,
+    objective,
+    reweighter,
+    root,
+    source,
+)
 from poseplug.registry.conformance.poses import Occasion
 from poseplug.registry.conformance.tensors import Tensors
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.registry.manager import ANYTHING
+from poseplug.registry.discovery.manager import ANYTHING
 
 if TYPE_CHECKING:
     from poseplug.registry.conformance.subject import Subject

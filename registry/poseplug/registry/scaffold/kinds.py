@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from poseplug.registry.catalogue import HOOKS
+from poseplug.registry.discovery.catalogue import HOOKS
 
 
 @attrs.frozen

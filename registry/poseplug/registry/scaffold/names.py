@@ -8,7 +8,7 @@ import re
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.registry.catalogue import Catalogue
+from poseplug.registry.discovery.catalogue import Catalogue
 
 _LONGEST = 30
 

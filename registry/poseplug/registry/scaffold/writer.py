@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 
 from poseplug.core.errors import PoseplugError
-from poseplug.registry.catalogue import HOOKS, Catalogue
+from poseplug.registry.discovery.catalogue import HOOKS, Catalogue
 from poseplug.registry.markers import API_VERSION
 from poseplug.registry.scaffold.kinds import KINDS
 from poseplug.registry.scaffold.names import Names, check_free, choose_names

@@ -1,0 +1,41 @@
+"""``poseplug eval``: a finished run on any source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """Examples:
+
+poseplug eval runs/posegu-semgcn
+
+poseplug eval runs/posegu-semgcn --on wild=bvh:path=mocap,split=all,cameras=random --protocol pose2drep
+"""
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A finished run's directory.")],
+    on: Annotated[
+        list[str], typer.Option("--on", help="A source; repeatable. Default: the run's own evaluations.")
+    ] = [],  # noqa: B006
+    protocol: Annotated[str, typer.Option(help="How results are measured; default: as the run did.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result object, alone.")] = False,
+) -> None:
+    """Evaluate a finished run."""
+    from poseplug.cli.flags import evaluations_from
+    from poseplug.cli.render import print_json, print_result, reporting
+
+    with reporting():
+        from poseplug.core.storage.run_directory import RunDirectory
+        from poseplug.core.training.runtime import pick_device
+        from poseplug.registry.discovery.catalogue import load_catalogue
+        from poseplug.registry.runs.execute import evaluate_run
+
+        result = evaluate_run(RunDirectory(run), load_catalogue(), pick_device(device), evaluations_from(on), protocol)
+        if as_json:
+            print_json(result)
+        else:
+            print_result(result)

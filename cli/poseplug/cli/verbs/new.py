@@ -1,0 +1,43 @@
+"""``poseplug new``: a plugin package to start from."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """Example:
+
+poseplug new tiny-lifter --kind lifter --author 'Ada Lovelace'
+"""
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="What the component is to be called, e.g. tiny-lifter.")],
+    kind: Annotated[
+        str,
+        typer.Option(help="source, augmentor, reweighter, lifter, discriminator, root, objective or hook."),
+    ],
+    into: Annotated[Path, typer.Option(help="The folder to make the package's folder in.", metavar="DIR")] = Path(),
+    author: Annotated[str, typer.Option(help="For its metadata and licence.")] = "",
+) -> None:
+    """Write a small, complete plugin package: component, recipe, tests."""
+    from poseplug.cli.render import err, reporting
+    from poseplug.core.errors import PoseplugError, did_you_mean
+    from poseplug.registry.discovery.catalogue import HOOKS, load_catalogue
+    from poseplug.registry.scaffold import choose_names, write_plugin
+
+    with reporting():
+        if kind not in HOOKS:
+            raise PoseplugError(f"There is no kind '{kind}'.{did_you_mean(kind, HOOKS)}")
+        folder = write_plugin(name, kind, into, load_catalogue(), author)
+        component = choose_names(name).name
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                err().print(str(path), markup=False, soft_wrap=True)
+        err().print("\nInstall it, check that it keeps its promises, and train with it:", markup=False)
+        typer.echo(f"pip install -e {shlex.quote(f'{folder.absolute()}[test]')}")
+        typer.echo(f"poseplug check {component}")
+        typer.echo(f"poseplug run --recipe {component}")

@@ -1,0 +1,1 @@
+"""Evaluation: metrics under a protocol, and the results of a run."""

@@ -1,0 +1,98 @@
+"""Protocols: what exactly an error is the error of. The papers differ in it, so it is kept beside every number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+import attrs
+
+from poseplug.core.errors import PoseplugError, did_you_mean
+from poseplug.core.geometry.skeleton import Skeleton
+
+Root = Literal["counted", "unaligned", "excluded"]
+
+
+@attrs.frozen(kw_only=True)
+class Protocol:
+    """How predictions are compared with their targets.
+
+    Always: the predicted and the true root are moved to the origin first, and each pose is aligned on its own.
+
+    Attributes:
+        name: how results and messages call it.
+        source: where it is written down.
+        root: "counted": the root is a joint like the others (with an error of 0 before alignment). "unaligned": it
+            counts, but keeps out of the alignment and so has an error of 0 in P-MPJPE too. "excluded": neither.
+        scale: whether the Procrustes alignment may scale.
+        reflection: whether it may mirror, where that is closer.
+        flip: whether predictions for a pose and its mirror image are averaged; the engine does it.
+        average: the mean that a paper prints: over all poses, or over the means of the actions.
+        pck_mm: joints nearer than this count as found.
+        auc_max_mm, auc_step_mm: the AUC's thresholds are 0, step, ..., max.
+    """
+
+    name: str
+    source: str
+    root: Root = "counted"
+    scale: bool = True
+    reflection: bool = False
+    flip: bool = False
+    average: Literal["poses", "actions"] = "poses"
+    pck_mm: float = 150.0
+    auc_max_mm: float = 150.0
+    auc_step_mm: float = 5.0
+
+    def asdict(self, skeleton: Skeleton) -> dict[str, Any]:
+        """Return what ``result.json`` keeps beside the numbers; numbers compare only where these are equal."""
+        allowed = ["rotation", "translation", *["scale"] * self.scale, *["reflection"] * self.reflection]
+        return {
+            "name": self.name,
+            "skeleton": skeleton.name,
+            "joints": skeleton.num_joints - (self.root == "excluded"),
+            "root": self.root,
+            "alignment": allowed,
+            "flip": self.flip,
+            "average": self.average,
+            "pck_mm": self.pck_mm,
+            "auc_max_mm": self.auc_max_mm,
+            "auc_step_mm": self.auc_step_mm,
+        }
+
+
+_PRESETS = (
+    Protocol(name="default", source="poseplug's lab-to-wild benchmark: every joint, root counted, no flip"),
+    Protocol(
+        name="poseaug-h36m",
+        source="PoseAug's released evaluation on Human3.6M: 16 joints with the root, mean over poses, no flip",
+    ),
+    Protocol(
+        name="poseaug-3dhp",
+        source="PoseAug's released evaluation on MPI-INF-3DHP: as on Human3.6M, predictions averaged with the mirrored",
+        flip=True,
+    ),
+    # Their code averages poses, and their table's average (50.0) is not the mean of its 15 action columns (50.25).
+    Protocol(
+        name="pose2drep",
+        source="'Optimising 2D pose representation', released evaluation: root left out, alignment may mirror",
+        root="excluded",
+        reflection=True,
+    ),
+    # Martinez et al. count the same way: what is reported is 16/17 of the mean over the 16 predicted joints.
+    Protocol(
+        name="evoskeleton",
+        source="EvoSkeleton's released evaluation: the root counts with error 0, also after alignment; mean of actions",
+        root="unaligned",
+        average="actions",
+    ),
+)
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({protocol.name: protocol for protocol in _PRESETS})
+
+
+def lookup(name: str) -> Protocol:
+    """Return a named protocol; raise PoseplugError with the nearest name if there is none."""
+    try:
+        return PROTOCOLS[name]
+    except KeyError:
+        raise PoseplugError(f"No protocol is called '{name}'.{did_you_mean(name, PROTOCOLS)}") from None

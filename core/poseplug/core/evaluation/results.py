@@ -1,0 +1,125 @@
+"""What a run found: the result object (JSON), and losses and metrics as an xarray data set."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from poseplug.core import __version__
+from poseplug.core.evaluation.evaluate import Evaluation
+from poseplug.core.storage.files import write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray
+
+
+def result_object(
+    *,
+    evaluations: Mapping[str, Evaluation],
+    components: Mapping[str, str],
+    protocol: Mapping[str, Any],
+    device: torch.device,
+    versions: Mapping[str, str],
+    run: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the object that ``result.json`` holds and ``--json`` prints.
+
+    Args:
+        evaluations: by label.
+        components: interface -> name.
+        protocol: how every number was measured.
+        device: where it was computed.
+        versions: of the plugins.
+        run: steps, seed, seconds, poses_per_second, diagnostics.
+    """
+    result: dict[str, Any] = _plain(
+        {
+            "metrics": {label: evaluation.metrics for label, evaluation in evaluations.items()},
+            "poses": {label: evaluation.poses for label, evaluation in evaluations.items()},
+            "per_action": {label: evaluation.per_action for label, evaluation in evaluations.items()},
+            "components": dict(components),
+            **run,
+            "device": device_name(device),
+            "protocol": dict(protocol),
+            "versions": {
+                "poseplug": __version__,
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+                **versions,
+            },
+        }
+    )
+    return result
+
+
+def device_name(device: torch.device) -> str:
+    """Return "cpu", or the CUDA device with its model."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return str(device)
+
+
+def _plain(value: Any) -> Any:
+    """Return the value as JSON allows it: a metric that is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def result_dataset(
+    losses: Mapping[str, Mapping[int, float]], evaluations: Mapping[str, Evaluation], result: Mapping[str, Any]
+) -> xarray.Dataset:
+    """Return a run as an xarray data set.
+
+    Variables: every loss over ``step``, ``metrics`` over (evaluation, metric) and ``action_metrics`` over
+    (evaluation, action, metric). The result object is kept as the JSON attribute ``result``.
+
+    Args:
+        losses: for each loss its values by step.
+        evaluations: by label.
+        result: the result object.
+    """
+    import xarray
+
+    steps = sorted({step for series in losses.values() for step in series})
+    curves = {
+        # netCDF names hold no slash.
+        name.replace("/", "."): ("step", np.array([series.get(step, np.nan) for step in steps]))
+        for name, series in losses.items()
+    }
+    labels = list(evaluations)
+    metrics = sorted({metric for evaluation in evaluations.values() for metric in evaluation.metrics})
+    actions = sorted({action for evaluation in evaluations.values() for action in evaluation.per_action})
+    table = np.full((len(labels), len(metrics)), np.nan)
+    by_action = np.full((len(labels), len(actions), len(metrics)), np.nan)
+    for i, evaluation in enumerate(evaluations.values()):
+        table[i] = [evaluation.metrics.get(metric, np.nan) for metric in metrics]
+        for action, values in evaluation.per_action.items():
+            by_action[i, actions.index(action)] = [values.get(metric, np.nan) for metric in metrics]
+    return xarray.Dataset(
+        {
+            **curves,
+            "metrics": (("evaluation", "metric"), table),
+            "action_metrics": (("evaluation", "action", "metric"), by_action),
+        },
+        coords={"step": steps, "evaluation": labels, "metric": metrics, "action": np.array(actions, dtype=str)},
+        attrs={"result": json.dumps(result)},
+    )
+
+
+def write_dataset(path: Path, dataset: xarray.Dataset) -> None:
+    """Write a data set as netCDF, whole or not at all."""
+    write_whole(path, lambda temporary: dataset.to_netcdf(temporary, engine="h5netcdf"))

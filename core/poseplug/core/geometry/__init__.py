@@ -1,0 +1,1 @@
+"""Geometry: skeletons and their layouts, cameras, kinematics, viewpoints, alignment."""

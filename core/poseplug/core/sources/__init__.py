@@ -1,0 +1,1 @@
+"""Sources made of other things: tables in memory, mixtures, other views."""

@@ -1,0 +1,36 @@
+"""A mixture of several sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import torch
+
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.errors import PoseplugError
+from poseplug.core.interfaces import PoseSource
+
+
+class Mixture(PoseSource):
+    """Equal parts of several sources in every batch.
+
+    Raises:
+        PoseplugError: the sources have different skeletons.
+    """
+
+    def __init__(self, sources: Sequence[PoseSource]) -> None:
+        self.sources = tuple(sources)
+        self.skeleton = sources[0].skeleton
+        for source in sources[1:]:
+            if source.skeleton != self.skeleton:
+                raise PoseplugError(
+                    f"Sources with skeletons '{self.skeleton.name}' and '{source.skeleton.name}' cannot be mixed; "
+                    "give both the same 'skeleton' setting."
+                )
+
+    def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
+        counts = [n // len(self.sources) + (i < n % len(self.sources)) for i in range(len(self.sources))]
+        parts = [s.sample(count, generator) for s, count in zip(self.sources, counts, strict=True) if count]
+        # Class numbers of different sources do not mean the same, so a mixture has no labels.
+        return PoseBatch.join([attrs.evolve(part, labels={}) for part in parts])

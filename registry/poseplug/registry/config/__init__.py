@@ -1,0 +1,1 @@
+"""Configuration: from text and TOML to checked settings."""

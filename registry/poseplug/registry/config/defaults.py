@@ -1,0 +1,86 @@
+"""What a run gets where the user has said nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from poseplug.core.storage.experiment import ComponentSpec, Experiment
+from poseplug.registry.config.read_settings import unstructure
+from poseplug.registry.config.resolve import Part, find_part
+from poseplug.registry.discovery.catalogue import Catalogue
+
+# Distribution and name. Another plugin that takes such a name spoils no run that does not use it.
+_SOURCE = ("poseplug-datasets", "builtin")
+_LIFTER = ("poseplug-baselines", "mlp")
+_OBJECTIVES = "poseplug"
+
+
+def source(catalogue: Catalogue) -> str:
+    """Return the name of the source of a run that names none."""
+    return catalogue.name_of("source", *_SOURCE)
+
+
+def lifter(catalogue: Catalogue) -> str:
+    """Return the name of the lifter of a run that names none."""
+    return catalogue.name_of("lifter", *_LIFTER)
+
+
+def add_defaults(parts: dict[str, Part], asked: Experiment, catalogue: Catalogue) -> None:
+    """Fill in the objective, discriminator and reference where they are needed, and the evaluation.
+
+    Args:
+        parts: the parts by slot; added to.
+        asked: what the user asked for.
+        catalogue: where the parts come from.
+    """
+    if "objective" not in parts:
+        chosen: Any = parts["lifter"].component
+        name = catalogue.name_of("objective", _OBJECTIVES, chosen.default_objective)
+        parts["objective"] = find_part(catalogue, "objective", ComponentSpec(name))
+    objective: Any = parts["objective"].component
+    if objective.default_discriminator and not asked.discriminator:
+        home = catalogue.find("objective", parts["objective"].name).distribution
+        name = catalogue.name_of("discriminator", home, objective.default_discriminator)
+        parts["discriminator.0"] = find_part(catalogue, "discriminator", ComponentSpec(name))
+    sources = [part for slot, part in parts.items() if slot.startswith("source.")]
+    needs_reference = "reweighter" in parts or any(getattr(s.component, "needs_reference", False) for s in sources)
+    if needs_reference and "reference" not in parts:
+        parts["reference"] = find_part(catalogue, "source", ComponentSpec(source(catalogue)))
+    real = parts.get("reference", sources[0])
+    if not asked.eval:
+        spec = ComponentSpec(source(catalogue))
+        if _splits(real):
+            spec = ComponentSpec(real.name, unstructure(real.config))
+        parts[f"eval.{spec.name.rpartition(':')[2]}"] = find_part(catalogue, "source", spec)
+    trained_on = [*sources, *([parts["reference"]] if "reference" in parts else [])]
+    for slot in [slot for slot in parts if slot.startswith("eval.")]:
+        given = asked.eval[slot.removeprefix("eval.")].settings if asked.eval else {}
+        if "split" not in given:
+            parts[slot] = _unseen(parts[slot], trained_on)
+
+
+def _unseen(part: Part, trained_on: Iterable[Part]) -> Part:
+    """Return an evaluation's source with the poses that the run does not train on: the test split of data that it
+    trains on, all of other data.
+    """
+    splits = _splits(part)
+    split = "test" if any(_same_data(part, other) for other in trained_on) else "all"
+    if split not in splits:
+        return part
+    return attrs.evolve(part, config=attrs.evolve(part.config, split=split))
+
+
+def _splits(part: Part) -> tuple[str, ...]:
+    """Return the values that a source's setting "split" can take; none where it has no such setting."""
+    fields = {field.name: field for field in attrs.fields(type(part.config))}
+    return tuple(fields["split"].metadata.get("choices", ())) if "split" in fields else ()
+
+
+def _same_data(one: Part, other: Part) -> bool:
+    if one.component is not other.component:
+        return False
+    paths = [field.name for field in attrs.fields(type(one.config)) if field.metadata.get("path")]
+    return all(getattr(one.config, name) == getattr(other.config, name) for name in paths)

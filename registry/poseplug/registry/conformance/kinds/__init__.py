@@ -1,0 +1,1 @@
+"""How the kit uses components of each kind, and what each kind promises."""

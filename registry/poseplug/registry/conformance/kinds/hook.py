@@ -1,0 +1,145 @@
+"""What run-time hooks promise besides what every component does."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import tempfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+
+from poseplug.core.evaluation.protocol import lookup
+from poseplug.core.hooks import RunHook
+from poseplug.core.storage.experiment import ComponentSpec, Experiment
+from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.trainer import Training
+from poseplug.registry.config.read_settings import unstructure
+from poseplug.registry.config.resolve import Part
+from poseplug.registry.conformance.poses import Occasion, StandInConfig, StandInSource
+from poseplug.registry.conformance.stand_ins import LinearConfig, LinearLifter
+from poseplug.registry.conformance.subject import Subject
+from poseplug.registry.conformance.tensors import Tensors, check_poses
+from poseplug.registry.conformance.verdict import Broken, promise, require
+from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.runs.build import Plan
+from poseplug.registry.runs.execute import execute
+
+EVENTS = tuple(name for name in vars(RunHook) if not name.startswith("_"))
+Call = tuple[str, tuple[Any, ...]]
+
+
+class _Recorder(RunHook):
+    """Keeps what every event of a run is called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+
+def _recording(event: str) -> Any:
+    def record(self: _Recorder, *arguments: Any) -> None:
+        self.calls.append((event, copy.deepcopy(arguments)))
+
+    return record
+
+
+for _event in EVENTS:
+    setattr(_Recorder, _event, _recording(_event))
+
+
+def use(part: Any, occasion: Occasion) -> Tensors:
+    """Call the hook as a tiny run does, and check what it returns."""
+    with tempfile.TemporaryDirectory() as folder:
+        for event, arguments in tiny_run(occasion.poses.device, Path(folder)):
+            check_answer(event, getattr(part, event)(*arguments), arguments)
+    return {}
+
+
+def check_answer(event: str, answer: Any, arguments: tuple[Any, ...]) -> None:
+    """Raise Broken unless an event's answer is one of those that the interface allows."""
+    if answer is None:
+        return
+    if event == "on_batch":
+        poses = arguments[1]
+        check_poses(answer, len(answer), poses.skeleton, poses.device, "what on_batch returns")
+    elif event == "on_evaluation":
+        numbers = isinstance(answer, Mapping) and all(isinstance(v, int | float) for v in answer.values())
+        require(numbers, f"on_evaluation returned {answer!r}; expected metrics by name, or None")
+    else:
+        raise Broken(f"{event} returned a {type(answer).__name__}; expected nothing")
+
+
+def tiny_run(device: torch.device, folder: Path) -> list[Call]:
+    """Return the events of a run of four steps, with copies of what they are called with.
+
+    ``folder`` becomes the run directory that hooks are told, with the files that are there at the end.
+    """
+    calls, files = _recorded(device)
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    moved = []
+    for event, recorded in calls:
+        arguments = list(copy.deepcopy(recorded))
+        if event == "configure":
+            arguments[0] = attrs.evolve(arguments[0], directory=folder)
+        elif event == "on_checkpoint":
+            arguments[1] = RunDirectory(folder).checkpoint
+        elif event == "on_report":
+            arguments[1] = folder
+        moved.append((event, tuple(arguments)))
+    return moved
+
+
+@lru_cache(maxsize=2)
+def _recorded(device: torch.device) -> tuple[list[Call], dict[str, bytes]]:
+    """Return the events of the run, and the files that it leaves behind by their name in the run directory."""
+    recorder = _Recorder()
+    with tempfile.TemporaryDirectory() as temporary:
+        run = RunDirectory(Path(temporary) / "run")
+        execute(_plan(), Catalogue((), ()), device, run, hooks={"recorder": recorder})
+        files = [path for path in run.path.rglob("*") if path.is_file()]
+        return recorder.calls, {str(path.relative_to(run.path)): path.read_bytes() for path in files}
+
+
+def _plan() -> Plan:
+    source = Part("stand_in", StandInSource, StandInConfig(poses=16))
+    parts = {
+        "source.0": source,
+        "lifter": Part("stand_in", LinearLifter, LinearConfig()),
+        "objective": Part("supervised", Supervised, SupervisedConfig()),
+        "eval.stand_in": source,
+    }
+    training = Training(steps=4, batch_size=8, log_every=2, checkpoint_every=2)
+    experiment = Experiment(
+        source=(ComponentSpec("stand_in"),),
+        lifter=ComponentSpec("stand_in"),
+        objective=ComponentSpec("supervised"),
+        eval={"stand_in": ComponentSpec("stand_in")},
+        training=unstructure(training),
+    )
+    return Plan(experiment, training, lookup("default"), parts)
+
+
+@promise("events", "it overrides an event, and takes the arguments that events have", kinds=["hook"], needs=())
+def events(subject: Subject) -> None:
+    """Compare its methods with those of RunHook."""
+    methods = dict(inspect.getmembers(subject.component, inspect.isfunction))
+    unknown = sorted(name for name in methods if name.startswith("on_") and name not in EVENTS)
+    require(not unknown, f"{', '.join(unknown)}: there is no such event; there are {', '.join(EVENTS)}")
+    overridden = [name for name in EVENTS if methods[name] is not getattr(RunHook, name)]
+    require(overridden, "overrides no event, so that nothing ever calls it")
+    for name in overridden:
+        documented = inspect.signature(getattr(RunHook, name))
+        try:
+            inspect.signature(methods[name]).bind(*documented.parameters)
+        except TypeError as error:
+            raise Broken(f"{name}{inspect.signature(methods[name])} is called as {name}{documented}: {error}") from None
+
+
+PROMISES = (events,)

@@ -1,0 +1,114 @@
+"""What lifters promise besides what every component does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.models.inputs import check_inputs
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.registry.conformance.poses import Occasion, ordinary, plausible_poses, some
+from poseplug.registry.conformance.subject import Subject
+from poseplug.registry.conformance.tensors import Tensors, check_equal, check_tensor, differentiable_sum
+from poseplug.registry.conformance.verdict import promise, require
+
+
+def use(part: Any, occasion: Occasion) -> Tensors:
+    """Lift the poses as the engine does, with the lifter's own normalisation and inputs; check the form."""
+    poses = occasion.poses
+    check_inputs(type(part).__name__, part.reads)
+    joints = _model(part, poses)(poses)
+    return {"joints": check_tensor(joints, (len(poses), poses.skeleton.num_joints, 3), poses.device, "the output")}
+
+
+def _model(part: Any, poses: PoseBatch) -> LiftingModel:
+    training = part.training
+    model = LiftingModel(part, poses.skeleton).to(poses.device)
+    model.normaliser.fit(plausible_poses(64, poses.skeleton, poses.device))
+    return model.train(training)
+
+
+@promise(
+    "independence",
+    "in evaluation a pose is lifted alike whatever else is in the batch",
+    kinds=["lifter"],
+    needs=("seeded",),
+)
+def independence(subject: Subject) -> None:
+    """Lift 16 poses together, and again eight at a time in another order."""
+    part, occasion = subject.ready().eval(), ordinary(16, subject.device)
+    model = _model(part, occasion.poses)
+    order = torch.arange(15, -1, -1, device=subject.device)
+    with torch.no_grad():
+        together = model(occasion.poses)
+        apart = torch.cat([model(occasion.poses.select(half)) for half in order.view(2, 8)])[order]
+    check_equal({"joints": together}, {"joints": apart}, "the same poses in other batches differ", exact=False)
+
+
+@promise("groups", "parameter_groups has every trainable parameter in exactly one group", kinds=["lifter"])
+def groups(subject: Subject) -> None:
+    """Count the parameters in the groups."""
+    part = subject.ready()
+    counts: dict[int, int] = {}
+    for members in part.parameter_groups().values():
+        for parameter in members:
+            counts[id(parameter)] = counts.get(id(parameter), 0) + 1
+    named = [(name, counts.pop(id(p), 0)) for name, p in part.named_parameters() if p.requires_grad]
+    wrong = [f"{name} in {count}" for name, count in named if count != 1]
+    require(not wrong, f"parameters in other than one group: {some(wrong)}")
+
+
+@promise(
+    "parts",
+    "a part that group_joints names predicts its joints from parameters of its own, and each joint has one part",
+    kinds=["lifter"],
+    needs=("groups", "seeded"),
+)
+def parts(subject: Subject) -> None:
+    """See which parameters get a gradient from the joints of each part."""
+    part, occasion = subject.ready(), ordinary(8, subject.device)
+    joints, members = dict(part.group_joints()), dict(part.parameter_groups())
+    if not joints:  # a lifter of one part
+        return
+    require(
+        joints.keys() == members.keys(),
+        f"group_joints names {some(list(joints))}, parameter_groups {some(list(members))}",
+    )
+    skeleton = occasion.poses.skeleton
+    listed = sorted(joint for group in joints.values() for joint in group)
+    wanted = [joint for joint in range(skeleton.num_joints) if joint != skeleton.root]
+    require([j for j in listed if j != skeleton.root] == wanted, "group_joints must have each joint but the root once")
+    lifted = part(_model(part, occasion.poses).normaliser(occasion.poses))
+    for name, group in joints.items():
+        part.zero_grad(set_to_none=True)
+        lifted[:, list(group), 2].sum().backward(retain_graph=True)
+        reached = [g for g, mine in members.items() if any(p.grad is not None and p.grad.any() for p in mine)]
+        require(reached == [name], f"the joints of part '{name}' depend on the parameters of {some(reached)}")
+
+
+@promise(
+    "stages",
+    "every training stage has something to train, and the loss reaches it",
+    kinds=["lifter"],
+    needs=("gradients",),
+)
+def stages(subject: Subject) -> None:
+    """Enter each stage in turn, as the engine does, and look for gradients."""
+    part, occasion = subject.ready(), ordinary(8, subject.device)
+    require(part.num_stages >= 1, f"num_stages is {part.num_stages}; expected at least 1")
+    for stage in range(1, part.num_stages):
+        part.enter_stage(stage)
+        trained = [p for p in part.parameters() if p.requires_grad]
+        require(trained, f"nothing is left to train in stage {stage}")
+        part.zero_grad(set_to_none=True)
+        total = differentiable_sum(use(part, occasion))
+        require(total is not None, f"the output carries no gradient in stage {stage}")
+        if total is not None:
+            total.backward()  # type: ignore[no-untyped-call]
+        reached = [p for p in trained if p.grad is not None]
+        require(len(reached) == len(trained), f"{len(trained) - len(reached)} parameters get no gradient in {stage}")
+
+
+PROMISES = (independence, groups, parts, stages)

@@ -1,0 +1,106 @@
+"""Promises about construction, and about results on ordinary, small, large and extreme input."""
+
+from __future__ import annotations
+
+import attrs
+import torch
+
+from poseplug.core.errors import PoseplugError
+from poseplug.core.sources.pose_table import PoseTable
+from poseplug.registry.conformance.poses import BODY_21, LABELS, STAR, extreme, ordinary
+from poseplug.registry.conformance.subject import Subject
+from poseplug.registry.conformance.tensors import check_finite, differentiable_sum
+from poseplug.registry.conformance.uses import TENSORS, TRAINING, USES, set_training
+from poseplug.registry.conformance.verdict import NotChecked, promise
+
+_MANY = 4096
+
+
+@promise("constructs", "it can be constructed", needs=("defaults",))
+def constructs(subject: Subject) -> None:
+    """Construct it twice: nothing may be left over from the first time."""
+    subject.build()
+    subject.build(seed=1)
+
+
+@promise("works", "its results have the shape, type and device of its interface", needs=("constructs", "events"))
+def works(subject: Subject) -> None:
+    """Use it once in training and once in evaluation."""
+    part = subject.ready(endless=True)
+    for training in (True, False):
+        USES[subject.kind](set_training(part, training), ordinary(8, subject.device))
+
+
+@promise("sizes", f"it takes batches of 1 and of {_MANY} poses", kinds=TENSORS)
+def sizes(subject: Subject) -> None:
+    """Use it in evaluation; training batches have two poses or more."""
+    part = set_training(subject.ready(), False)
+    with torch.no_grad():
+        for n in (1, _MANY):
+            USES[subject.kind](part, ordinary(n, subject.device))
+
+
+@promise("skeletons", "it is not tied to one skeleton", kinds=TENSORS)
+def skeletons(subject: Subject) -> None:
+    """Build it for 5 joints with the root in the middle, and for 21 with the root at the end.
+
+    A method that has no meaning on a skeleton (it needs named parts, for example) refuses it with a PoseplugError.
+    """
+    if subject.kind == "source" and not getattr(subject.component, "needs_reference", False):
+        raise NotChecked("decides its skeleton itself")
+    refused, fine = [], []
+    for skeleton in (STAR, BODY_21):
+        try:
+            part = subject.ready(skeleton)
+        except PoseplugError as error:
+            refused.append(f"refuses skeleton '{skeleton.name}': {error}")
+            continue
+        for training in (True, False):
+            USES[subject.kind](set_training(part, training), ordinary(8, subject.device, skeleton))
+        fine.append(f"works on skeleton '{skeleton.name}'")
+    if refused:
+        raise NotChecked("; ".join(refused + fine))
+
+
+@promise("finite", "extreme but legal input gives finite results, and finite gradients in training", kinds=TENSORS)
+def finite(subject: Subject) -> None:
+    """Use it on near and far people, image corners, tiny and huge images, and joints that coincide.
+
+    A source that is made from a reference gets such poses for one. A reweighter is also fitted to few poses, of which
+    one may be all there is, and then weighs poses from elsewhere.
+    """
+    occasion = extreme(subject.device)
+    if subject.kind == "source":
+        context = subject.context()
+        if context.reference is not None:
+            context = attrs.evolve(context, reference=PoseTable(occasion.poses, dict(LABELS)))
+        part = subject.construct(context=context)
+        check_finite(USES["source"](part, ordinary(_MANY, subject.device)), f"in {_MANY} samples")
+        return
+    part = set_training(subject.ready(), False)
+    check_finite(USES[subject.kind](part, occasion), "for extreme input")
+    if subject.kind in TRAINING:
+        total = differentiable_sum(TRAINING[subject.kind](part, occasion))
+        if total is not None:
+            total.backward()  # type: ignore[no-untyped-call]
+        gradients = {name: p.grad for name, p in part.named_parameters() if p.grad is not None}
+        check_finite(gradients, "for extreme input, as gradients")
+    if subject.kind == "reweighter":
+        _finite_beyond_the_fit(subject)
+
+
+def _finite_beyond_the_fit(subject: Subject) -> None:
+    for drawn, reference in ((1, 1), (3, 240), (240, 3)):
+        part = subject.build()
+        try:
+            subject.fit(part, *subject.tables(drawn=drawn, reference=reference))
+        except PoseplugError:
+            continue  # It may ask for more poses than that.
+        for occasion in (ordinary(512, subject.device), extreme(subject.device)):
+            weights = USES[subject.kind](set_training(part, False), occasion)
+            check_finite(
+                weights, f"for other poses than it was fitted to ({drawn} drawn, {reference} of the reference)"
+            )
+
+
+PROMISES = (constructs, works, sizes, skeletons, finite)

@@ -1,0 +1,105 @@
+"""Promises about gradients: where they must flow, and where they must not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from poseplug.core.data.batch import PoseBatch
+from poseplug.core.training.assembly import trainable
+from poseplug.core.training.optimisation import frozen
+from poseplug.registry.conformance.kinds import objective
+from poseplug.registry.conformance.poses import Occasion, ordinary, some
+from poseplug.registry.conformance.stand_ins import stand_in_model
+from poseplug.registry.conformance.subject import Subject
+from poseplug.registry.conformance.tensors import differentiable_sum
+from poseplug.registry.conformance.uses import TRAINING, USES, set_training
+from poseplug.registry.conformance.verdict import Broken, NotChecked, promise, require
+
+_NUMBER = 8
+
+
+@promise(
+    "gradients",
+    "gradients reach all that is to be trained, and the poses where others learn through it",
+    kinds=["augmentor", "lifter", "discriminator", "root", "objective"],
+)
+def gradients(subject: Subject) -> None:
+    """Take the loss of each kind and see which tensors get a gradient.
+
+    A lifter and a discriminator, frozen, also pass gradients on to the poses: augmentors and objectives learn from it.
+    """
+    part = set_training(subject.ready(), True)
+    if subject.kind == "objective":
+        _reaches_the_lifter(part, subject)
+        return
+    if not trainable(part):
+        raise NotChecked("has no parameters to train")
+    total = differentiable_sum(TRAINING[subject.kind](part, ordinary(_NUMBER, subject.device)))
+    if total is None:
+        raise Broken("its loss carries no gradient")
+    total.backward()  # type: ignore[no-untyped-call]
+    missing = [name for name, p in part.named_parameters() if p.requires_grad and p.grad is None]
+    require(not missing, f"no gradient reaches {some(missing)}")
+    part.zero_grad(set_to_none=True)
+    if subject.kind in ("lifter", "discriminator"):
+        reached = _passed_on(part, subject)
+        require(reached is not None and bool(reached.any()), "frozen, it passes no gradient on to the poses")
+
+
+def _reaches_the_lifter(part: Any, subject: Subject) -> None:
+    occasion = ordinary(_NUMBER, subject.device)
+    model = stand_in_model(occasion.poses.skeleton, subject.device)
+    for reweighted in (False, True):
+        losses = objective.scalars(part, objective.make_step(part, occasion, model, reweighted))
+        apart = [name for name, loss in losses.items() if not loss.requires_grad]
+        require(not apart, f"loss {some(apart)} carries no gradient to the lifter")
+
+
+def _passed_on(part: Any, subject: Subject) -> Tensor | None:
+    """Return the gradient that reaches the joints through a frozen component."""
+    poses = ordinary(_NUMBER, subject.device).poses
+    joints = poses.absolute.clone().requires_grad_()
+    moved = poses.moved(joints)
+    with frozen(part):
+        result = _judge_or_lift(part, subject.kind, moved)
+        if result.requires_grad:
+            result.backward()  # type: ignore[no-untyped-call]
+    return joints.grad
+
+
+def _judge_or_lift(part: Any, kind: str, poses: PoseBatch) -> Tensor:
+    if kind == "discriminator":
+        realism: Tensor = part.realism(part(poses))
+        return realism
+    total = differentiable_sum(USES["lifter"](part, Occasion(poses, poses, torch.Generator(poses.device))))
+    return torch.zeros(()) if total is None else total
+
+
+@promise(
+    "no-gradients",
+    "what it returns carries no gradient where none was asked for, and frozen it collects none",
+    kinds=["source", "augmentor", "reweighter", "lifter", "discriminator", "root"],
+)
+def no_gradients(subject: Subject) -> None:
+    """Use it as the engine does where nothing is to be learnt.
+
+    Poses from a source, weights, and the output of an augmentor that is not trained never carry one, even where
+    gradients are being recorded.
+    """
+    part = set_training(subject.ready(), True)
+    never = subject.kind in ("source", "reweighter") or (subject.kind == "augmentor" and not trainable(part))
+    with torch.set_grad_enabled(never):
+        results = USES[subject.kind](part, ordinary(_NUMBER, subject.device))
+    carrying = [name for name, tensor in results.items() if tensor.requires_grad]
+    require(not carrying, f"a gradient is attached to {some(carrying)}")
+    if subject.kind in ("lifter", "discriminator"):
+        part.zero_grad(set_to_none=True)
+        _passed_on(part, subject)
+        collected = [name for name, p in part.named_parameters() if p.grad is not None]
+        require(not collected, f"frozen, a gradient was collected in {some(collected)}")
+
+
+PROMISES = (gradients, no_gradients)

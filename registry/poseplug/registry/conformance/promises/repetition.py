@@ -1,0 +1,160 @@
+"""Promises that make runs repeatable: seeds, global random state, inputs left alone, state that can be stored."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from poseplug.core.interfaces import FiniteSource
+from poseplug.core.storage.checkpoint import load_tensors, save_tensors
+from poseplug.registry.conformance.poses import Stream, ordinary
+from poseplug.registry.conformance.randomness import RandomStates, seed_globally
+from poseplug.registry.conformance.subject import Subject
+from poseplug.registry.conformance.tensors import Tensors, Watch, check_equal
+from poseplug.registry.conformance.uses import MODULES, TENSORS, USES, set_training
+from poseplug.registry.conformance.verdict import Broken, promise, require
+
+
+@promise("seeded", "equal seeds give equal results", kinds=TENSORS)
+def seeded(subject: Subject) -> None:
+    """Build and use it twice, in training, with all seeds equal."""
+    results = []
+    for _ in range(2):
+        part = set_training(subject.ready(seed=5), True)
+        seed_globally(6)
+        results.append(USES[subject.kind](part, ordinary(8, subject.device)))
+    check_equal(results[0], results[1], "two runs with equal seeds differ")
+
+
+@promise("random-state", "it leaves the global random state alone")
+def random_state(subject: Subject) -> None:
+    """Compare the states of torch, NumPy and Python before and after construction, fitting and use.
+
+    Two things may draw from torch's global generator, because PyTorch's own layers do: the initial weights of a
+    component with parameters, and the use of one in training mode (dropout). Nothing else may, and nothing may seed it.
+    """
+    part = None
+    for seed in (11, 12):
+        seed_globally(seed)
+        context = subject.context()
+        before = RandomStates()
+        part = subject.construct(context=context)
+        before.check("when constructed", torch_too=not _has_parameters(part))
+        if seed == 11:
+            first = torch.get_rng_state()
+    require(not torch.equal(first, torch.get_rng_state()), "seeds torch's global generator when constructed")
+    part = subject.ready()
+    for training in (True, False):
+        set_training(part, training)
+        occasion = ordinary(8, subject.device)
+        USES[subject.kind](part, occasion)  # What is set up on first use is not what is meant here.
+        seed_globally(13)
+        before = RandomStates()
+        USES[subject.kind](part, occasion)
+        before.check("when used", torch_too=not training or not _has_parameters(part))
+    before = RandomStates()
+    if subject.kind == "reweighter":
+        drawn, reference = subject.tables()
+        for source in (drawn, Stream(drawn)):
+            subject.fit(part, source, reference)
+        before.check("when fitted", torch_too=True)
+    elif isinstance(part, FiniteSource):
+        list(part.batches(1024))
+        before.check("when gone through in order", torch_too=True)
+
+
+def _has_parameters(part: Any) -> bool:
+    return hasattr(part, "parameters") and next(part.parameters(), None) is not None
+
+
+@promise("input", "it does not change what it is handed")
+def unchanged_input(subject: Subject) -> None:
+    """Compare what it was handed before and after, tensors by value and by version."""
+    if subject.kind == "hook":
+        _unchanged_arguments(subject)
+        return
+    context = subject.context()
+    watched = Watch({"reference": getattr(context.reference, "poses", None)})
+    part = subject.construct(context=context)
+    watched.check()
+    part = subject.ready() if subject.kind != "source" else part
+    for training in (True, False):
+        set_training(part, training)
+        occasion = ordinary(8, subject.device)
+        used = Watch({"poses": occasion.poses, "others": occasion.others})
+        with _forward_watched(part, subject.kind):
+            USES[subject.kind](part, occasion)
+        used.check()
+    if subject.kind == "reweighter":
+        drawn, reference = subject.tables()
+        fitted = Watch({"drawn": drawn.poses, "reference": reference.poses})
+        subject.fit(part, drawn, reference)
+        fitted.check()
+    watched.check()
+
+
+@contextmanager
+def _forward_watched(part: Any, kind: str) -> Iterator[None]:
+    """Watch what the engine makes of poses before it hands it to ``forward``: normalised joints, boxes, ..."""
+    watches: list[Watch] = []
+
+    def watch(_: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+        watches.append(Watch({**dict(zip(("joints_2d",), arguments, strict=False)), **keywords}))
+
+    if kind not in ("lifter", "root"):
+        yield
+        return
+    handle = part.register_forward_pre_hook(watch, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+    for watched in watches:
+        watched.check()
+
+
+def _unchanged_arguments(subject: Subject) -> None:
+    from poseplug.registry.conformance.kinds.hook import tiny_run
+
+    part = subject.ready()
+    with tempfile.TemporaryDirectory() as folder:
+        for event, arguments in tiny_run(subject.device, Path(folder)):
+            handed = Watch({f"argument of {event}": arguments})
+            getattr(part, event)(*arguments)
+            handed.check()
+
+
+@promise("state", "its state_dict, through a safetensors file, is all there is to it", kinds=MODULES, needs=("seeded",))
+def state(subject: Subject) -> None:
+    """Use a component, store it, load that into one with other initial weights, and compare what the two say."""
+    part = set_training(subject.ready(seed=1), True)
+    for seed in range(2):
+        USES[subject.kind](part, ordinary(8, subject.device, seed=seed))
+    with torch.no_grad():
+        for parameter in part.parameters():
+            parameter.mul_(1.05)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.safetensors"
+        save_tensors(path, part.state_dict(), {})
+        tensors, _ = load_tensors(path)
+    other = subject.build(seed=2)
+    if subject.kind == "lifter":
+        other.enter_stage(0)
+    try:
+        other.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise Broken(f"a new instance does not take the state_dict: {' '.join(str(error).split())}") from error
+    check_equal(_evaluated(part, subject), _evaluated(other, subject), "differs after its state was stored and loaded")
+
+
+def _evaluated(part: Any, subject: Subject) -> Tensors:
+    seed_globally(7)
+    return USES[subject.kind](set_training(part, False), ordinary(8, subject.device, seed=9))
+
+
+PROMISES = (seeded, random_state, unchanged_input, state)

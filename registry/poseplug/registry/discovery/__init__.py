@@ -1,0 +1,1 @@
+"""Discovery: which plugins there are, what they register, and whose mistake an error is."""

@@ -1,0 +1,67 @@
+"""Whose mistake an unexpected error is: the plugin whose code stands innermost in its traceback."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from types import FrameType
+from typing import ParamSpec, TypeVar
+
+from poseplug.core.errors import PoseplugError
+from poseplug.registry.discovery.catalogue import Catalogue, Entry
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def blaming(function: Callable[P, R]) -> Callable[P, R]:
+    """Wrap a function that has an argument ``catalogue``: the traceback of an unexpected error ends with whose it is.
+
+    A PoseplugError explains itself and is left alone.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def blamed(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except PoseplugError:
+            raise
+        except Exception as error:
+            note = culprit(error, signature.bind(*args, **kwargs).arguments["catalogue"])
+            if note:
+                error.add_note(note)
+            raise
+
+    return blamed
+
+
+def culprit(error: BaseException, catalogue: Catalogue) -> str:
+    """Return a sentence that names the plugin, and where it can the component, that raised an error; or ""."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][::-1]
+    for i, frame in enumerate(frames):
+        package = _module(frame).partition(".")[0]
+        owned = [e for e in catalogue.entries if e.kind != "recipe" and e.target.partition(".")[0] == package]
+        if owned and package != "poseplug":
+            found = next(filter(None, (look(f, owned) for look in (_of_method, _in_module) for f in frames[i:])), [])
+            names = ", ".join(f"{entry.kind} '{entry.name}'" for entry in found)
+            where = f"{names} of {owned[0].distribution}" if names else owned[0].distribution
+            return f"This error was raised in {where}; tell the authors of that plugin."
+    return ""
+
+
+def _of_method(frame: FrameType, entries: list[Entry]) -> list[Entry]:
+    """Return the component whose method a frame is in."""
+    targets = [f"{cls.__module__}:{cls.__qualname__}" for cls in type(frame.f_locals.get("self")).__mro__]
+    return [entry for target in targets for entry in entries if entry.target == target][:1]
+
+
+def _in_module(frame: FrameType, entries: list[Entry]) -> list[Entry]:
+    """Return the components of a frame's module."""
+    return [entry for entry in entries if entry.target.startswith(f"{_module(frame)}:")]
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))

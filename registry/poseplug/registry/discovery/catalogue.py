@@ -1,0 +1,166 @@
+"""The catalogue: what is installed, by interface and name. Looking things up imports no component."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from poseplug.core.errors import PoseplugError, did_you_mean
+from poseplug.registry.discovery.manager import ANYTHING, STRICT_VARIABLE, Plugin, discover, failed, hooks_of
+
+# Interface -> the hook that registers its components. "root" is a RootEstimator.
+HOOKS = {
+    "source": "register_sources",
+    "augmentor": "register_augmentors",
+    "reweighter": "register_reweighters",
+    "lifter": "register_lifters",
+    "discriminator": "register_discriminators",
+    "root": "register_roots",
+    "objective": "register_objectives",
+    "hook": "register_hooks",
+}
+
+
+@attrs.frozen
+class Entry:
+    """A registered component or recipe.
+
+    Attributes:
+        kind: its interface ("source", "lifter", ...) or "recipe".
+        name: what the user types.
+        target: "package.module:Class", or the path of a recipe.
+        summary, paper: for listings.
+        distribution: the distribution it comes from.
+    """
+
+    kind: str
+    name: str
+    target: str
+    summary: str
+    paper: str
+    distribution: str
+
+    def load(self) -> Any:
+        """Import and return the component's class.
+
+        Raises:
+            PoseplugError: the module or the class is missing, fails at import, or lacks a method.
+        """
+        module, _, attribute = self.target.partition(":")
+        try:
+            loaded = getattr(importlib.import_module(module), attribute)
+        except ANYTHING as error:
+            raise PoseplugError(
+                f"{self.kind} '{self.name}' of {self.distribution} cannot be loaded from '{self.target}' "
+                f"({type(error).__name__}: {error}). Repair or uninstall that plugin; {STRICT_VARIABLE}=1 shows where."
+            ) from error
+        _check_class(self, loaded)
+        return loaded
+
+
+def _check_class(entry: Entry, loaded: Any) -> None:
+    from poseplug.core.hooks import RunHook
+    from poseplug.core.interfaces import INTERFACES
+
+    interface = RunHook if entry.kind == "hook" else INTERFACES[entry.kind]
+    if not isinstance(loaded, type) or not issubclass(loaded, interface):
+        raise PoseplugError(
+            f"{entry.kind} '{entry.name}' of {entry.distribution} is not a {interface.__name__}: '{entry.target}' must "
+            f"name a subclass of poseplug.core.interfaces.{interface.__name__}."
+        )
+    missing = sorted(getattr(loaded, "__abstractmethods__", ()))
+    if missing:
+        raise PoseplugError(
+            f"{entry.kind} '{entry.name}' of {entry.distribution} is incomplete: it lacks {', '.join(missing)}."
+        )
+
+
+@attrs.frozen
+class Catalogue:
+    """All plugins, and what those that work have registered."""
+
+    plugins: tuple[Plugin, ...]
+    entries: tuple[Entry, ...]
+
+    def of(self, kind: str) -> list[Entry]:
+        """Return the entries of one interface (or "recipe"), by name."""
+        return sorted((e for e in self.entries if e.kind == kind), key=lambda e: (e.name, e.distribution))
+
+    def find(self, kind: str, name: str) -> Entry:
+        """Return the entry that a name or "dist:name" means.
+
+        Raises:
+            PoseplugError: there is none (with the nearest name and the plugins that failed), or several.
+        """
+        distribution, _, plain = name.rpartition(":")
+        found = [e for e in self.of(kind) if e.name == plain and distribution in ("", e.distribution)]
+        if len(found) > 1:
+            choices = " or ".join(f"'{e.distribution}:{e.name}'" for e in found)
+            raise PoseplugError(f"Several plugins register {kind} '{name}'; say {choices}.")
+        if not found:
+            if distribution in {e.name for e in self.of(kind)}:
+                raise PoseplugError(f"'{plain}' in '{name}' is not a setting; expected {distribution}:key=value.")
+            raise PoseplugError(f"There is no {kind} '{name}'.{self._hint(kind, plain)}")
+        return found[0]
+
+    def name_of(self, kind: str, distribution: str, name: str) -> str:
+        """Return what picks a distribution's component: its name, or "dist:name" where others took that name too."""
+        found = [e.distribution for e in self.of(kind) if e.name == name]
+        return f"{distribution}:{name}" if distribution in found and len(found) > 1 else name
+
+    def _hint(self, kind: str, name: str) -> str:
+        elsewhere = [e.kind for e in self.entries if e.name == name]
+        hint = f" '{name}' is a {elsewhere[0]}." if elsewhere else did_you_mean(name, [e.name for e in self.of(kind)])
+        for state, off in (("that failed to load", False), ("switched off", True)):
+            named = [f"{p.name} ({p.distribution})" for p in self.plugins if p.problem and p.off is off]
+            hint += f" Plugins {state}: {', '.join(named)}; see 'poseplug plugins'." if named else ""
+        return hint
+
+    def clashes(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Give (kind, name, distributions) for every name that several distributions register."""
+        for kind in (*HOOKS, "recipe"):
+            names: dict[str, list[str]] = {}
+            for entry in self.of(kind):
+                names.setdefault(entry.name, []).append(entry.distribution)
+            yield from ((kind, name, dists) for name, dists in names.items() if len(dists) > 1)
+
+
+def load_catalogue(plugins: Iterable[Plugin] | None = None) -> Catalogue:
+    """Discover the plugins and collect what they register; one that fails while registering is reported like one that
+    fails at import.
+    """
+    checked: list[Plugin] = []
+    entries: list[Entry] = []
+    for plugin in discover() if plugins is None else plugins:
+        try:
+            entries += _entries_of(plugin)
+            checked.append(plugin)
+        except ANYTHING as error:
+            checked.append(failed(plugin, error))
+    return Catalogue(tuple(checked), tuple(entries))
+
+
+def _entries_of(plugin: Plugin) -> list[Entry]:
+    entries: list[Entry] = []
+
+    def add(kind: str, name: str, target: str, *, summary: str, paper: str = "") -> None:
+        if any(e.kind == kind and e.name == name for e in entries):
+            raise PoseplugError(f"registers {kind} '{name}' twice")
+        if not name or ":" in name or "=" in name or "," in name:
+            raise PoseplugError(f"registers the {kind} name '{name}'; a name is not empty and holds no ':', '=' or ','")
+        entries.append(Entry(kind, name, target, summary, paper, plugin.distribution))
+
+    def add_recipe(name: str, path: Path, *, summary: str) -> None:
+        add("recipe", name, str(path), summary=summary)
+
+    if plugin.module is not None:
+        with hooks_of(plugin.module) as hooks:
+            for kind, hook in HOOKS.items():
+                getattr(hooks, hook)(register=partial(add, kind))
+            hooks.register_recipes(register=add_recipe)
+    return entries

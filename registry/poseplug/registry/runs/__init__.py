@@ -1,0 +1,1 @@
+"""Runs: planning, building, executing, and what they leave behind."""

@@ -1,0 +1,43 @@
+"""Which runs can be trained for several seeds together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from poseplug.core.training.assembly import Assembly, trainable
+from poseplug.core.errors import PoseplugError
+from poseplug.core.training.schedule import Phase
+from poseplug.registry.config.resolve import Part
+
+
+def check_together(assembly: Assembly, parts: Mapping[str, Part], phases: Sequence[Phase]) -> None:
+    """Refuse a run whose seeds cannot be trained together.
+
+    Args:
+        assembly: the run of one seed.
+        parts: by slot.
+        phases: of the run.
+
+    Raises:
+        PoseplugError: naming the part that stands in the way.
+    """
+    obstacle = next(_obstacles(assembly, parts, phases), None)
+    if obstacle:
+        raise PoseplugError(
+            f"--seeds trains lifters and discriminators of all seeds together, and {obstacle}; run the seeds one after "
+            "the other with --seed, or leave that part out."
+        )
+
+
+def _obstacles(assembly: Assembly, parts: Mapping[str, Part], phases: Sequence[Phase]) -> Iterator[str]:
+    for i, augmentor in enumerate(assembly.augmentors):
+        if trainable(augmentor):
+            yield f"augmentor '{parts[f'augmentor.{i}'].name}' is trained too"
+    if "root" in parts:
+        yield f"this run also trains root estimator '{parts['root'].name}'"
+    if "reweighter" in parts:
+        yield f"reweighter '{parts['reweighter'].name}' weighs the poses of one seed only"
+    stages = assembly.model.lifter.num_stages
+    if stages > 1:
+        yield f"lifter '{parts['lifter'].name}' is trained in {stages} stages"
+    yield from (f"phase '{phase.name}' keeps poses" for phase in phases if phase.keep)

@@ -1,0 +1,86 @@
+import pytest
+from toys import (
+    CONTEXT,
+    STAR,
+    CriticObjective,
+    FlatSource,
+    LinearLifter,
+    MeanRoot,
+    PartObjective,
+    SizeDiscriminator,
+    StarSource,
+)
+
+from poseplug.core.errors import PoseplugError
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.training.assembly import Assembly, check_combination
+from poseplug.core.training.supervised import Supervised, SupervisedConfig
+
+
+class NeedsReference(StarSource):
+    needs_reference = True
+
+
+class ReadsRoots(LinearLifter):
+    reads = frozenset({"roots"})
+
+
+class ReadsMaps(LinearLifter):
+    reads = frozenset({"maps"})
+
+
+GOOD = {
+    "sources": {"star": StarSource},
+    "lifter": ("linear", LinearLifter),
+    "objective": ("supervised", Supervised),
+    "discriminators": (),
+    "root": None,
+    "reweighter": None,
+    "has_reference": False,
+}
+
+
+def check(**changes):
+    check_combination(**{**GOOD, **changes})
+
+
+def test_combinations_that_work_pass():
+    check()
+    check(sources={"flat": FlatSource}, objective=("parts", PartObjective))
+    check(objective=("critic", CriticObjective), discriminators=["size"])
+    check(lifter=("pen", ReadsRoots), root=("mean", MeanRoot))
+    check(sources={"fk": NeedsReference}, reweighter="cips", has_reference=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"sources": {"flat": FlatSource}},
+            "Objective 'supervised' learns from 3D joints, and source 'flat' gives 2D only",
+        ),
+        (
+            {"sources": {"flat": FlatSource}, "objective": ("parts", PartObjective), "root": ("mean", MeanRoot)},
+            "Root estimator 'mean' learns from 3D joints, and source 'flat'",
+        ),
+        (
+            {"objective": ("critic", CriticObjective)},
+            "Objective 'critic' learns from a discriminator; add one with --disc",
+        ),
+        ({"sources": {"fk": NeedsReference}}, "Source 'fk' is made from reference poses; add --reference"),
+        ({"reweighter": "cips"}, "Reweighter 'cips' is made from reference poses; add --reference"),
+        ({"lifter": ("pen", ReadsRoots)}, "Lifter 'pen' reads predicted roots; add a root estimator with --root"),
+        ({"lifter": ("pen", ReadsMaps)}, "'pen' reads 'maps', which nothing here provides"),
+    ],
+)
+def test_combinations_that_cannot_work_are_refused(changes, message):
+    with pytest.raises(PoseplugError, match=message):
+        check(**changes)
+
+
+def test_a_discriminator_that_nothing_learns_from_is_refused():
+    model = LiftingModel(LinearLifter(LinearLifter.Config(), CONTEXT), STAR)
+    with pytest.raises(PoseplugError, match="Discriminator size: nothing in this run learns from it"):
+        Assembly(
+            StarSource(), Supervised(SupervisedConfig(), CONTEXT), model, discriminators={"size": SizeDiscriminator()}
+        )

@@ -1,0 +1,152 @@
+import math
+
+import attrs
+import pytest
+import torch
+from toys import CONTEXT, STAR, LinearLifter, ScalingAugmentor, SizeDiscriminator, StarSource, star_batch
+
+from poseplug.core.errors import Interrupted, PoseplugError
+from poseplug.core.hooks import HookSet, RunHook
+from poseplug.core.interfaces import Augmentation
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.pose_buffer import KeptPoses
+from poseplug.core.training.schedule import Phase, Schedule
+from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.trainer import Trainer, Training
+
+CPU = torch.device("cpu")
+ALTERNATING = (
+    Phase(name="warm", steps=2, trains=("lifter",), poses="drawn", last_cycle=1),
+    Phase(name="adversarial", steps=3, trains=("augmentor", "discriminator"), keep=True),
+    Phase(name="kept", steps=2, trains=("lifter",), poses="kept", first_cycle=2),
+    Phase(name="real", steps=1, trains=("lifter",), poses="drawn", first_cycle=2, lr_factor=0.5),
+)
+
+
+def test_every_step_has_its_phase_and_cycle():
+    schedule = Schedule(ALTERNATING, 14)
+    moments = [schedule.at(step) for step in range(14)]
+    assert [m.phase.name[0] for m in moments] == list("wwaaa" + "aaakkr" + "aaa")
+    assert [m.cycle for m in moments] == [1] * 5 + [2] * 6 + [3] * 3
+    assert schedule.updates("lifter") == 2 + 3
+    assert schedule.updates("augmentor") == schedule.updates("discriminator") == 9
+
+
+def test_without_phases_every_step_trains_everything():
+    schedule = Schedule((), 5)
+    assert {schedule.at(step).phase.trains for step in range(5)} == {("lifter", "root", "augmentor", "discriminator")}
+    assert schedule.updates("root") == 5
+
+
+def test_a_schedule_that_ends_too_early_is_refused():
+    with pytest.raises(PoseplugError, match="No phase of this run has cycle 2, and 8 steps are left"):
+        Schedule(ALTERNATING[:1], 10)
+
+
+def test_unknown_roles_are_refused():
+    with pytest.raises(ValueError, match="must be of lifter, root, augmentor, discriminator; got lifer"):
+        Phase(name="x", steps=1, trains=("lifer",))
+
+
+class Half(ScalingAugmentor):
+    """Accepts every other pose."""
+
+    def augment(self, batch, generator):
+        made = super().augment(batch, generator)
+        return Augmentation(made.batch, made.stages, accepted=torch.arange(len(batch)) % 2 == 0)
+
+
+def assemble():
+    torch.manual_seed(0)
+    return Assembly(
+        StarSource(),
+        Supervised(SupervisedConfig(), CONTEXT),
+        LiftingModel(LinearLifter(), STAR),
+        augmentors=(Half(),),
+        discriminators={"size": SizeDiscriminator()},
+    )
+
+
+class Watch(RunHook):
+    def __init__(self, stop_at=None):
+        self.trained, self.stop_at = {}, stop_at
+
+    def on_step(self, step, losses):
+        self.trained[step] = set(losses)
+        self.trainer.stop_requested = step == self.stop_at
+
+
+def train(steps=14, checkpoint=None, load=False, stop_at=None):
+    watch, assembly = Watch(stop_at), assemble()
+    training = Training(steps=steps, batch_size=8, checkpoint_every=100, log_every=1, lr_schedule="constant")
+    watch.trainer = Trainer(assembly, training, CPU, checkpoint, HookSet({"w": watch}), ALTERNATING)
+    if load:
+        watch.trainer.load()
+    watch.trainer.run()
+    return watch, {k: v.clone() for k, v in assembly.modules().state_dict().items()}
+
+
+def test_each_phase_trains_its_own_roles():
+    watch, _ = train()
+    lifter = {step for step, losses in watch.trained.items() if "supervised" in losses}
+    adversarial = {step for step, losses in watch.trained.items() if "discriminator/size" in losses}
+    assert lifter == {1, 2, 9, 10, 11}
+    assert adversarial == {3, 4, 5, 6, 7, 8, 12, 13, 14}
+    assert watch.trainer.history.values["augmentor0/accepted"][3] == 0.5
+
+
+@pytest.mark.parametrize("stop_at", [2, 4, 7, 8, 9, 10, 12])
+def test_a_run_resumes_from_within_any_phase(tmp_path, stop_at):
+    _, whole = train()
+    path = tmp_path / "state.safetensors"
+    with pytest.raises(Interrupted):
+        train(checkpoint=path, stop_at=stop_at)
+    _, resumed = train(checkpoint=path, load=True)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+@pytest.mark.parametrize("role", ["augmentor", "discriminator"])
+def test_a_phase_on_drawn_poses_still_trains_what_it_names(role):
+    assembly = assemble()
+    before = {k: v.clone() for k, v in assembly.modules().state_dict().items()}
+    phases = [Phase(name="only", steps=3, trains=(role,), poses="drawn")]
+    Trainer(assembly, Training(steps=3, batch_size=8), CPU, phases=phases).run()
+    changed = {k.split("0")[0] for k, v in assembly.modules().state_dict().items() if not torch.equal(before[k], v)}
+    assert changed == {role}
+
+
+def test_an_augmentor_learns_from_feedback_alone():
+    assembly = attrs.evolve(assemble(), discriminators={})
+    Trainer(
+        assembly, Training(steps=3, batch_size=8), CPU, phases=[Phase(name="a", steps=3, trains=("augmentor",))]
+    ).run()
+    assert assembly.augmentors[0].log_scale != 0
+
+
+def test_only_accepted_poses_of_the_last_collection_are_kept():
+    generator = torch.Generator().manual_seed(0)
+    kept, batches = KeptPoses(STAR), [star_batch(6, generator) for _ in range(3)]
+    assert KeptPoses(STAR).sample(4, generator) is None
+    accepted = torch.tensor([True, False, False, True, True, False])
+    for batch in batches[:2]:
+        kept.add(Augmentation(batch, accepted=accepted))
+    rows = {tuple(row) for row in kept.sample(400, generator).root.tolist()}
+    assert rows == {tuple(row) for batch in batches[:2] for row in batch.root[accepted].tolist()}
+    kept.add(Augmentation(batches[2]))
+    assert {tuple(r) for r in kept.sample(400, generator).root.tolist()} == {tuple(r) for r in batches[2].root.tolist()}
+    kept.add(Augmentation(batches[2], accepted=torch.zeros(6, dtype=torch.bool)))
+    assert kept.sample(4, generator) is None
+
+
+def test_a_phases_factor_scales_the_learning_rate():
+    from poseplug.core.training.optimisation import Role
+
+    for factor in (1.0, 0.25):
+        layer = torch.nn.Linear(1, 1, bias=False)
+        before = float(layer.weight.detach())
+        role = Role(layer, lr=0.1, schedule="constant", updates=1, clip_norm=0)
+        role.update({"loss": layer(torch.ones(1, 1)).sum()}, lr_factor=factor)
+        # Adam's first step is the learning rate, whatever the gradient.
+        assert math.isclose(before - float(layer.weight.detach()), 0.1 * factor, rel_tol=1e-5)
+        assert role.optimiser.param_groups[0]["lr"] == 0.1

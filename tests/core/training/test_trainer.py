@@ -1,0 +1,351 @@
+import math
+
+import attrs
+import pytest
+import torch
+from toys import (
+    CONTEXT,
+    STAR,
+    CriticObjective,
+    FlatSource,
+    HalfReweighter,
+    LinearConfig,
+    LinearLifter,
+    MeanRoot,
+    PartObjective,
+    ScalingAugmentor,
+    SizeDiscriminator,
+    StagedLifter,
+    StarSource,
+)
+
+from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
+from poseplug.core.hooks import HookSet, RunHook
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.trainer import Trainer, Training
+
+CPU = torch.device("cpu")
+
+
+def supervised(**settings):
+    return Supervised(SupervisedConfig(**settings), CONTEXT)
+
+
+def assemble(*, lifter=LinearLifter, seed=0, root=None, **parts):
+    torch.manual_seed(seed)
+    model = LiftingModel(lifter(LinearConfig(dropout=0.1), CONTEXT), STAR, root)
+    return Assembly(**{"source": StarSource(), "objective": supervised(), **parts}, model=model)
+
+
+def train(assembly, checkpoint=None, load=False, **settings):
+    settings = {"steps": 12, "batch_size": 16, "log_every": 4, "checkpoint_every": 4, **settings}
+    trainer = Trainer(assembly, Training(**settings), CPU, checkpoint)
+    if load:
+        trainer.load()
+    trainer.run()
+    return trainer
+
+
+def weights(assembly):
+    return {k: v.clone() for k, v in assembly.modules().state_dict().items()}
+
+
+def everything(seed=0):
+    """An assembly with every kind of part."""
+    torch.manual_seed(seed + 100)
+    return assemble(
+        seed=seed,
+        root=MeanRoot(),
+        reference=StarSource(),
+        reweighter=HalfReweighter(),
+        augmentors=(ScalingAugmentor(),),
+        discriminators={"size": SizeDiscriminator()},
+    )
+
+
+def test_the_engine_does_what_a_plain_loop_does():
+    assembly = assemble()
+    train(assembly, lr=3e-3, lr_schedule="onecycle", clip_norm=1.0)
+
+    torch.manual_seed(0)
+    lifter = LinearLifter(LinearConfig(dropout=0.1), CONTEXT)
+    optimiser = torch.optim.Adam(lifter.parameters(), lr=3e-3, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=13)
+    generator = torch.Generator().manual_seed(0)
+    source = StarSource()
+    for _ in range(12):
+        batch = source.sample(16, generator)
+        screen = 2 * batch.joints_2d / 1000 - 1
+        loss = torch.nn.functional.mse_loss(lifter(screen), batch.root_relative)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(lifter.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+    for name, value in lifter.state_dict().items():
+        torch.testing.assert_close(assembly.model.lifter.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_equal_seeds_give_equal_runs_and_others_do_not():
+    runs = []
+    for seed in (3, 3, 4):
+        assembly = everything(seed)
+        train(assembly, seed=seed)
+        runs.append(weights(assembly))
+    assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
+    assert not torch.equal(runs[0]["model.lifter.flat.weight"], runs[2]["model.lifter.flat.weight"])
+
+
+@pytest.mark.parametrize("stop_at", [4, 8])
+def test_a_resumed_run_ends_like_one_that_never_stopped(tmp_path, stop_at):
+    whole = everything()
+    trainer = train(whole)
+    path = tmp_path / "state.safetensors"
+    halted = Trainer(everything(), trainer.training, CPU, path)
+    halted.hooks = HookSet({"stop": _StopAt(halted, stop_at)})
+    with pytest.raises(Interrupted, match=f"step {stop_at} of 12; --resume"):
+        halted.run()
+    resumed = everything(seed=9)  # other initial weights: all must come from the checkpoint
+    again = train(resumed, path, load=True)
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(resumed).values(), strict=True))
+    assert again.history.values == trainer.history.values
+
+
+class _StopAt(RunHook):
+    def __init__(self, trainer, step):
+        self.trainer, self.step = trainer, step
+
+    def on_step(self, step, losses):
+        self.trainer.stop_requested = step == self.step
+
+    def on_log(self, step, means):
+        assert all(math.isfinite(value) for value in means.values())
+
+
+@pytest.mark.parametrize("stop_at", [5, 6, 7])
+def test_stages_train_their_parts_and_resume_across_the_boundary(tmp_path, stop_at):
+    whole = assemble(lifter=StagedLifter)
+    start = weights(whole)
+    recorded = {}
+
+    class Record(RunHook):
+        def on_step(self, step, losses):
+            recorded[step] = weights(whole)
+
+    trainer = Trainer(whole, Training(steps=12, batch_size=16), CPU, hooks=HookSet({"record": Record()}))
+    trainer.run()
+    flat, depth = "model.lifter.flat.weight", "model.lifter.depth.weight"
+    assert torch.equal(recorded[6][depth], start[depth])
+    assert not torch.equal(recorded[6][flat], start[flat])
+    assert torch.equal(recorded[12][flat], recorded[6][flat])
+    assert not torch.equal(recorded[12][depth], start[depth])
+
+    path = tmp_path / "state.safetensors"
+    halted = Trainer(assemble(lifter=StagedLifter), trainer.training, CPU, path)
+    halted.hooks = HookSet({"stop": _StopAt(halted, stop_at)})
+    with pytest.raises(Interrupted):
+        halted.run()
+    resumed = assemble(lifter=StagedLifter)
+    train(resumed, path, load=True, log_every=20)
+    assert torch.equal(weights(resumed)[depth], weights(whole)[depth])
+
+
+def test_weights_scale_the_losses_of_both_streams():
+    plain = assemble(reference=StarSource(), objective=supervised(reference_weight=1.0))
+    weighed = assemble(reference=StarSource(), reweighter=HalfReweighter())
+    plain.model.lifter.dropout.p = weighed.model.lifter.dropout.p = 0
+    history = [train(a, steps=1, log_every=1).history.values for a in (plain, weighed)]
+    # Fitting the reweighter draws from the same generator, so give both the same draws by hand.
+    assert weighed.reweighter.fitted == 10
+    assert history[1]["reweighter/mean"] == {1: 0.5}
+    generators = [torch.Generator().manual_seed(1) for _ in range(2)]
+    drawn = StarSource().sample(8, generators[0])
+    reference = StarSource().sample(8, generators[0])
+    objective = supervised()
+    lifter = weighed.model.eval()
+    step = _step(drawn, reference, lifter, HalfReweighter().weigh(drawn, reference))
+    losses = objective.loss(step)
+    expected = [(lifter(b) - b.root_relative).square().mean() for b in (drawn, reference)]
+    torch.testing.assert_close(losses["supervised"], 2 * expected[0])
+    torch.testing.assert_close(losses["counterfactual"], 0.5 * expected[1])
+    torch.testing.assert_close(supervised(reference_weight=3.0).loss(step)["counterfactual"], 1.5 * expected[1])
+
+
+def _step(poses, reference, lift, weights=None):
+    from poseplug.core.interfaces import Step
+
+    return Step(poses, reference, weights, lift, lambda stage, batch: {}, torch.Generator(), 0.0)
+
+
+def test_joint_and_separate_passes_differ_only_in_batch_statistics():
+    generator = torch.Generator().manual_seed(0)
+    step = _step(StarSource().sample(8, generator), StarSource().sample(8, generator), assemble().model.eval())
+    joint, separate = supervised().loss(step), supervised(passes="separate").loss(step)
+    torch.testing.assert_close(joint["counterfactual"], separate["counterfactual"])
+    step.lift.train()
+    step.lift.lifter.dropout.p = 0
+    joint, separate = supervised().loss(step), supervised(passes="separate").loss(step)
+    assert abs(joint["counterfactual"] - separate["counterfactual"]) > 1e-6
+
+
+def test_pose_weights_of_the_batch_count():
+    batch = StarSource().sample(4, torch.Generator().manual_seed(0))
+    lift = assemble().model.eval()
+    masked = attrs.evolve(batch, weight=torch.tensor([4.0, 0, 0, 0]))
+    torch.testing.assert_close(
+        supervised().loss(_step(masked, None, lift))["supervised"],
+        supervised().loss(_step(batch.select(slice(0, 1)), None, lift))["supervised"],
+    )
+
+
+def test_an_objective_without_labels_is_never_shown_any():
+    class Poisoned(StarSource):
+        def sample(self, n, generator):
+            batch = super().sample(n, generator)
+            return attrs.evolve(batch, joints_3d=torch.full_like(batch.joints_3d, math.nan))
+
+    runs = []
+    for source in (StarSource(), Poisoned(), FlatSource()):
+        assembly = assemble(source=source, objective=PartObjective())
+        train(assembly)
+        runs.append(weights(assembly))
+    for run in runs[1:]:
+        assert all(torch.equal(run[name], runs[0][name]) for name in run)
+
+
+def test_grouped_losses_train_their_own_part_only():
+    assembly = assemble(objective=PartObjective())
+    train(assembly, steps=300, lr=0.03, lr_schedule="constant")
+    lifted = assembly.model(StarSource().sample(256, torch.Generator().manual_seed(5)))
+    assert lifted[..., :2].abs().mean() < 0.1  # pulled to 0
+    assert (lifted[..., 2] - 1).abs().mean() < 0.1  # pulled to 1
+
+
+def test_a_trained_augmentor_learns_and_leaves_the_lifter_alone():
+    assembly = assemble(augmentors=(ScalingAugmentor(),), discriminators={"size": SizeDiscriminator()})
+    trainer = Trainer(assembly, Training(steps=3, batch_size=16), CPU)
+    lifter = assembly.model.lifter
+    seen = []
+    real_update = trainer._roles["augmentor0"].update
+
+    def update(losses, **options):
+        seen.append((weights(assembly)["model.lifter.norm.running_mean"], lifter.training, losses))
+        real_update(losses, **options)
+
+    trainer._roles["augmentor0"].update = update
+    batches = lifter.norm.num_batches_tracked
+    trainer.run()
+    assert int(batches) == 3  # one forward pass a step counts: the lifter's own
+    assert not any(training for _, training, _ in seen)
+    assert {"feedback", "size"} <= seen[0][2].keys()
+    assert assembly.augmentors[0].log_scale != 0
+    assert {"augmentor0/feedback", "augmentor0/size", "discriminator/size"} <= trainer.history.values.keys()
+
+
+def test_an_untrained_augmentation_reaches_the_lifter():
+    class Shift(ScalingAugmentor):
+        def __init__(self):
+            torch.nn.Module.__init__(self)
+            self.log_scale = torch.tensor(math.log(2.0))
+
+    plain, doubled = assemble(), assemble(augmentors=(Shift(),))
+    losses = [train(a, steps=1, log_every=1).history.values["supervised"][1] for a in (plain, doubled)]
+    assert losses[1] > 1.2 * losses[0]
+
+
+def test_an_objective_can_play_against_discriminators_at_their_own_pace():
+    discriminator = SizeDiscriminator()
+    discriminator.update_every = 2
+    assembly = assemble(objective=CriticObjective(), discriminators={"size": discriminator})
+    start = weights(assembly)
+    train(assembly, steps=1)
+    after = weights(assembly)
+    assert not torch.equal(start["discriminator0.linear.weight"], after["discriminator0.linear.weight"])
+    # Six steps: the lifter asks six times; the discriminator itself learns in three, from real and from fake poses.
+    discriminator.batches = 0
+    train(assembly, steps=6)
+    assert discriminator.batches == 6 + 2 * 3
+
+
+def test_discriminators_learn_from_the_fakes_of_objective_and_augmentor_alike():
+    class Counting(SizeDiscriminator):
+        seen = ()
+
+        def loss(self, real, fake):
+            self.seen = (*self.seen, (len(real), len(fake)))
+            return super().loss(real, fake)
+
+    for augmentors, fakes in (((), 16), ((ScalingAugmentor(),), 32)):
+        critic = Counting()
+        parts = assemble(objective=CriticObjective(), augmentors=augmentors, discriminators={"critic": critic})
+        Trainer(parts, Training(steps=2, batch_size=16), CPU).run()
+        assert critic.seen == ((16, fakes), (16, fakes))
+
+
+def test_a_root_estimator_is_trained_on_absolute_roots():
+    assembly = assemble(root=MeanRoot())
+    trainer = train(assembly, steps=400, lr=0.05, lr_schedule="cosine")
+    torch.testing.assert_close(assembly.model.root.where, torch.tensor([0.0, 0.0, 5.0]), atol=0.05, rtol=0)
+    assert trainer.history.values["root/distance"][400] < 0.4
+
+
+def test_a_loss_gone_nan_stops_the_run_and_keeps_the_last_good_state(tmp_path):
+    class Spoilt(StarSource):
+        drawn = 0
+
+        def sample(self, n, generator):
+            self.drawn += 1
+            batch = super().sample(n, generator)
+            return batch if self.drawn < 7 else batch.moved(batch.joints_3d * math.nan)
+
+    path = tmp_path / "state.safetensors"
+    with pytest.raises(TrainingFailed, match=r"'supervised' became nan at step 7\. The last good state, step 4,"):
+        train(assemble(source=Spoilt()), path)
+    assert path.exists()
+    good = train(assemble(), path, load=True)
+    assert good.step == 12
+
+
+def test_parameters_gone_nan_are_never_saved(tmp_path):
+    assembly = assemble()
+    trainer = Trainer(assembly, Training(steps=1, batch_size=4), CPU, tmp_path / "state.safetensors")
+    with torch.no_grad():
+        assembly.model.lifter.depth.weight[0, 0] = math.inf
+    with pytest.raises(TrainingFailed, match=r"depth\.weight' is not finite after step 0"):
+        trainer.save()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lower_learning_rate_is_advised_only_where_something_is_trained(tmp_path):
+    class Spoilt(HalfReweighter):
+        def weigh(self, drawn, reference):
+            return attrs.evolve(super().weigh(drawn, reference), log={"mean": torch.tensor(math.nan)})
+
+    reweighted = assemble(reference=StarSource(), reweighter=Spoilt())
+    with pytest.raises(TrainingFailed, match=r"'reweighter/mean' became nan .* Look at the settings of the reweighter"):
+        train(reweighted)
+    with pytest.raises(TrainingFailed, match=r"'supervised' became .* Try a lower --lr"):
+        train(assemble(), lr=1e30, clip_norm=0.0, steps=200)
+
+
+def test_a_checkpoint_of_other_parts_is_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    train(assemble(), path)
+    with pytest.raises(PoseplugError, match="does not belong to a run of these parts"):
+        train(everything(), path, load=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
+def test_a_damaged_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(PoseplugError, match="is damaged or was not written by poseplug"):
+        train(assemble(), path, load=True)
+
+
+def test_diagnostics_are_gathered_by_part():
+    assembly = everything()
+    train(assembly, steps=1)
+    assert assembly.diagnostics() == {"reweighter": {"fitted": 10.0}}

@@ -1,0 +1,101 @@
+import pytest
+
+from poseplug.core.errors import PoseplugError
+from poseplug.registry.config.experiment_file import (
+    differences,
+    lay_over,
+    read_document,
+    set_value,
+    to_document,
+    to_experiment,
+    write_document,
+)
+
+DOCUMENT = {
+    "steps": 10,
+    "epochs": 2,
+    "seeds": 3,
+    "reference_share": 0.25,
+    "protocol": "default",
+    "hook_errors": "stop",
+    "source": [{"name": "bvh", "path": "x"}],
+    "augmentor": [{"name": "rigid"}, {"name": "jitter", "length": 0.1}],
+    "lifter": {"name": "mlp", "channels": 4},
+    "objective": {"name": "supervised"},
+    "eval": {"wild": {"name": "bvh", "path": "y"}},
+}
+
+
+def test_documents_and_experiments_say_the_same(tmp_path):
+    path = tmp_path / "experiment.toml"
+    write_document(path, to_document(to_experiment(DOCUMENT)))
+    assert read_document(path) == DOCUMENT
+
+
+def test_a_part_that_keeps_its_name_keeps_its_settings():
+    assert lay_over(DOCUMENT, {"lifter": {"name": "mlp", "blocks": 1}})["lifter"] == {
+        "name": "mlp",
+        "channels": 4,
+        "blocks": 1,
+    }
+    assert lay_over(DOCUMENT, {"lifter": {"name": "stgcn"}})["lifter"] == {"name": "stgcn"}
+    assert lay_over(DOCUMENT, {"augmentor": [{"name": "rigid"}]})["augmentor"] == [{"name": "rigid"}]
+    assert lay_over(DOCUMENT, {"eval": {"a": {"name": "b"}}})["eval"] == {"a": {"name": "b"}}
+    assert DOCUMENT["lifter"] == {"name": "mlp", "channels": 4}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "changed"),
+    [
+        ("steps=20", "steps: 10 -> '20'"),
+        ("lifter.channels=8", "lifter.channels: 4 -> '8'"),
+        ("source.path=a=b", "source.0.path: 'x' -> 'a=b'"),
+        ("source.0.path=z", "source.0.path: 'x' -> 'z'"),
+        ("augmentor.1.length=0", "augmentor.1.length: 0.1 -> '0'"),
+        ("eval.wild.path=z", "eval.wild.path: 'y' -> 'z'"),
+    ],
+)
+def test_set_reaches_any_field(assignment, changed):
+    assert differences(DOCUMENT, set_value(DOCUMENT, assignment)) == [changed]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("steps", "is not an assignment"),
+        ("lifter.=3", "is not an assignment"),
+        ("lifer.channels=3", "no part 'lifer'. Did you mean 'lifter'"),
+        ("root.x=1", "this experiment has no root"),
+        ("augmentor.share=1", r"expected augmentor.K.SETTING with K from 0 to 1"),
+        ("augmentor.2.share=1", r"expected augmentor.K.SETTING with K from 0 to 1"),
+        ("eval.lab.path=1", "LABEL one of wild"),
+        ("lifter.a.b=1", "expected lifter.SETTING"),
+    ],
+)
+def test_assignments_that_reach_nothing_are_refused(assignment, message):
+    with pytest.raises(PoseplugError, match=message):
+        set_value(DOCUMENT, assignment)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lifter": "mlp"}, "'lifter' in an experiment is a table with a 'name'; got 'mlp'"),
+        ({"source": {"name": "bvh"}}, r"write \[\[source\]\]"),
+        ({"source": [{"path": "x"}]}, "is a table with a 'name'"),
+        ({"eval": [{"name": "bvh"}]}, r"write \[eval.LABEL\]"),
+    ],
+)
+def test_misshapen_documents_are_refused(change, message):
+    with pytest.raises(PoseplugError, match=message):
+        to_experiment({**DOCUMENT, **change})
+
+
+@pytest.mark.parametrize("content", [b"steps = = 3", b"\xff\xfe\x00"])
+def test_files_that_are_not_toml_are_refused(tmp_path, content):
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    with pytest.raises(PoseplugError, match=r"bad.toml' is not a TOML file"):
+        read_document(path)
+    with pytest.raises(PoseplugError, match="There is no file"):
+        read_document(tmp_path / "none.toml")
