@@ -15,9 +15,9 @@ from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.supervised import Supervised, SupervisedConfig
 from poseplug.core.training.trainer import Trainer, Training
+from poseplug.registry.config.resolve import construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.runs.build import construct, find_part
 
 BATCH, ROUNDS, STEPS = 512, 10, 10
 CONTEXT = BuildContext(skeleton=H36M_16)

@@ -16,7 +16,8 @@ from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.training.trainer import Trainer
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.runs.build import build, make_plan
+from poseplug.registry.runs.build import build
+from poseplug.registry.runs.plan import make_plan
 from poseplug_poseaug.augmentor import PoseAug
 from poseplug_poseaug.kcs import PartKCS
 

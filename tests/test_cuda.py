@@ -7,7 +7,8 @@ import torch
 
 from poseplug.core.training.trainer import Trainer
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.runs.build import build, make_plan
+from poseplug.registry.runs.build import build
+from poseplug.registry.runs.plan import make_plan
 
 pytestmark = [
     pytest.mark.cuda,

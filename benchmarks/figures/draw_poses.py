@@ -17,9 +17,9 @@ from torch import Tensor
 
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
+from poseplug.registry.config.resolve import construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.runs.build import construct, find_part
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

@@ -20,7 +20,7 @@ from poseplug.core.interfaces import Lifter
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.runs.build import make_plan
+from poseplug.registry.runs.plan import make_plan
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/studies/pose2drep"))
 

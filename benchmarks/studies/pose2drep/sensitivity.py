@@ -30,7 +30,7 @@ from poseplug.core.training.runtime import pick_device
 from poseplug.registry.config.resolve import construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import Catalogue, load_catalogue
-from poseplug.registry.runs.execute import open_run
+from poseplug.registry.runs.saved_model import open_run
 
 MATRICES = {
     "matrix": f"Mean |change of depth| when one 2D joint moves by {AT:+.0%}",

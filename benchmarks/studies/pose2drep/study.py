@@ -35,8 +35,8 @@ from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.training.runtime import pick_device
 from poseplug.registry.config.resolve import construct, find_part
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.runs.build import make_plan
 from poseplug.registry.runs.execute import execute
+from poseplug.registry.runs.plan import make_plan
 
 
 def main() -> None:

@@ -27,7 +27,8 @@ from poseplug.core.storage.checkpoint import from_under, load_tensors
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.experiment_file import read_document
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.runs.build import build, make_plan
+from poseplug.registry.runs.build import build
+from poseplug.registry.runs.plan import make_plan
 
 POSES, SHOWN = 4000, 6
 

@@ -16,7 +16,8 @@ from poseplug.core.training.multi_seed import models_of
 from poseplug.core.training.trainer import Trainer
 from poseplug.registry.config.experiment_file import read_document
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.runs.build import build, make_plan
+from poseplug.registry.runs.build import build
+from poseplug.registry.runs.plan import make_plan
 
 CPU = torch.device("cpu")
 LIFTERS = ("full2d", "splitcombine_legtorso", "independent_legtorso", "splitcombine_limbs", "independent_limbs")

@@ -14,7 +14,8 @@ from poseplug.core.errors import Interrupted
 from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.training.trainer import Trainer
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.runs.build import Run, build, make_plan
+from poseplug.registry.runs.build import Run, build
+from poseplug.registry.runs.plan import make_plan
 
 CPU = torch.device("cpu")
 DOCUMENT = {

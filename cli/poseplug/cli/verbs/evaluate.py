@@ -32,7 +32,7 @@ def evaluate(
         from poseplug.core.storage.run_directory import RunDirectory
         from poseplug.core.training.runtime import pick_device
         from poseplug.registry.discovery.catalogue import load_catalogue
-        from poseplug.registry.runs.execute import evaluate_run
+        from poseplug.registry.runs.evaluate import evaluate_run
 
         result = evaluate_run(RunDirectory(run), load_catalogue(), pick_device(device), evaluations_from(on), protocol)
         if as_json:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from poseplug.core.storage.run_directory import RunDirectory
     from poseplug.registry.config.experiment_file import Document
     from poseplug.registry.discovery.catalogue import Catalogue
-    from poseplug.registry.runs.build import Plan
+    from poseplug.registry.runs.plan import Plan
 
 EPILOG = """Examples:
 
@@ -116,8 +116,8 @@ def _run(
     from poseplug.core.storage.run_directory import RunDirectory
     from poseplug.core.training.runtime import pick_device
     from poseplug.registry.discovery.catalogue import load_catalogue
-    from poseplug.registry.runs.build import make_plan
     from poseplug.registry.runs.execute import rehearse
+    from poseplug.registry.runs.plan import make_plan
 
     catalogue = load_catalogue()
     device = pick_device(device_name)
@@ -148,7 +148,7 @@ def _resumed_plan(
     from poseplug.cli.flags import document_from
     from poseplug.core.errors import PoseplugError
     from poseplug.registry.config.experiment_file import differences, read_document
-    from poseplug.registry.runs.build import make_plan
+    from poseplug.registry.runs.plan import make_plan
 
     directory.check_resumable()
     if out is not None and out.absolute() != directory.path.absolute():

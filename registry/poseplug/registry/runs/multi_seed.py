@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from poseplug.core.training.trainer import Trainer
 from poseplug.core.evaluation.evaluate import Evaluation
 from poseplug.core.evaluation.results import result_dataset, write_dataset
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.training.multi_seed import replica_of
-from poseplug.registry.runs.build import Plan, Run
-from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.core.training.trainer import Trainer
 from poseplug.registry.config.experiment_file import write_document
-from poseplug.registry.runs.outputs import describe, evaluate_all, save_model, with_metrics_of_hooks, write_result
+from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.runs.build import Run
+from poseplug.registry.runs.evaluate import evaluate_all, with_metrics_of_hooks
+from poseplug.registry.runs.outputs import describe, write_result
+from poseplug.registry.runs.plan import Plan
+from poseplug.registry.runs.saved_model import save_model
 
 
 def finish_seeds(

@@ -6,22 +6,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 import torch
 
-from poseplug.core.training.assembly import Assembly
-from poseplug.core.storage.checkpoint import save_tensors, under
-from poseplug.core.training.trainer import Trainer
-from poseplug.core.evaluation.evaluate import Evaluation, evaluate
-from poseplug.core.storage.files import write_text
-from poseplug.core.hooks import HookSet
-from poseplug.core.interfaces import PoseSource
-from poseplug.core.models.lifting_model import LiftingModel
-from poseplug.core.evaluation.protocol import Protocol
+from poseplug.core.evaluation.evaluate import Evaluation
 from poseplug.core.evaluation.results import result_dataset, result_object, write_dataset
+from poseplug.core.storage.files import write_text
 from poseplug.core.storage.run_directory import RunDirectory
-from poseplug.registry.runs.build import Plan, Run
+from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.trainer import Trainer
 from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.runs.build import Run
+from poseplug.registry.runs.evaluate import evaluate_all, plugin_versions, with_metrics_of_hooks
+from poseplug.registry.runs.plan import Plan
+from poseplug.registry.runs.saved_model import save_model
 
 
 def finish(
@@ -35,24 +32,6 @@ def finish(
     write_dataset(directory.history, result_dataset(trainer.history.values, evaluations, result))
     write_result(directory, result)
     return result
-
-
-def evaluate_all(model: LiftingModel, sources: Mapping[str, PoseSource], protocol: Protocol) -> dict[str, Evaluation]:
-    """Evaluate a model on each source."""
-    return {label: evaluate(model, source, protocol) for label, source in sources.items()}
-
-
-def with_metrics_of_hooks(
-    hooks: HookSet, evaluations: Mapping[str, Evaluation], prefix: str = ""
-) -> dict[str, Evaluation]:
-    """Return evaluations with what hooks add to their metrics; the hooks are told their labels after ``prefix``."""
-    completed = {}
-    for label, evaluation in evaluations.items():
-        metrics = dict(evaluation.metrics)
-        for extra in hooks.call("on_evaluation", f"{prefix}{label}", evaluation):
-            metrics |= extra or {}
-        completed[label] = attrs.evolve(evaluation, metrics=metrics)
-    return completed
 
 
 def describe(
@@ -83,18 +62,6 @@ def describe(
         versions=plugin_versions(catalogue),
         run=facts,
     )
-
-
-def plugin_versions(catalogue: Catalogue) -> dict[str, str]:
-    """Return the version of every plugin distribution that works, but poseplug's own."""
-    return {p.distribution: p.version for p in catalogue.plugins if not p.problem and p.distribution != "poseplug"}
-
-
-def save_model(directory: RunDirectory, model: LiftingModel) -> None:
-    """Write the trained model with the skeleton that it was trained for."""
-    skeleton = attrs.asdict(model.skeleton, recurse=False)
-    facts = {**skeleton, "parts": dict(model.skeleton.parts), "rest": dict(model.skeleton.rest)}
-    save_tensors(directory.model, under("model", model.state_dict()), {"skeleton": facts})
 
 
 def write_result(directory: RunDirectory, result: Mapping[str, Any]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from poseplug.core.training.assembly import Assembly, trainable
 from poseplug.core.errors import PoseplugError
+from poseplug.core.training.assembly import Assembly, trainable
 from poseplug.core.training.schedule import Phase
 from poseplug.registry.config.resolve import Part
 

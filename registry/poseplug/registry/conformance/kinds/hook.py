@@ -27,8 +27,8 @@ from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_poses
 from poseplug.registry.conformance.verdict import Broken, promise, require
 from poseplug.registry.discovery.catalogue import Catalogue
-from poseplug.registry.runs.build import Plan
 from poseplug.registry.runs.execute import execute
+from poseplug.registry.runs.plan import Plan
 
 EVENTS = tuple(name for name in vars(RunHook) if not name.startswith("_"))
 Call = tuple[str, tuple[Any, ...]]

@@ -1,0 +1,86 @@
+"""Evaluation of a model on the sources of a plan, and of a finished run on any source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import torch
+
+from poseplug.core.evaluation.evaluate import Evaluation, evaluate
+from poseplug.core.evaluation.protocol import Protocol, lookup
+from poseplug.core.evaluation.results import result_object
+from poseplug.core.hooks import HookSet
+from poseplug.core.interfaces import BuildContext, PoseSource
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.sources.viewed import viewed
+from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.registry.config.experiment_file import Document
+from poseplug.registry.config.resolve import construct
+from poseplug.registry.discovery.attribution import blaming
+from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.runs.build import build_evaluations
+from poseplug.registry.runs.plan import make_plan
+from poseplug.registry.runs.saved_model import open_run
+
+
+def evaluate_all(model: LiftingModel, sources: Mapping[str, PoseSource], protocol: Protocol) -> dict[str, Evaluation]:
+    """Evaluate a model on each source."""
+    return {label: evaluate(model, source, protocol) for label, source in sources.items()}
+
+
+def with_metrics_of_hooks(
+    hooks: HookSet, evaluations: Mapping[str, Evaluation], prefix: str = ""
+) -> dict[str, Evaluation]:
+    """Return evaluations with what hooks add to their metrics; the hooks are told their labels after ``prefix``."""
+    completed = {}
+    for label, evaluation in evaluations.items():
+        metrics = dict(evaluation.metrics)
+        for extra in hooks.call("on_evaluation", f"{prefix}{label}", evaluation):
+            metrics |= extra or {}
+        completed[label] = attrs.evolve(evaluation, metrics=metrics)
+    return completed
+
+
+@blaming
+def evaluate_run(
+    directory: RunDirectory,
+    catalogue: Catalogue,
+    device: torch.device,
+    sources: Mapping[str, Document],
+    protocol: str = "",
+) -> dict[str, Any]:
+    """Evaluate a finished run; return a result object without the facts of the training.
+
+    Args:
+        directory: the run.
+        catalogue: where components come from.
+        device: where to compute.
+        sources: what to evaluate on, by label; none means the run's own evaluations.
+        protocol: how to measure; "" means as the run did.
+
+    Raises:
+        PoseplugError: see ``open_run``; bad sources; a source with another skeleton than the model's.
+    """
+    plan, model = open_run(directory, catalogue, device)
+    if sources:
+        plan = make_plan({**plan.document, "eval": dict(sources)}, catalogue)
+    measured = lookup(protocol) if protocol else plan.protocol
+    context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.training.seed)
+    view = construct(plan.parts["objective"], context).view
+    sources_seen = {label: viewed(source, view) for label, source in build_evaluations(plan, context).items()}
+    evaluations = evaluate_all(model, sources_seen, measured)
+    return result_object(
+        evaluations=evaluations,
+        components=plan.experiment.components(),
+        protocol=measured.asdict(model.skeleton),
+        device=device,
+        versions=plugin_versions(catalogue),
+        run={"run": str(directory.path), "steps": plan.training.steps, "seed": plan.training.seed},
+    )
+
+
+def plugin_versions(catalogue: Catalogue) -> dict[str, str]:
+    """Return the version of every plugin distribution that works, but poseplug's own."""
+    return {p.distribution: p.version for p in catalogue.plugins if not p.problem and p.distribution != "poseplug"}
