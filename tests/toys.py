@@ -19,7 +19,6 @@ from poseplug.core.interfaces import (
     PoseSource,
     Reweighter,
     RootEstimator,
-    Weights,
 )
 from poseplug.core.settings import setting
 
@@ -84,33 +83,36 @@ class LinearLifter(Lifter):
         return {"flat": list(self.flat.parameters()), "depth": list(self.depth.parameters())}
 
 
-class StagedLifter(LinearLifter):
-    """Trains its plane first, then its depth."""
+class TwoPartLifter(LinearLifter):
+    """Its plane (with the normalisation) and its depth are parameter groups; notes what phases begin."""
 
-    num_stages = 2
+    def __init__(self, config=LinearConfig(), context=CONTEXT):
+        super().__init__(config, context)
+        self.begun = []
 
-    def enter_stage(self, stage):
-        self.flat.requires_grad_(stage == 0)
-        self.norm.requires_grad_(stage == 0)
-        self.depth.requires_grad_(stage == 1)
+    def parameter_groups(self):
+        plane = [*self.norm.parameters(), *self.flat.parameters()]
+        return {"plane": plane, "depth": list(self.depth.parameters())}
+
+    def begin_phase(self, groups):
+        self.begun.append(groups)
 
 
 class HalfReweighter(Reweighter):
-    """Weighs reference poses by 0.5 and drawn poses by 2, and notes that it was fitted."""
+    """Weighs reference poses by 0.5 and training poses by 2, and notes that it was fitted."""
 
     def __init__(self, config=None, context=CONTEXT):
         nn.Module.__init__(self)
         self.register_buffer("fitted", torch.zeros(()))
 
-    def fit(self, drawn, reference, generator):
-        self.fitted += len(drawn.sample(7, generator)) + len(reference.sample(3, generator))
+    def fit(self, training, reference, generator):
+        self.fitted += len(training.sample(7, generator)) + len(reference.sample(3, generator))
 
-    def weigh(self, drawn, reference):
-        return Weights(
-            drawn=torch.full((len(drawn),), 2.0),
-            reference=torch.full((len(reference),), 0.5),
-            log={"mean": torch.tensor(0.5)},
-        )
+    def weigh(self, training, reference):
+        return {"training": torch.full((len(training),), 2.0), "reference": torch.full((len(reference),), 0.5)}
+
+    def logs(self):
+        return {"mean": torch.tensor(0.5)}
 
     def diagnostics(self):
         return {"fitted": float(self.fitted)}
@@ -130,7 +132,7 @@ class ScalingAugmentor(Augmentor):
 
     def loss(self, augmentation, feedback):
         error = (feedback.lift(augmentation.batch) - augmentation.batch.root_relative).square().mean()
-        return {"feedback": -0.01 * error, **feedback.realism}
+        return {"feedback": -0.01 * error, **feedback.adversarial_losses}
 
 
 class SizeDiscriminator(Discriminator):
@@ -147,10 +149,10 @@ class SizeDiscriminator(Discriminator):
         self.batches += 1
         return self.linear(batch.root_relative.square().mean((1, 2))[:, None])
 
-    def loss(self, real, fake):
+    def loss(self, real, fake, generator):
         return 0.5 * ((real - 1).square().mean() + fake.square().mean())
 
-    def realism(self, fake):
+    def adversarial_loss(self, fake):
         return 0.5 * (fake - 1).square().mean()
 
 
@@ -164,8 +166,8 @@ class MeanRoot(RootEstimator):
     def forward(self, *, joints_2d, camera):
         return self.where.expand(len(joints_2d), 3)
 
-    def loss(self, batch, **inputs):
-        return {"distance": (self(**inputs) - batch.root).square().sum(-1).mean()}
+    def loss(self, roots, batch, **inputs):
+        return {"distance": (roots - batch.root).square().sum(-1).mean()}
 
 
 class PartObjective(Objective):
@@ -192,4 +194,4 @@ class CriticObjective(Objective):
 
     def loss(self, step):
         made = step.poses.moved(step.lift(step.poses) + step.poses.root[:, None])
-        return dict(step.realism("final", made))
+        return dict(step.adversarial_loss("final", made))

@@ -25,7 +25,7 @@ from conformance.keepers import (
 )
 from torch import nn
 
-from poseplug.core.interfaces import Augmentation, Weights
+from poseplug.core.interfaces import Augmentation, OutputHead
 from poseplug.core.settings import setting
 
 # ---------------------------------------------------------------- description and settings
@@ -176,8 +176,8 @@ class DrawsFloat64(Source):
 class ScalarWeights(SizeReweighter):
     """Gives one weight for all poses."""
 
-    def weigh(self, drawn, reference):
-        return Weights(reference=super().weigh(drawn, reference).reference.mean())
+    def weigh(self, training, reference):
+        return {"reference": super().weigh(training, reference)["reference"].mean()}
 
 
 class LosesPoses(Shrinking):
@@ -233,10 +233,6 @@ class RootOfZero(TwoPartLifter):
     def parameter_groups(self):
         return {**super().parameter_groups(), "gain": [self.gain]}
 
-    def enter_stage(self, stage):
-        super().enter_stage(stage)
-        self.gain.requires_grad_(stage == 0)
-
 
 # ---------------------------------------------------------------- repeatability
 
@@ -261,8 +257,8 @@ class GlobalTorch(Shrinking):
 class GlobalFit(SizeReweighter):
     """Draws from torch's global generator when it is fitted."""
 
-    def fit(self, drawn, reference, generator):
-        super().fit(drawn, reference, generator)
+    def fit(self, training, reference, generator):
+        super().fit(training, reference, generator)
         self.mean *= 1 + 0.01 * torch.rand(1, device=self.mean.device)[0]
 
 
@@ -326,10 +322,10 @@ class ChangesInputOfRoot(DepthRoot):
 class ChangesData(SizeReweighter):
     """Scales the data that it is fitted to."""
 
-    def fit(self, drawn, reference, generator):
-        super().fit(drawn, reference, generator)
-        if hasattr(drawn, "poses"):
-            drawn.poses.joints_2d.mul_(1)
+    def fit(self, training, reference, generator):
+        super().fit(training, reference, generator)
+        if hasattr(training, "poses"):
+            training.poses.joints_2d.mul_(1)
 
 
 class ChangesResult(Counter):
@@ -358,11 +354,11 @@ class HiddenFit(SizeReweighter):
         super().__init__(config, context)
         self.fitted = torch.ones((), device=context.device)
 
-    def fit(self, drawn, reference, generator):
+    def fit(self, training, reference, generator):
         self.fitted = size(reference.sample(50, generator)).mean()
 
-    def weigh(self, drawn, reference):
-        return Weights(reference=size(reference) / self.fitted)
+    def weigh(self, training, reference):
+        return {"reference": size(reference) / self.fitted}
 
 
 # ---------------------------------------------------------------- gradients
@@ -371,14 +367,9 @@ class HiddenFit(SizeReweighter):
 class Detached(TwoPartLifter):
     """Cuts the gradient to its hidden layer."""
 
-    num_stages = 1
-
     def forward(self, joints_2d, **inputs):
         x = self.hidden(joints_2d.flatten(1)).detach()
         return torch.cat([self.plane(x).unflatten(1, (-1, 2)), self.depth(x)[..., None]], dim=-1)
-
-    def enter_stage(self, stage):
-        pass
 
 
 class OpaqueInEvaluation(TwoPartLifter):
@@ -388,18 +379,18 @@ class OpaqueInEvaluation(TwoPartLifter):
         return super().forward(joints_2d if self.training else joints_2d.detach())
 
 
-class DetachedRealism(SizeDiscriminator):
+class DetachedAdvice(SizeDiscriminator):
     """Tells nothing to those who make the fakes."""
 
-    def realism(self, fake):
-        return super().realism(fake.detach())
+    def adversarial_loss(self, fake):
+        return super().adversarial_loss(fake.detach())
 
 
 class DetachedRoot(DepthRoot):
     """Has a loss that does not train it."""
 
-    def loss(self, batch, **inputs):
-        return {"distance": (self(**inputs).detach() - batch.root).abs().mean()}
+    def loss(self, roots, batch, **inputs):
+        return {"distance": (roots.detach() - batch.root).abs().mean()}
 
 
 class DetachedObjective(PairObjective):
@@ -416,8 +407,8 @@ class LearntWeights(SizeReweighter):
         super().__init__(config, context)
         self.power = nn.Parameter(torch.ones((), device=context.device))
 
-    def weigh(self, drawn, reference):
-        return Weights(reference=(size(reference) / self.mean) ** self.power)
+    def weigh(self, training, reference):
+        return {"reference": (size(reference) / self.mean) ** self.power}
 
 
 class DifferentiablePoses(Source):
@@ -492,15 +483,15 @@ class Sequential(Source):
 class NegativeWeights(SizeReweighter):
     """Gives weights below zero."""
 
-    def weigh(self, drawn, reference):
-        return Weights(reference=size(reference) / self.mean - 1)
+    def weigh(self, training, reference):
+        return {"reference": size(reference) / self.mean - 1}
 
 
 class WeighsNothing(SizeReweighter):
     """Gives no weights at all."""
 
-    def weigh(self, drawn, reference):
-        return Weights()
+    def weigh(self, training, reference):
+        return {}
 
 
 class SubtractsBatchMean(TwoPartLifter):
@@ -521,21 +512,16 @@ class UngroupedDepth(TwoPartLifter):
 class SharedTrunk(TwoPartLifter):
     """Says that its joints come from independent parts, which share their hidden layer."""
 
-    num_stages = 1
-
     def group_joints(self):
         return {"plane": tuple(range(1, 8)), "depth": tuple(range(8, self.depth.out_features))}
 
-    def enter_stage(self, stage):
-        pass
 
+class UnknownPhase(TwoPartLifter):
+    """Is trained by default in a phase that names no group of its own."""
 
-class NothingToTrain(TwoPartLifter):
-    """Has a second stage in which everything is frozen."""
-
-    def enter_stage(self, stage):
-        super().enter_stage(stage)
-        self.depth.requires_grad_(False)
+    @classmethod
+    def default_phases(cls, config):
+        return ({"name": "all", "share": 1.0, "trains": ("lifter:everything",)},)
 
 
 class GrowingMemory(SizeDiscriminator):
@@ -560,7 +546,7 @@ class UndeclaredCritic(PairObjective):
 
     def loss(self, step):
         fake = attrs.evolve(step.poses, joints_3d=step.lift(step.poses))
-        return {**super().loss(step), **step.realism("final", fake)}
+        return {**super().loss(step), **step.adversarial_loss("final", fake)}
 
 
 class IdleCritic(PairObjective):
@@ -569,10 +555,17 @@ class IdleCritic(PairObjective):
     needs_discriminator = True
 
 
-class LooksAtAll(PairObjective):
-    """Trains all coordinates, and says that it trains depth only."""
+class FlatHead(PairObjective):
+    """Declares an output head that makes no poses."""
 
-    depth_only = True
+    class Flat(OutputHead):
+        """Leaves out the depth."""
+
+        def forward(self, batch, output):
+            return output[..., :2]
+
+    def output_head(self, lifter, skeleton):
+        return self.Flat()
 
 
 class Silent(Counter):
@@ -671,7 +664,7 @@ BREAKERS = {
     "gradients": [
         ("lifter", Detached),
         ("lifter", OpaqueInEvaluation),
-        ("discriminator", DetachedRealism),
+        ("discriminator", DetachedAdvice),
         ("root", DetachedRoot),
         ("objective", DetachedObjective),
     ],
@@ -684,11 +677,11 @@ BREAKERS = {
     "independence": [("lifter", SubtractsBatchMean)],
     "groups": [("lifter", UngroupedDepth)],
     "parts": [("lifter", SharedTrunk)],
-    "stages": [("lifter", NothingToTrain)],
+    "phases": [("lifter", UnknownPhase)],
     "memory": [("discriminator", GrowingMemory)],
     "blind": [("objective", Peeks)],
     "declared": [("objective", UndeclaredCritic), ("objective", IdleCritic)],
-    "depth": [("objective", LooksAtAll)],
+    "head": [("objective", FlatHead)],
     "quiet": [("lifter", Warns), ("lifter", WarnsInTorch)],
     "events": [("hook", Silent), ("hook", Misspelt), ("hook", MissingArgument)],
 }

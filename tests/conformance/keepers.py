@@ -20,7 +20,6 @@ from poseplug.core.interfaces import (
     Objective,
     Reweighter,
     RootEstimator,
-    Weights,
 )
 from poseplug.core.settings import REQUIRED, setting
 from poseplug.registry.conformance.poses import LABELS, plausible_poses
@@ -91,7 +90,6 @@ class TwoPartLifter(Lifter):
     """A hidden layer with batch normalisation and dropout, then plane and depth, trained one after the other."""
 
     Config = WidthConfig
-    num_stages = 2
 
     def __init__(self, config, context):
         super().__init__()
@@ -110,10 +108,10 @@ class TwoPartLifter(Lifter):
         trunk = [*self.hidden.parameters(), *self.plane.parameters()]
         return {"plane": trunk, "depth": list(self.depth.parameters())}
 
-    def enter_stage(self, stage):
-        for part in (self.hidden, self.plane):
-            part.requires_grad_(stage == 0)
-        self.depth.requires_grad_(stage == 1)
+    @classmethod
+    def default_phases(cls, config):
+        plane = {"name": "plane", "share": 0.3, "trains": ("lifter:plane",), "lr": 0.01}
+        return (plane, {"name": "depth", "share": 0.7, "trains": ("lifter:depth",), "fresh": True})
 
 
 class Scaling(Augmentor):
@@ -134,7 +132,7 @@ class Scaling(Augmentor):
 
     def loss(self, augmentation, feedback):
         error = (feedback.lift(augmentation.batch) - augmentation.batch.root_relative).square().mean()
-        return {"feedback": -0.01 * error, **feedback.realism}
+        return {"feedback": -0.01 * error, **feedback.adversarial_losses}
 
 
 class Shrinking(Augmentor):
@@ -157,16 +155,15 @@ class SizeReweighter(Reweighter):
         super().__init__()
         self.register_buffer("mean", torch.zeros((), device=context.device))
 
-    def fit(self, drawn, reference, generator):
+    def fit(self, training, reference, generator):
         self.mean.copy_(size(reference.sample(50, generator)).mean())
 
-    def weigh(self, drawn, reference):
-        weights = size(reference) / self.mean
-        return Weights(reference=weights, log={"weight": weights.mean()})
+    def weigh(self, training, reference):
+        return {"reference": size(reference) / self.mean}
 
 
 class SizeShares(Reweighter):
-    """Weighs drawn poses by how common their size is in the reference, small or large."""
+    """Weighs training poses by how common their size is in the reference, small or large."""
 
     more = 1
     ratio: torch.Tensor
@@ -175,12 +172,12 @@ class SizeShares(Reweighter):
         super().__init__()
         self.register_buffer("ratio", torch.ones(2, device=context.device))
 
-    def fit(self, drawn, reference, generator):
-        above, below = (self.count(source.sample(500, generator)) for source in (reference, drawn))
+    def fit(self, training, reference, generator):
+        above, below = (self.count(source.sample(500, generator)) for source in (reference, training))
         self.ratio.copy_((above / below).clamp_max(5))
 
-    def weigh(self, drawn, reference):
-        return Weights(drawn=self.ratio[self.cells(drawn)])
+    def weigh(self, training, reference):
+        return {"training": self.ratio[self.cells(training)]}
 
     def count(self, batch):
         return torch.bincount(self.cells(batch), minlength=2) + self.more
@@ -202,10 +199,10 @@ class SizeDiscriminator(Discriminator):
     def forward(self, batch):
         return self.layer(size(batch)[:, None])
 
-    def loss(self, real, fake):
+    def loss(self, real, fake, generator):
         return (real - 1).square().mean() + fake.square().mean()
 
-    def realism(self, fake):
+    def adversarial_loss(self, fake):
         return (fake - 1).square().mean()
 
     def remember(self, fake, generator):
@@ -229,8 +226,8 @@ class DepthRoot(RootEstimator):
         pixels = (joints_2d[..., 1].amax(1) - joints_2d[..., 1].amin(1)).clamp_min(1e-3)
         return camera.unproject(joints_2d[:, :1], (camera.focal[:, 1] * self.height / pixels)[:, None])[:, 0]
 
-    def loss(self, batch, **inputs):
-        return {"distance": (self(**inputs) - batch.root).abs().mean()}
+    def loss(self, roots, batch, **inputs):
+        return {"distance": (roots - batch.root).abs().mean()}
 
 
 class PairObjective(Objective):

@@ -1,13 +1,13 @@
 import pytest
 import torch
-from toys import CONTEXT, STAR, LinearLifter, StarSource, star_batch
+from toys import STAR, LinearLifter, StarSource, star_batch
 
 from poseplug.core.errors import PoseplugError, TrainingFailed
 from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.supervised import Supervised
 from poseplug.core.training.trainer import Trainer, Training
 
 CPU = torch.device("cpu")
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 def train(hooks, checkpoint=None, source=None, **settings):
     torch.manual_seed(0)
     model = LiftingModel(LinearLifter(), STAR)
-    assembly = Assembly(source or StarSource(), Supervised(SupervisedConfig(), CONTEXT), model)
+    assembly = Assembly(source or StarSource(), Supervised(), model)
     settings = {"steps": 6, "batch_size": 8, "log_every": 2, "checkpoint_every": 4, **settings}
     Trainer(assembly, Training(**settings), CPU, checkpoint, hooks).run()
     return model.state_dict()
@@ -48,7 +48,7 @@ def test_a_hook_is_told_everything_in_order(tmp_path):
     train(HookSet({"r": recorder}), tmp_path / "state", source, steps=4)
     expected = []
     for step in (1, 2, 3, 4):
-        expected += [("batch", step, 8), ("step", step, {"supervised"})]
+        expected += [("batch", step, 8), ("step", step, {"training"})]
         expected += [("epoch", 1)] * (step == 3) + [("log", step)] * (step % 2 == 0)
     assert recorder.seen == [*expected, ("checkpoint", 4, True)]
 

@@ -148,7 +148,7 @@ def test_all_of_them_train_together(environment):
     losses = json.loads((environment.work / "all-of-them" / "best.json").read_text())
     assert {
         "supervised",
-        "realism/my_discriminator",
+        "adversarial_loss/my_discriminator",
         "discriminator/my_discriminator",
         "root/distance",
     } <= losses.keys()

@@ -1,4 +1,4 @@
-"""The six interfaces, and the objective: all that plugins and the engine know of each other.
+"""The interfaces: all that plugins and the engine know of each other.
 
 A component is constructed as ``cls(config, context)``, from its settings and what it may know of the run. Everything it
 computes stays on ``context.device``; what it draws comes from the generator it is handed.
@@ -7,17 +7,41 @@ computes stays on ``context.device``; what it draws comes from the generator it 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
 import torch
 from torch import Tensor, nn
 
+from poseplug.core.data.augmentation import Augmentation, AugmentorFeedback
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normalisation
+from poseplug.core.data.step import Loss, Step, Stream
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
+
+__all__ = [
+    "Augmentation",
+    "Augmentor",
+    "AugmentorFeedback",
+    "BuildContext",
+    "Component",
+    "Discriminator",
+    "FiniteSource",
+    "InputProvider",
+    "Lifter",
+    "Loss",
+    "NoConfig",
+    "Objective",
+    "OutputHead",
+    "PoseSource",
+    "Reweighter",
+    "RootEstimator",
+    "Step",
+    "Stream",
+    "Trained",
+]
 
 
 @attrs.frozen
@@ -62,21 +86,40 @@ class Component:
     Attributes:
         Config: the frozen attrs class of the component's settings; its fields, made by
             ``poseplug.core.settings.setting``, explain themselves.
-        learning_rate: of a trained part, where it differs from the run's.
-        update_every: of a trained part, how many of the run's steps go by for each update.
     """
 
     Config: ClassVar[type] = NoConfig
-    learning_rate: float | None = None
-    update_every: int = 1
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return figures about the run so far; they are stored in its results."""
         return {}
 
     def logs(self) -> Mapping[str, Tensor]:
-        """Return scalars about an augmentor's or a discriminator's last step, left on the device, for the history."""
+        """Return scalars about the last step, left on the device, for the history; a trained part or a reweighter."""
         return {}
+
+
+class Trained(Component, nn.Module):
+    """What components that are trained share; one without parameters is used as it is.
+
+    Attributes:
+        learning_rate: where it differs from the run's.
+        update_every: how many of the run's steps go by for each update.
+    """
+
+    learning_rate: float | None = None
+    update_every: int = 1
+
+    def parameter_groups(self) -> Mapping[str, list[nn.Parameter]]:
+        """Return its trainable parameters by name of the group, each in one group.
+
+        A phase may train some groups and leave the others ("lifter:legs"); an objective may give each group of the
+        lifter a loss of its own.
+        """
+        return {"all": [parameter for parameter in self.parameters() if parameter.requires_grad]}
+
+    def begin_phase(self, groups: frozenset[str]) -> None:
+        """Take note of the groups that are trained from now on, before the first step and whenever they change."""
 
 
 class PoseSource(Component, ABC):
@@ -89,7 +132,7 @@ class PoseSource(Component, ABC):
         label_names: for each label in its batches the names of the classes.
     """
 
-    has_3d: ClassVar[bool] = True
+    has_3d: bool = True
     needs_reference: ClassVar[bool] = False
     skeleton: Skeleton
     label_names: Mapping[str, tuple[str, ...]] = {}
@@ -111,43 +154,7 @@ class FiniteSource(PoseSource):
         """Give every pose once, in a fixed order, ``size`` at a time; equal calls give equal poses."""
 
 
-@attrs.frozen
-class Augmentation:
-    """What an augmentor made of a batch.
-
-    Attributes:
-        batch: the poses to train on, N or more.
-        stages: named poses along the way that discriminators may judge ("bones": after the bone operators, ...).
-        real: the poses that count as real beside these, where they are not those that were augmented.
-        accepted: [N] bool, which poses are fit to be kept for training; None accepts all.
-    """
-
-    batch: PoseBatch
-    stages: Mapping[str, PoseBatch] = attrs.field(factory=dict)
-    real: PoseBatch | None = None
-    accepted: Tensor | None = None
-
-
-@attrs.frozen
-class AugmentorFeedback:
-    """What a trained augmentor may learn from, besides its own output.
-
-    Attributes:
-        source: the poses before augmentation.
-        realism: for each discriminator its scores on the stage of the augmentation that it judges.
-        lift: the lifter under training, frozen: batch -> root-relative joints [N, J, 3].
-        progress: share of the training that is done, 0 to 1.
-        cycle: the schedule's cycle, counted from 1.
-    """
-
-    source: PoseBatch
-    realism: Mapping[str, Tensor]
-    lift: Callable[[PoseBatch], Tensor]
-    progress: float
-    cycle: int = 1
-
-
-class Augmentor(Component, nn.Module, ABC):
+class Augmentor(Trained, ABC):
     """Makes a batch more diverse. One with parameters is trained by the ``loss`` it gives."""
 
     @abstractmethod
@@ -162,70 +169,86 @@ class Augmentor(Component, nn.Module, ABC):
         )
 
 
-@attrs.frozen
-class Weights:
-    """How much the poses of a step count.
-
-    Attributes:
-        drawn: [N] factors for the loss of the drawn (and augmented) poses; None leaves it as it is.
-        reference: [N] factors for the loss of the reference poses; None counts each once.
-        log: scalars for the run's history, left on the device.
-    """
-
-    drawn: Tensor | None = None
-    reference: Tensor | None = None
-    log: Mapping[str, Tensor] = attrs.field(factory=dict)
-
-
 class Reweighter(Component, nn.Module, ABC):
     """How much should each sample count? Weights carry no gradient; what was fitted is kept in buffers."""
 
     @abstractmethod
-    def fit(self, drawn: PoseSource, reference: PoseSource, generator: torch.Generator) -> None:
+    def fit(self, training: PoseSource, reference: PoseSource, generator: torch.Generator) -> None:
         """Learn what the two distributions look like, once, before training."""
 
     @abstractmethod
-    def weigh(self, drawn: PoseBatch, reference: PoseBatch) -> Weights:
-        """Weigh one step's poses."""
+    def weigh(self, training: PoseBatch, reference: PoseBatch) -> Mapping[str, Tensor]:
+        """Return weights [N] of one step's poses: under "training", under "reference", or both.
+
+        Poses without weights count once each.
+        """
 
 
-class Lifter(Component, nn.Module, ABC):
+class OutputHead(nn.Module):
+    """How what a lifter returns becomes a pose. This one takes it as it is: joints in metres.
+
+    A lifter declares its own; an objective that trains something else than poses declares another, and is then shown
+    what the lifter returns.
+
+    Attributes:
+        needs_fit: whether ``fit`` is to be called, once, before training.
+        labelled_poses: with how many poses that have 3D labels it is calibrated, whenever the model is kept.
+    """
+
+    needs_fit: bool = False
+    labelled_poses: int = 0
+
+    def forward(self, batch: PoseBatch, output: Tensor) -> Tensor:
+        """Return joints [N, J, 3] in metres, root-relative up to the predicted root, for what the lifter returned."""
+        return output
+
+    def fit(self, batch: PoseBatch) -> None:
+        """Take what it must know from poses of the training set."""
+
+    def calibrate(self, batch: PoseBatch, output: Tensor) -> Mapping[str, Tensor]:
+        """Take what training left open from poses with 3D labels; return scalars about it, left on the device."""
+        return {}
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Return figures that are stored in the run's results."""
+        return {}
+
+
+class Lifter(Trained, ABC):
     """From 2D joints to root-relative 3D joints.
 
     Attributes:
         normalisation: how pixels become its input.
         default_objective: the objective it is trained with when the user names none.
-        reads: further inputs ("camera", "boxes", "roots"; see poseplug.core.models.inputs), for ``forward``.
-        num_stages: how many times it wants to be trained, one part after the other.
-        predicts_depth: True where it predicts z only, in units of the MAX_NORM pose; see models.output_heads.
+        reads: names of further inputs, handed to ``forward`` by keyword; see ``InputProvider``.
     """
 
     normalisation: ClassVar[Normalisation] = Normalisation.SCREEN
     default_objective: ClassVar[str] = "supervised"
     reads: ClassVar[frozenset[str]] = frozenset()
-    predicts_depth: ClassVar[bool] = False
-    num_stages: int = 1
 
     @abstractmethod
     def forward(self, joints_2d: Tensor, **inputs: Any) -> Tensor:
-        """Return joints [N, J, 3] in metres for normalised 2D joints [N, J, 2].
+        """Return joints [N, J, 3] in metres for normalised 2D joints [N, J, 2], or what its output head reads.
 
         The root may be predicted or be zero; the engine subtracts it where root-relative joints are compared.
         """
 
-    def parameter_groups(self) -> Mapping[str, list[nn.Parameter]]:
-        """Return its independent parts by name; an objective may give each part a loss of its own."""
-        return {"all": list(self.parameters())}
+    def output_head(self, skeleton: Skeleton) -> OutputHead:
+        """Return how its output becomes a pose."""
+        return OutputHead()
 
     def group_joints(self) -> Mapping[str, tuple[int, ...]]:
-        """Return the joints that each of its independent parts predicts; empty for a lifter of one part."""
+        """Return the joints that each of its independent parameter groups predicts; empty for a lifter of one."""
         return {}
 
-    def enter_stage(self, stage: int) -> None:
-        """Prepare training stage ``stage``, counted from 0: freeze what is finished, switch on what comes."""
+    @classmethod
+    def default_phases(cls, config: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ARG003
+        """Return the settings of the phases that it is trained in where the user names none; none: all at once."""
+        return ()
 
 
-class Discriminator(Component, nn.Module, ABC):
+class Discriminator(Trained, ABC):
     """Does this look real?
 
     Attributes:
@@ -239,11 +262,11 @@ class Discriminator(Component, nn.Module, ABC):
         """Return scores [N, K], one or more per pose; real is high."""
 
     @abstractmethod
-    def loss(self, real: Tensor, fake: Tensor) -> Tensor:
+    def loss(self, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
         """Return the scalar that trains it, from its scores on real and on fake poses."""
 
     @abstractmethod
-    def realism(self, fake: Tensor) -> Tensor:
+    def adversarial_loss(self, fake: Tensor) -> Tensor:
         """Return the scalar that trains what makes the fakes, from the scores on them."""
 
     def real(self, batch: PoseBatch, generator: torch.Generator) -> PoseBatch:
@@ -255,11 +278,28 @@ class Discriminator(Component, nn.Module, ABC):
         return fake
 
 
-class RootEstimator(Component, nn.Module, ABC):
+class InputProvider(Component, ABC):
+    """Makes something that components read besides 2D joints: boxes, maps, images.
+
+    Its name is what they put in ``reads``. It is made once a step, and shared by all that read it. "roots" is made by
+    the run's root estimator.
+
+    Attributes:
+        reads: names of the inputs that it is made of.
+    """
+
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    def provide(self, batch: PoseBatch, **inputs: Any) -> Any:
+        """Return the input for the people of a batch: a tensor with a row for each, or a record of such tensors."""
+
+
+class RootEstimator(Trained, ABC):
     """Where is the person?
 
     Attributes:
-        reads: the inputs it is given by keyword ("joints_2d" in pixels, "camera", "boxes"; see core.models.inputs).
+        reads: names of the inputs it is given by keyword; see ``InputProvider``.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"joints_2d", "camera"})
@@ -269,41 +309,8 @@ class RootEstimator(Component, nn.Module, ABC):
         """Return absolute root positions [N, 3] in the camera frame, metres."""
 
     @abstractmethod
-    def loss(self, batch: PoseBatch, **inputs: Any) -> Mapping[str, Tensor]:
-        """Return named scalars whose sum trains it."""
-
-
-Loss = Tensor | Mapping[str, Tensor]
-
-
-@attrs.frozen
-class Step:
-    """One training step as the objective sees it.
-
-    Attributes:
-        poses: the poses to train on: drawn, and augmented where there is an augmentor.
-        reference: reference poses of the same number; None where the run has no use for them.
-        weights: what the reweighter says; None without one.
-        lift: the lifter under training: batch -> joints [N, J, 3], root-relative up to the predicted root; it may be
-            called often, also with batches that the objective makes itself.
-        realism: the adversarial loss that the run's discriminators give to poses of a stage (stage name, batch); the
-            discriminators learn from these poses as fakes.
-        generator: for what the objective draws.
-        progress: share of the training that is done, 0 to 1.
-        groups: the lifter's ``group_joints``.
-        replicas: how many lifters are trained side by side. Pose i of every batch belongs to lifter i mod ``replicas``,
-            so that joined batches stay right; what is drawn once for a batch is drawn once for each of them.
-    """
-
-    poses: PoseBatch
-    reference: PoseBatch | None
-    weights: Weights | None
-    lift: Callable[[PoseBatch], Tensor]
-    realism: Callable[[str, PoseBatch], Mapping[str, Tensor]]
-    generator: torch.Generator
-    progress: float
-    groups: Mapping[str, tuple[int, ...]] = attrs.field(factory=dict)
-    replicas: int = 1
+    def loss(self, roots: Tensor, batch: PoseBatch, **inputs: Any) -> Mapping[str, Tensor]:
+        """Return named scalars whose sum trains it, for the roots [N, 3] that it found."""
 
 
 class Objective(Component, nn.Module, ABC):
@@ -311,31 +318,24 @@ class Objective(Component, nn.Module, ABC):
 
     Attributes:
         needs_3d: whether it reads joints_3d; one that does not is never shown them.
-        needs_discriminator: whether it calls ``step.realism``.
+        needs_discriminator: whether it calls ``step.adversarial_loss``.
         default_discriminator: the one that it is given where the user names none.
-        depth_only: whether it trains nothing but z of what the lifter returns, up to one sign for all and in units of
-            the MAX_NORM pose. The finished model takes x and y from the image, whatever the lifter.
-        labelled_poses: depth_only: how many poses with 3D labels tell the sign and the size of the body; 0 for none.
-        view: how the run sees all its poses, in training and in evaluation; None: as their cameras do.
     """
 
     needs_3d: ClassVar[bool] = True
     needs_discriminator: ClassVar[bool] = False
     default_discriminator: ClassVar[str] = ""
-    depth_only: ClassVar[bool] = False
-    labelled_poses: int = 100
-    view: Callable[[PoseBatch], PoseBatch] | None = None
 
-    def uses_reference(self, reweighted: bool) -> bool:
-        """Say whether the step needs reference poses, given whether the run has a reweighter."""
-        return reweighted
+    def output_head(self, lifter: Lifter, skeleton: Skeleton) -> OutputHead | None:
+        """Return how poses are read from the lifter's output, if that is not trained to be what its own head reads."""
+        return None
 
     @abstractmethod
     def loss(self, step: Step) -> Mapping[str, Loss]:
         """Return named scalars whose sum trains the lifter.
 
         A scalar trains all of the lifter. A mapping from the names of its ``parameter_groups`` to scalars trains each
-        part with its own scalar and no other.
+        group with its own scalar and no other.
         """
 
 

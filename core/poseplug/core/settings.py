@@ -44,7 +44,7 @@ def setting(
         for number in value if isinstance(value, tuple) else (value,):
             if isinstance(number, int | float):
                 _check_bounds(number, minimum, maximum, above)
-        if choices and value not in choices:
+        if choices and value is not None and value not in choices:
             # Where no choice is near, the hint lists all of them, which the sentence before it does already.
             hint = did_you_mean(str(value), choices).partition(" Known:")[0]
             raise ValueError(f"must be one of {', '.join(choices)}; got '{value}'.{hint}")

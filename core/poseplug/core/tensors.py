@@ -55,13 +55,15 @@ class TensorRecord:
 
 
 def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """Return a tensor, record or mapping with ``function`` applied to every tensor in it; anything else as it is."""
+    """Return a tensor, record, mapping or tuple with ``function`` applied to its tensors; anything else as it is."""
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, TensorRecord):
         return value._map(function)
     if isinstance(value, Mapping):
         return {key: map_tensors(function, item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map_tensors(function, item) for item in value)
     return value
 
 

@@ -14,7 +14,7 @@ from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import max_normalised
 from poseplug.core.geometry.layouts import H36M_17
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import BuildContext, Step
+from poseplug.core.interfaces import BuildContext, Step, Stream
 from poseplug_pose2drep.reprojection import Reprojection, ReprojectionConfig
 
 CONTEXT = BuildContext(skeleton=H36M_17)
@@ -38,9 +38,9 @@ def size(batch: PoseBatch) -> dict[str, Tensor]:
 
 
 def make_step(poses: PoseBatch, lift: Lift, seed: int = 0, **facts: Any) -> Step:
-    facts = {"reference": None, "weights": None, "progress": 0.5, **facts}
+    streams = facts.pop("streams", (Stream("training", poses),))
     judge = facts.pop("judge", lambda stage, batch: size(batch))
-    return Step(poses=poses, lift=lift, realism=judge, generator=torch.Generator().manual_seed(seed), **facts)
+    return Step(streams, lift, judge, torch.Generator().manual_seed(seed), 0.5, **facts)
 
 
 def losses(part: Reprojection, poses: PoseBatch, lift: Lift, **facts: Any) -> dict[str, Tensor]:

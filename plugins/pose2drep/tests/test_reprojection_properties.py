@@ -9,15 +9,14 @@ from typing import Any
 import attrs
 import pytest
 import torch
-from reprojection_kit import CONTEXT, PAIR, Lift, build, image_of, losses, rows, size, smooth
+from reprojection_kit import CONTEXT, Lift, build, image_of, losses, rows, size, smooth
 from torch import Tensor
 
 import poseplug_pose2drep.reprojection as module
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import max_normalised
-from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_17
-from poseplug.core.interfaces import Weights
+from poseplug.core.interfaces import Stream
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug_pose2drep.lifters import IndependentLegTorso, IndependentLimbs, RepresentationConfig
 from poseplug_pose2drep.views import Views
@@ -50,7 +49,7 @@ def test_one_backward_pass_is_a_loss_for_each_part(people: Any, cls: Any) -> Non
     """The gradients are those of each part's own loss, handed over as a mapping, with w1 scaled by its joints."""
     poses, _ = people(5)
     lifter = cls(RepresentationConfig(channels=16), CONTEXT)
-    model = LiftingModel(lifter, H36M_17, depth_only=True)
+    model = LiftingModel(lifter, H36M_17, head=build().output_head(lifter, H36M_17))
     groups, members = lifter.group_joints(), lifter.parameter_groups()
     found = losses(build(mirror=0.0, rotations="batch"), poses, model, groups=groups)
     torch.stack(list(found.values())).sum().backward()
@@ -114,53 +113,6 @@ def test_the_sign_of_all_depths_is_open(people: Any, monkeypatch: pytest.MonkeyP
     assert one["cycle"] != pytest.approx(other["cycle"], rel=1e-3)
 
 
-def test_what_is_drawn_for_a_batch_is_drawn_for_each_replica() -> None:
-    """Eight times the same person, dealt to two lifters in turn."""
-    one = torch.randn(1, 17, 2).expand(8, -1, -1) * 100
-    poses = PoseBatch(H36M_17, one, Camera.shared(8, (1e3, 1e3), (500.0, 500.0), (1e3, 1e3)))
-    mirrors = set()
-    for seed in range(12):
-        fakes: list[Tensor] = []
-
-        def judge(stage: str, batch: PoseBatch, fakes: list[Tensor] = fakes) -> Mapping[str, Tensor]:
-            fakes.append(batch.joints_2d)
-            return size(batch)
-
-        seen: list[PoseBatch] = []
-
-        def lift(batch: PoseBatch, seen: list[PoseBatch] = seen) -> Tensor:
-            seen.append(batch)
-            return smooth()(batch)
-
-        losses(build(rotations="batch"), poses, lift, judge=judge, replicas=2, seed=seed)
-        first, second = fakes[0][0::2], fakes[0][1::2]
-        for own in (first, second):
-            torch.testing.assert_close(own, own[:1].expand_as(own))
-        assert not torch.allclose(first[0], second[0], atol=1.0)
-        # The first lift shows image and half turn of all: [view, pose, replica].
-        views = image_of(seen[0]).view(2, 4, 2, 17, 2)
-        torch.testing.assert_close(views[0] * torch.tensor([-1.0, 1.0]), views[1])
-        upright = image_of(poses)[0]
-        mirrors.add(tuple(torch.allclose(views[0, 0, r], upright, atol=1e-4) for r in range(2)))
-    assert {(True, False), (False, True)} <= mirrors
-
-
-def test_every_pose_stays_with_its_replica_in_all_views(people: Any) -> None:
-    """Two lifters side by side, who get every other pose each, see no pose of each other."""
-    poses, _ = people(6)
-
-    def both(batch: PoseBatch) -> Tensor:
-        return torch.stack([smooth(1.0)(batch)[0::2], smooth(-2.0)(batch)[1::2]], dim=1).flatten(0, 1)
-
-    views = Views.of(poses, both)
-    images = [views.original, views.original * 0.5, -views.original]
-    for image, found in zip(images, views.depths(images), strict=True):
-        shown = views.shown(image)
-        for i, factor in ((0, 1.0), (1, -2.0)):
-            apart = smooth(factor)(shown.select(slice(i, None, 2)))[..., 2]
-            torch.testing.assert_close(found[i::2], apart - apart[:, :1], rtol=1e-4, atol=1e-5)
-
-
 def test_an_extent_of_its_own_is_kept(people: Any) -> None:
     poses, _ = people(4)
     extent = torch.tensor([50.0, 60.0, 70.0, 80.0])
@@ -174,17 +126,13 @@ def test_weights_count_poses(people: Any) -> None:
     poses, _ = people(6)
     weight, drawn = torch.tensor([1.0, 0.0, 2.0, 0.5, 1.0, 3.0]), torch.tensor([2.0, 1.0, 1.0, 0.0, 1.0, 1.0])
     part = build(mirror=0.0)
-    found = losses(part, attrs.evolve(poses, weight=weight), smooth(), weights=Weights(drawn=drawn))
+    weighed = Stream("training", attrs.evolve(poses, weight=weight), drawn)
+    found = losses(part, poses, smooth(), streams=(weighed,))
     each = torch.stack([losses(part, poses.select(slice(i, i + 1)), smooth())["right_angle"] for i in range(6)])
     torch.testing.assert_close(found["right_angle"], (each * weight * drawn).mean(), rtol=1e-4, atol=0)
     # Reference poses, where a reweighter weighs them, add a mean of their own.
-    found = losses(
-        part,
-        poses.select(slice(0, 3)),
-        smooth(),
-        reference=poses.select(slice(3, 6)),
-        weights=Weights(reference=weight[3:]),
-    )
+    streams = Stream("training", poses.select(slice(3))), Stream("reference", poses.select(slice(3, 6)), weight[3:])
+    found = losses(part, poses, smooth(), streams=streams)
     expected = each[:3].mean() + (each[3:] * weight[3:]).mean()
     torch.testing.assert_close(found["right_angle"], expected, rtol=1e-4, atol=0)
 
@@ -203,13 +151,10 @@ def test_it_never_reads_3d_labels(people: Any) -> None:
     assert all(batch.joints_3d is None for batch in judged)
 
 
-def test_it_says_how_poses_are_seen_and_how_many_labels_it_wants() -> None:
-    assert build().view is None
-    assert build().labelled_poses == 100
-    part = build(input="orthographic", labelled_poses=7)
-    assert part.labelled_poses == 7
-    assert part.view is not None
-    joints = torch.tensor([[[0.2, 0.1, 4.0], [0.5, -0.5, 3.0]]])
-    camera = Camera.shared(1, (1000.0, 1000.0), (500.0, 500.0), (1000.0, 1000.0))
-    seen = part.view(PoseBatch.seen(PAIR, joints, camera))
-    torch.testing.assert_close(image_of(seen), torch.tensor([[[0.0, 0.0], [0.5, -1.0]]]))
+def test_its_depths_are_read_with_as_many_labels_as_it_is_told() -> None:
+    lifter = IndependentLegTorso(RepresentationConfig(channels=8), CONTEXT)
+    assert build().output_head(lifter, H36M_17).labelled_poses == 100
+    head = build(labelled_poses=7).output_head(lifter, H36M_17)
+    assert head.labelled_poses == 7
+    assert not head.needs_fit  # nothing but labelled poses may tell it of 3D
+    assert head.groups == lifter.group_joints()

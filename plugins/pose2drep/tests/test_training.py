@@ -96,7 +96,7 @@ def test_no_3d_label_reaches_the_training(lifter: str) -> None:
     settings = {"objective": {"name": "reprojection"}, "discriminator": [judge]}
     runs = [train({"name": lifter, "channels": 16}, 5, source, **settings) for source in (Wrapped, Poisoned)]
     torch.testing.assert_close(weights(runs[0]), weights(runs[1]), rtol=0, atol=0)
-    assert [run.assembly.diagnostics()["depth"]["poses"] for run in runs] == [100, 0]
+    assert [run.assembly.diagnostics()["head"]["poses"] for run in runs] == [100, 0]
 
 
 @pytest.mark.parametrize("lifter", LIFTERS)
@@ -109,13 +109,13 @@ def test_a_seed_among_others_is_trained_as_it_would_be_alone(lifter: str) -> Non
     for replica in range(3):
         alone = train({"name": lifter, "channels": 16}, 30, Fixed, seed=replica, **settings)
         torch.testing.assert_close(weights(together, replica), weights(alone), rtol=1e-3, atol=1e-5)
-        assert models_of(together.assembly)[replica].reading.sign == alone.assembly.model.reading.sign
+        assert models_of(together.assembly)[replica].head.sign == alone.assembly.model.head.sign
 
 
 @pytest.mark.parametrize("lifter", LIFTERS)
 def test_labels_teach_them_too(lifter: str) -> None:
     trainer = train({"name": lifter, "channels": 32}, 60, objective={"name": "supervised"})
-    values = curve(trainer, "supervised")
+    values = curve(trainer, "training")
     assert sum(values[-5:]) < 0.7 * sum(values[:5])
 
 
@@ -139,7 +139,7 @@ def test_recipes_run(poseplug: Any, recipe: str) -> None:
     found = json.loads(result.stdout)
     assert found["components"]["lifter"] == recipe.replace("-", "_")
     assert found["components"]["objective"] == "reprojection"
-    assert found["diagnostics"]["depth"]["sign"] in (-1, 1)
+    assert found["diagnostics"]["head"]["sign"] in (-1, 1)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -156,7 +156,12 @@ def test_the_settings_that_are_not_the_papers_train_too(poseplug: Any) -> None:
     small = ("--set", "lifter.channels=16", "--steps", "3", "--batch-size", "8", "--eval", "builtin:takes=1,frames=2")
     parallel = poseplug(
         *("run", "--source", "builtin:takes=1,frames=4", "--lifter", "independent_limbs"),
-        *("--objective", "reprojection:input=orthographic,half_turn_sign=wrong,projection=perspective"),
+        *(
+            "--objective",
+            "reprojection:half_turn_sign=wrong,projection=perspective",
+            "--set",
+            "projection=orthographic",
+        ),
         *("--discriminate", "pose2d_residual:channels=16", *small, "--out", "parallel"),
     )
     assert parallel.exit_code == 0, parallel.output

@@ -101,8 +101,10 @@ def test_kcs_sees_angles_only(people: People, kind: type[KCS]) -> None:
 def test_losses_are_least_squares() -> None:
     part = Pose2D(Pose2DConfig(weight=3.0), CONTEXT)
     real, fake = torch.tensor([[1.0, 0.5], [0.0, 1.0]]), torch.tensor([[0.2, 0.0], [1.0, -0.4]])
-    assert part.loss(real, fake).item() == pytest.approx(0.5 * ((0.25 + 1) / 4 + (0.04 + 1 + 0.16) / 4))
-    assert part.realism(fake).item() == pytest.approx(3 * 0.5 * (0.64 + 1 + 0 + 1.96) / 4)
+    assert part.loss(real, fake, torch.Generator()).item() == pytest.approx(
+        0.5 * ((0.25 + 1) / 4 + (0.04 + 1 + 0.16) / 4)
+    )
+    assert part.adversarial_loss(fake).item() == pytest.approx(3 * 0.5 * (0.64 + 1 + 0 + 1.96) / 4)
     assert part.update_every == 2
     assert KCSConfig().weight == 6
     assert part.diagnostics()["accuracy_real"] == 0.5  # 0.5 is not above one half
@@ -113,10 +115,10 @@ def test_a_discriminator_that_always_wins_says_so() -> None:
     part = PartKCS(KCSConfig(), CONTEXT)
     assert part.diagnostics() == {}
     for _ in range(100):
-        part.loss(torch.ones(4, 5), torch.zeros(4, 5))
+        part.loss(torch.ones(4, 5), torch.zeros(4, 5), torch.Generator())
     assert part.diagnostics() == {"accuracy_real": 1, "accuracy_fake": 1, "loss": 0, "collapsed": 1}
     for _ in range(20):
-        part.loss(torch.ones(4, 5), torch.ones(4, 5))
+        part.loss(torch.ones(4, 5), torch.ones(4, 5), torch.Generator())
     assert part.diagnostics()["collapsed"] == 0
     assert part.logs()["accuracy_fake"].item() == 0
 

@@ -2,13 +2,13 @@ import attrs
 import pytest
 import torch
 from torch import nn
-from toys import CONTEXT, STAR, LinearLifter, MeanRoot, StarSource
+from toys import STAR, LinearLifter, MeanRoot, StarSource
 
 from poseplug.core.data.normalise import Normalisation
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import Lifter
-from poseplug.core.models.inputs import check_inputs, gather_inputs, person_boxes
+from poseplug.core.models.inputs import Inputs, PersonBoxes, standard_inputs
 from poseplug.core.models.lifting_model import LiftingModel
 
 
@@ -33,17 +33,15 @@ class Reading(Lifter):
 
 def test_a_lifter_gets_the_inputs_that_it_declares(batch):
     lifter = Reading()
-    LiftingModel(lifter, STAR)(batch)
-    roots, camera, boxes = lifter.given
-    assert torch.equal(roots, batch.root)
-    assert camera is batch.camera
-    assert torch.equal(boxes, person_boxes(batch))
     LiftingModel(lifter, STAR, MeanRoot())(batch)
-    assert torch.equal(lifter.given[0], torch.tensor([[0.0, 0.0, 4.0]]).expand(6, 3))
+    roots, camera, boxes = lifter.given
+    assert torch.equal(roots, torch.tensor([[0.0, 0.0, 4.0]]).expand(6, 3))
+    assert camera is batch.camera
+    assert torch.equal(boxes, PersonBoxes().provide(batch))
 
 
 def test_boxes_hold_the_person_with_margins_inside_the_image(batch):
-    boxes = person_boxes(batch)
+    boxes = PersonBoxes().provide(batch)
     low, high = batch.joints_2d.amin(1), batch.joints_2d.amax(1)
     width, height = (high - low).unbind(-1)
     expected = torch.stack(
@@ -53,9 +51,27 @@ def test_boxes_hold_the_person_with_margins_inside_the_image(batch):
 
 
 def test_unknown_inputs_are_refused(batch):
-    with pytest.raises(PoseplugError, match="'pen' reads 'boxs', which nothing here provides. Did you mean 'boxes'"):
-        check_inputs("pen", ["boxs"])
-    assert gather_inputs([], batch) == {}
+    with pytest.raises(PoseplugError, match="Nothing here provides the input 'boxs'. Did you mean 'boxes'"):
+        Inputs(standard_inputs()).read(["boxs"], batch)
+
+
+def test_an_input_is_made_once_a_step_from_those_that_it_is_made_of(batch):
+    class Widths(PersonBoxes):
+        reads = frozenset({"boxes"})
+        made = 0
+
+        def provide(self, batch, *, boxes):
+            self.made += 1
+            return boxes[:, 2] - boxes[:, 0]
+
+    widths = Widths()
+    inputs = Inputs({**standard_inputs(), "widths": widths})
+    with inputs.shared():
+        first, again = (inputs.read(["widths", "camera"], batch)["widths"] for _ in range(2))
+        assert again is first
+        assert inputs.read(["widths"], batch.select(slice(3)))["widths"].shape == (3,)
+    assert widths.made == 2
+    assert inputs.read(["widths"], batch)["widths"] is not first
 
 
 def test_predictions_are_root_relative(batch):
@@ -95,14 +111,14 @@ def test_flip_averaging_is_the_mean_of_a_pose_and_its_mirror_image(batch):
 
 def test_standardised_inputs_are_fitted_before_training():
     from poseplug.core.training.assembly import Assembly
-    from poseplug.core.training.supervised import Supervised, SupervisedConfig
+    from poseplug.core.training.supervised import Supervised
     from poseplug.core.training.trainer import Trainer, Training
 
     class Standardised(LinearLifter):
         normalisation = Normalisation.STANDARDISED
 
     model = LiftingModel(Standardised(), STAR)
-    assembly = Assembly(StarSource(), Supervised(SupervisedConfig(), CONTEXT), model)
+    assembly = Assembly(StarSource(), Supervised(), model)
     Trainer(assembly, Training(steps=1, batch_size=8), torch.device("cpu")).run()
     inputs = model.normaliser(StarSource().sample(20_000, torch.Generator().manual_seed(7)))
     torch.testing.assert_close(inputs.mean(0), torch.zeros(5, 2), atol=0.03, rtol=0)

@@ -14,24 +14,15 @@ from toys import (
 from poseplug.core.errors import PoseplugError
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly, check_combination
-from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.supervised import Supervised
 
 
 class NeedsReference(StarSource):
     needs_reference = True
 
 
-class ReadsRoots(LinearLifter):
-    reads = frozenset({"roots"})
-
-
-class ReadsMaps(LinearLifter):
-    reads = frozenset({"maps"})
-
-
 GOOD = {
     "sources": {"star": StarSource},
-    "lifter": ("linear", LinearLifter),
     "objective": ("supervised", Supervised),
     "discriminators": (),
     "root": None,
@@ -48,7 +39,7 @@ def test_combinations_that_work_pass():
     check()
     check(sources={"flat": FlatSource}, objective=("parts", PartObjective))
     check(objective=("critic", CriticObjective), discriminators=["size"])
-    check(lifter=("pen", ReadsRoots), root=("mean", MeanRoot))
+    check(root=("mean", MeanRoot))
     check(sources={"fk": NeedsReference}, reweighter="cips", has_reference=True)
 
 
@@ -69,8 +60,6 @@ def test_combinations_that_work_pass():
         ),
         ({"sources": {"fk": NeedsReference}}, "Source 'fk' is made from reference poses; add --reference"),
         ({"reweighter": "cips"}, "Reweighter 'cips' is made from reference poses; add --reference"),
-        ({"lifter": ("pen", ReadsRoots)}, "Lifter 'pen' reads predicted roots; add a root estimator with --root"),
-        ({"lifter": ("pen", ReadsMaps)}, "'pen' reads 'maps', which nothing here provides"),
     ],
 )
 def test_combinations_that_cannot_work_are_refused(changes, message):
@@ -81,6 +70,4 @@ def test_combinations_that_cannot_work_are_refused(changes, message):
 def test_a_discriminator_that_nothing_learns_from_is_refused():
     model = LiftingModel(LinearLifter(LinearLifter.Config(), CONTEXT), STAR)
     with pytest.raises(PoseplugError, match="Discriminator size: nothing in this run learns from it"):
-        Assembly(
-            StarSource(), Supervised(SupervisedConfig(), CONTEXT), model, discriminators={"size": SizeDiscriminator()}
-        )
+        Assembly(StarSource(), Supervised(), model, discriminators={"size": SizeDiscriminator()})

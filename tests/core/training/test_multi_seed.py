@@ -26,12 +26,14 @@ from poseplug.core.interfaces import Lifter, Objective
 from poseplug.core.models.dense import Dense, Norm
 from poseplug.core.models.dropout import dropout
 from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.models.output_heads import DepthHead
 from poseplug.core.sources.mixture import Mixture
+from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.training import stacked_modules as replicas
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.multi_seed import StackedLifter, StackedModel, dealt, gathered, replica_of, side_by_side
+from poseplug.core.training.multi_seed import dealt, gathered, models_of, replica_of, side_by_side
 from poseplug.core.training.stacked_modules import Stack
-from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.supervised import Supervised
 from poseplug.core.training.trainer import Trainer, Training
 
 SEEDS = (3, 4, 5)
@@ -111,7 +113,7 @@ class MixedObjective(Objective):
         lifted = step.lift(step.poses)
         made = step.poses.moved(lifted + step.poses.root[:, None])
         parts = {"flat": lifted[..., :2].square().mean(), "depth": (lifted[..., 2] - 1).square().mean()}
-        return {"own": parts, **step.realism("final", made)}
+        return {"own": parts, **step.adversarial_loss("final", made)}
 
 
 def assembly_of(seed, lifter=LinearLifter, objective=None, discriminators=(), source=None, reference=None):
@@ -119,7 +121,7 @@ def assembly_of(seed, lifter=LinearLifter, objective=None, discriminators=(), so
     model = LiftingModel(lifter(), STAR)
     return Assembly(
         source or RepeatingSource(),
-        objective or Supervised(SupervisedConfig(), CONTEXT),
+        objective or Supervised(),
         model,
         reference=reference,
         discriminators={f"d{i}": d() for i, d in enumerate(discriminators)},
@@ -142,6 +144,21 @@ def assert_alike(one, other, tolerance=2e-5):
         )
 
 
+class DrawingObjective(Objective):
+    """Draws a number for all of its batch and one for each pose, and notes the first."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.register_buffer("drawn", torch.zeros(1))
+
+    def loss(self, step):
+        poses = step.poses
+        factor = torch.rand(1, generator=step.generator)
+        self.drawn.copy_(factor)
+        moved = torch.rand(len(poses), 1, 1, generator=step.generator) + factor
+        return {"own": (step.lift(poses) * moved).square().mean()}
+
+
 CASES = {
     "supervised": {},
     "deep": {"lifter": DeepLifter},
@@ -155,7 +172,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_replica_is_what_it_would_be_alone(manner, case):
     together = side_by_side([assembly_of(seed, **CASES[case]) for seed in SEEDS])
-    before = copy.deepcopy(together.model.replicas[0].lifter.state_dict())
+    before = copy.deepcopy(models_of(together)[0].lifter.state_dict())
     trainer = train(attrs.evolve(together, source=RepeatingSource(len(SEEDS))))
     losses = []
     for index, seed in enumerate(SEEDS):
@@ -169,37 +186,47 @@ def test_a_replica_is_what_it_would_be_alone(manner, case):
     for name, series in trainer.history.values.items():
         means = [sum(loss[name][step] for loss in losses) / len(SEEDS) for step in series]
         assert list(series.values()) == pytest.approx(means, rel=1e-4, abs=1e-5)
-    weights = [replica.lifter.state_dict() for replica in together.model.replicas]
+    weights = [replica.lifter.state_dict() for replica in models_of(together)]
     trained = [name for name in before if name.endswith("weight") and not name.startswith("norm")]
     assert all(not torch.allclose(a[n], b[n]) for a, b in itertools.combinations(weights, 2) for n in trained)
     assert all(not torch.allclose(before[n], weights[0][n]) for n in trained)
 
 
+def test_what_an_objective_draws_for_its_batch_is_drawn_for_each_seed(manner):
+    together = side_by_side([assembly_of(seed, objective=DrawingObjective()) for seed in SEEDS])
+    train(together, steps=2, log_every=1)
+    drawn = {float(replica_of(together, index).objective.drawn) for index in range(len(SEEDS))}
+    assert len(drawn) == len(SEEDS)
+
+
 def test_what_vmap_cannot_run_is_computed_in_turn(monkeypatch):
     monkeypatch.setattr(replicas, "_SMALL", float("inf"))
-    lifters = {cls: StackedLifter([cls() for _ in SEEDS]).train() for cls in (LinearLifter, StubbornLifter)}
+    lifters = {cls: Stack.of([cls() for _ in SEEDS]).train() for cls in (LinearLifter, StubbornLifter)}
     torch.manual_seed(8)
     expected = torch.rand(3)
     torch.manual_seed(8)
     for lifter in lifters.values():
         lifter(torch.randn(30, 5, 2, generator=torch.Generator().manual_seed(1)))
-    assert [lifter.stack._vectorises for lifter in lifters.values()] == [{True: True}, {True: False}]
+    assert [lifter._vectorises for lifter in lifters.values()] == [{True: True}, {True: False}]
     torch.testing.assert_close(torch.rand(3), expected)
     for lifter in lifters.values():  # the attempt left no trace in the statistics
-        assert lifter.stack.template.norm.num_batches_tracked.tolist() == [1, 1, 1]
+        assert lifter.template.norm.num_batches_tracked.tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("passes", ["joint", "separate"])
 def test_joined_batches_stay_with_their_replica(manner, passes):
-    objective = Supervised(SupervisedConfig(reference_weight=0.5, passes=passes), CONTEXT)
-    seeds = [assembly_of(seed, objective=objective, reference=RepeatingSource(1, 1000)) for seed in SEEDS]
+    def weighed(seed):
+        assembly = assembly_of(seed, reference=RepeatingSource(1, 1000))
+        return attrs.evolve(assembly, reference_weight=0.5)
+
+    seeds = [weighed(seed) for seed in SEEDS]
     together = side_by_side(seeds)
     sources = {"source": RepeatingSource(len(SEEDS)), "reference": RepeatingSource(len(SEEDS), 1000)}
-    train(attrs.evolve(together, **sources))
+    train(attrs.evolve(together, **sources), passes=passes)
     for index, seed in enumerate(SEEDS):
-        alone = assembly_of(seed, objective=objective, reference=RepeatingSource(1, 1000))
-        train(alone, seed)
-        assert_alike(together.model.replicas[index], alone.model)
+        alone = weighed(seed)
+        train(alone, seed, passes=passes)
+        assert_alike(models_of(together)[index], alone.model)
 
 
 def test_every_replica_sees_every_source_of_a_mixture():
@@ -219,7 +246,7 @@ def test_dealt_poses_come_together_in_their_order():
 
 @pytest.mark.parametrize("lifter", [DeepLifter(0.5), LinearLifter(LinearConfig(dropout=0.5))])
 def test_replicas_drop_different_units(manner, lifter):
-    lifters = StackedLifter([copy.deepcopy(lifter) for _ in SEEDS])
+    lifters = Stack.of([copy.deepcopy(lifter) for _ in SEEDS])
     x = torch.randn(40, 5, 2).repeat_interleave(len(SEEDS), 0)
     outputs = lifters.train()(x).unflatten(0, (-1, len(SEEDS))).unbind(1)
     assert all(not torch.allclose(a, b) for a, b in itertools.combinations(outputs, 2))
@@ -261,14 +288,14 @@ def test_a_resumed_stack_goes_on_bit_for_bit(manner, tmp_path):
 
 
 def test_replicas_follow_the_stack():
-    lifters = StackedLifter([LinearLifter() for _ in SEEDS])
+    lifters = Stack.of([LinearLifter() for _ in SEEDS])
     with torch.no_grad():
-        lifters.stack.template.depth.bias += torch.tensor([1.0, 2.0, 3.0])[:, None]
-        lifters.stack.template.norm.running_mean += 5
+        lifters.template.depth.bias += torch.tensor([1.0, 2.0, 3.0])[:, None]
+        lifters.template.norm.running_mean += 5
     lifters.load_state_dict({name: tensor + 1 for name, tensor in lifters.state_dict().items()})
     x = torch.randn(30, 5, 2)
     whole = lifters.eval()(x)
-    for index, replica in enumerate(lifters.stack.members):
+    for index, replica in enumerate(lifters.members):
         torch.testing.assert_close(whole[index::3], replica.eval()(x[index::3]))
         assert not any(p.requires_grad for p in replica.parameters())
 
@@ -276,7 +303,6 @@ def test_replicas_follow_the_stack():
 def test_each_seed_has_the_sign_of_its_own_depth():
     class Slope(Lifter):
         normalisation = Normalisation.MAX_NORM
-        predicts_depth = True
 
         def __init__(self, sign):
             super().__init__()
@@ -288,22 +314,30 @@ def test_each_seed_has_the_sign_of_its_own_depth():
     batch = star_batch(50, torch.Generator().manual_seed(0))
     joints = batch.joints_3d.clone()
     joints[..., 2] = 5 + joints[..., 0] - joints[:, STAR.root, None, 0]
-    model = StackedModel([LiftingModel(Slope(sign), STAR, None, True) for sign in (1.0, -1.0, 1.0)])
-    found = model.fit_depth(batch.moved(joints))
-    assert [float(replica.reading.sign) for replica in model.replicas] == [1, -1, 1]
-    assert float(found["sign"]) == pytest.approx(1 / 3)
-    predictions = [replica.predict(batch) for replica in model.replicas]
+    poses = PoseTable(batch.moved(joints))
+    critic = {"size": SizeDiscriminator()}
+    seeds = [
+        Assembly(
+            poses, CriticObjective(), LiftingModel(Slope(sign), STAR, head=DepthHead(STAR, {}, 20)), discriminators=d
+        )
+        for sign, d in ((1.0, critic), (-1.0, copy.deepcopy(critic)), (1.0, copy.deepcopy(critic)))
+    ]
+    together = side_by_side(seeds)
+    trainer = train(together, steps=1, lr=1e-9)
+    assert [float(model.head.sign) for model in models_of(together)] == [1, -1, 1]
+    assert trainer.history.values["head/sign"][1] == pytest.approx(1 / 3)
+    predictions = [model.predict(batch) for model in models_of(together)]
     torch.testing.assert_close(predictions[0], predictions[1])
 
 
 def test_batches_that_cannot_be_shared_are_refused():
     with pytest.raises(PoseplugError, match="3 seeds are trained together.*batches of 31 poses.*--seed"):
-        StackedLifter([LinearLifter() for _ in SEEDS])(torch.zeros(31, 5, 2))
+        Stack.of([LinearLifter() for _ in SEEDS])(torch.zeros(31, 5, 2))
 
 
 def test_parts_that_differ_in_shape_are_refused():
     with pytest.raises(PoseplugError, match="'weight' has another shape under another seed"):
-        Stack([nn.Linear(2, 3), nn.Linear(2, 4)])
+        Stack.of([nn.Linear(2, 3), nn.Linear(2, 4)])
 
 
 def test_plain_augmentors_are_shared(manner):
@@ -317,20 +351,20 @@ def test_plain_augmentors_are_shared(manner):
     train(together)
     alone = assembly_of(SEEDS[1])
     train(alone, SEEDS[1])
-    assert_alike(together.model.replicas[1], alone.model)
+    assert_alike(models_of(together)[1], alone.model)
 
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_stack_on_a_cuda_device_is_computed_together():
-    lifters = StackedLifter([DeepLifter().cuda() for _ in SEEDS]).train()
+    lifters = Stack.of([DeepLifter().cuda() for _ in SEEDS]).train()
     x = torch.randn(3 * 500, 5, 2, device="cuda")
-    alone = [copy.deepcopy(member).requires_grad_(True) for member in lifters.stack.members]
+    alone = [copy.deepcopy(member).requires_grad_(True) for member in lifters.members]
     lifters(x).square().mean().backward()
-    assert lifters.stack._vectorises == {True: True}
+    assert lifters._vectorises == {True: True}
     for index, lifter in enumerate(alone):
         (lifter(x[index::3]).square().mean() / 3).backward()
         for name, parameter in lifter.named_parameters():
             if name != "leave.bias":  # which is not trained
-                found = lifters.stack.template.get_parameter(name).grad[index]
+                found = lifters.template.get_parameter(name).grad[index]
                 torch.testing.assert_close(found, parameter.grad, rtol=1e-3, atol=1e-5)

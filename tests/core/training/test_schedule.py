@@ -1,18 +1,19 @@
-import math
+from itertools import pairwise
 
 import attrs
 import pytest
 import torch
-from toys import CONTEXT, STAR, LinearLifter, ScalingAugmentor, SizeDiscriminator, StarSource, star_batch
+from toys import STAR, LinearLifter, ScalingAugmentor, SizeDiscriminator, StarSource, star_batch
 
 from poseplug.core.errors import Interrupted, PoseplugError
 from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.interfaces import Augmentation
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.pose_buffer import KeptPoses
+from poseplug.core.training.pose_buffer import PoseBuffer
+from poseplug.core.training.roles import OptimiserSettings, Role
 from poseplug.core.training.schedule import Phase, Schedule
-from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.supervised import Supervised
 from poseplug.core.training.trainer import Trainer, Training
 
 CPU = torch.device("cpu")
@@ -24,24 +25,51 @@ ALTERNATING = (
 )
 
 
+def updates(schedule, role, every=1):
+    return schedule.updates(every, lambda phase: phase.groups(role) is not None)
+
+
 def test_every_step_has_its_phase_and_cycle():
     schedule = Schedule(ALTERNATING, 14)
     moments = [schedule.at(step) for step in range(14)]
     assert [m.phase.name[0] for m in moments] == list("wwaaa" + "aaakkr" + "aaa")
     assert [m.cycle for m in moments] == [1] * 5 + [2] * 6 + [3] * 3
-    assert schedule.updates("lifter") == 2 + 3
-    assert schedule.updates("augmentor") == schedule.updates("discriminator") == 9
+    assert updates(schedule, "lifter") == 2 + 3
+    assert updates(schedule, "augmentor") == updates(schedule, "discriminator") == 9
+    due = [step for step in range(14) if schedule.at(step).phase.groups("augmentor") is not None and step % 2 == 0]
+    assert updates(schedule, "augmentor", every=2) == len(due) == 4
 
 
 def test_without_phases_every_step_trains_everything():
     schedule = Schedule((), 5)
     assert {schedule.at(step).phase.trains for step in range(5)} == {("lifter", "root", "augmentor", "discriminator")}
-    assert schedule.updates("root") == 5
+    assert updates(schedule, "root") == 5
 
 
 def test_a_schedule_that_ends_too_early_is_refused():
     with pytest.raises(PoseplugError, match="No phase of this run has cycle 2, and 8 steps are left"):
         Schedule(ALTERNATING[:1], 10)
+
+
+def test_shares_add_up_to_the_run():
+    phases = [Phase(name=name, share=share) for name, share in (("a", 0.3), ("b", 0.3), ("c", 0.4))]
+    for steps in (10, 11, 997):
+        schedule = Schedule(phases, steps)
+        names = [schedule.at(step).phase.name for step in range(steps)]
+        ends = [0, round(0.3 * steps), round(0.6 * steps), steps]
+        assert [names.count(name) for name in "abc"] == [end - start for start, end in pairwise(ends)]
+        assert max(schedule.at(step).cycle for step in range(steps)) == 1
+
+
+@pytest.mark.parametrize("settings", [{}, {"steps": 5, "share": 0.5}])
+def test_a_phase_says_either_steps_or_share(settings):
+    with pytest.raises(ValueError, match="phase 'x' needs either 'steps' or 'share'"):
+        Phase(name="x", **settings)
+
+
+def test_two_phases_of_one_name_are_refused():
+    with pytest.raises(PoseplugError, match="Two phases of this run have one name"):
+        Schedule([Phase(name="x", steps=1), Phase(name="x", steps=2)], 5)
 
 
 def test_unknown_roles_are_refused():
@@ -61,7 +89,7 @@ def assemble():
     torch.manual_seed(0)
     return Assembly(
         StarSource(),
-        Supervised(SupervisedConfig(), CONTEXT),
+        Supervised(),
         LiftingModel(LinearLifter(), STAR),
         augmentors=(Half(),),
         discriminators={"size": SizeDiscriminator()},
@@ -89,7 +117,7 @@ def train(steps=14, checkpoint=None, load=False, stop_at=None):
 
 def test_each_phase_trains_its_own_roles():
     watch, _ = train()
-    lifter = {step for step, losses in watch.trained.items() if "supervised" in losses}
+    lifter = {step for step, losses in watch.trained.items() if "training" in losses}
     adversarial = {step for step, losses in watch.trained.items() if "discriminator/size" in losses}
     assert lifter == {1, 2, 9, 10, 11}
     assert adversarial == {3, 4, 5, 6, 7, 8, 12, 13, 14}
@@ -126,8 +154,8 @@ def test_an_augmentor_learns_from_feedback_alone():
 
 def test_only_accepted_poses_of_the_last_collection_are_kept():
     generator = torch.Generator().manual_seed(0)
-    kept, batches = KeptPoses(STAR), [star_batch(6, generator) for _ in range(3)]
-    assert KeptPoses(STAR).sample(4, generator) is None
+    kept, batches = PoseBuffer(STAR), [star_batch(6, generator) for _ in range(3)]
+    assert PoseBuffer(STAR).sample(4, generator) is None
     accepted = torch.tensor([True, False, False, True, True, False])
     for batch in batches[:2]:
         kept.add(Augmentation(batch, accepted=accepted))
@@ -140,13 +168,12 @@ def test_only_accepted_poses_of_the_last_collection_are_kept():
 
 
 def test_a_phases_factor_scales_the_learning_rate():
-    from poseplug.core.training.optimisation import Role
-
     for factor in (1.0, 0.25):
-        layer = torch.nn.Linear(1, 1, bias=False)
-        before = float(layer.weight.detach())
-        role = Role(layer, lr=0.1, schedule="constant", updates=1, clip_norm=0)
-        role.update({"loss": layer(torch.ones(1, 1)).sum()}, lr_factor=factor)
+        phase = Phase(name="only", steps=1, lr_factor=factor)
+        lifter = LinearLifter()
+        before = lifter.flat.bias.detach().clone()
+        role = Role("lifter", lifter, OptimiserSettings(lr=0.1), Schedule([phase], 1))
+        role.update({"loss": lifter.flat.bias.sum()}, phase)
         # Adam's first step is the learning rate, whatever the gradient.
-        assert math.isclose(before - float(layer.weight.detach()), 0.1 * factor, rel_tol=1e-5)
-        assert role.optimiser.param_groups[0]["lr"] == 0.1
+        torch.testing.assert_close(before - lifter.flat.bias, torch.full((10,), 0.1 * factor))
+        assert role.optimisers["run"].torch.param_groups[0]["lr"] == 0.1

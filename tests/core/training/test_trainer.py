@@ -15,33 +15,31 @@ from toys import (
     PartObjective,
     ScalingAugmentor,
     SizeDiscriminator,
-    StagedLifter,
     StarSource,
+    TwoPartLifter,
 )
 
 from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
 from poseplug.core.hooks import HookSet, RunHook
+from poseplug.core.interfaces import Step, Stream
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.schedule import Phase
+from poseplug.core.training.supervised import Supervised
 from poseplug.core.training.trainer import Trainer, Training
 
 CPU = torch.device("cpu")
 
 
-def supervised(**settings):
-    return Supervised(SupervisedConfig(**settings), CONTEXT)
-
-
 def assemble(*, lifter=LinearLifter, seed=0, root=None, **parts):
     torch.manual_seed(seed)
     model = LiftingModel(lifter(LinearConfig(dropout=0.1), CONTEXT), STAR, root)
-    return Assembly(**{"source": StarSource(), "objective": supervised(), **parts}, model=model)
+    return Assembly(**{"source": StarSource(), "objective": Supervised(), **parts}, model=model)
 
 
-def train(assembly, checkpoint=None, load=False, **settings):
+def train(assembly, checkpoint=None, load=False, phases=(), **settings):
     settings = {"steps": 12, "batch_size": 16, "log_every": 4, "checkpoint_every": 4, **settings}
-    trainer = Trainer(assembly, Training(**settings), CPU, checkpoint)
+    trainer = Trainer(assembly, Training(**settings), CPU, checkpoint, phases=phases)
     if load:
         trainer.load()
     trainer.run()
@@ -124,70 +122,96 @@ class _StopAt(RunHook):
         assert all(math.isfinite(value) for value in means.values())
 
 
-@pytest.mark.parametrize("stop_at", [5, 6, 7])
-def test_stages_train_their_parts_and_resume_across_the_boundary(tmp_path, stop_at):
-    whole = assemble(lifter=StagedLifter)
-    start = weights(whole)
-    recorded = {}
+PLANE_THEN_DEPTH = (
+    Phase(name="plane", share=0.3, trains=("lifter:plane",), lr=0.02, lr_schedule="onecycle"),
+    Phase(name="depth", share=0.7, trains=("lifter:depth",), lr=0.01, optimiser="AdamW"),
+)
+
+
+@pytest.mark.parametrize("stop_at", [2, 3, 4])
+def test_phases_train_their_groups_with_rates_of_their_own_and_resume_across_the_boundary(tmp_path, stop_at):
+    settings = Training(steps=10, batch_size=16)
+    whole = assemble(lifter=TwoPartLifter)
+    start, recorded = weights(whole), {}
 
     class Record(RunHook):
         def on_step(self, step, losses):
             recorded[step] = weights(whole)
 
-    trainer = Trainer(whole, Training(steps=12, batch_size=16), CPU, hooks=HookSet({"record": Record()}))
-    trainer.run()
-    flat, depth = "model.lifter.flat.weight", "model.lifter.depth.weight"
-    assert torch.equal(recorded[6][depth], start[depth])
-    assert not torch.equal(recorded[6][flat], start[flat])
-    assert torch.equal(recorded[12][flat], recorded[6][flat])
-    assert not torch.equal(recorded[12][depth], start[depth])
+    Trainer(whole, settings, CPU, hooks=HookSet({"record": Record()}), phases=PLANE_THEN_DEPTH).run()
+    flat, depth, mean = "model.lifter.flat.weight", "model.lifter.depth.weight", "model.lifter.norm.running_mean"
+    assert torch.equal(recorded[3][depth], start[depth])
+    assert not torch.equal(recorded[3][flat], start[flat])
+    assert torch.equal(recorded[10][flat], recorded[3][flat])
+    assert torch.equal(recorded[10][mean], recorded[3][mean])  # what is not trained keeps its statistics
+    assert not torch.equal(recorded[10][depth], start[depth])
+    assert whole.model.lifter.begun == [frozenset({"plane"}), frozenset({"depth"})]
 
     path = tmp_path / "state.safetensors"
-    halted = Trainer(assemble(lifter=StagedLifter), trainer.training, CPU, path)
+    halted = Trainer(assemble(lifter=TwoPartLifter), settings, CPU, path, phases=PLANE_THEN_DEPTH)
     halted.hooks = HookSet({"stop": _StopAt(halted, stop_at)})
     with pytest.raises(Interrupted):
         halted.run()
-    resumed = assemble(lifter=StagedLifter)
-    train(resumed, path, load=True, log_every=20)
-    assert torch.equal(weights(resumed)[depth], weights(whole)[depth])
+    resumed = assemble(lifter=TwoPartLifter, seed=5)
+    train(resumed, path, load=True, phases=PLANE_THEN_DEPTH, steps=10, log_every=20)
+    assert all(torch.equal(weights(resumed)[name], tensor) for name, tensor in weights(whole).items())
+
+
+def test_a_phase_that_names_an_unknown_group_is_refused():
+    phase = Phase(name="arms", steps=5, trains=("lifter:arms",))
+    with pytest.raises(PoseplugError, match="Phase 'arms' trains 'lifter:arms', and .* groups are plane, depth"):
+        train(assemble(lifter=TwoPartLifter), phases=[phase])
 
 
 def test_weights_scale_the_losses_of_both_streams():
-    plain = assemble(reference=StarSource(), objective=supervised(reference_weight=1.0))
     weighed = assemble(reference=StarSource(), reweighter=HalfReweighter())
-    plain.model.lifter.dropout.p = weighed.model.lifter.dropout.p = 0
-    history = [train(a, steps=1, log_every=1).history.values for a in (plain, weighed)]
-    # Fitting the reweighter draws from the same generator, so give both the same draws by hand.
+    history = train(weighed, steps=1, log_every=1).history.values
     assert weighed.reweighter.fitted == 10
-    assert history[1]["reweighter/mean"] == {1: 0.5}
-    generators = [torch.Generator().manual_seed(1) for _ in range(2)]
-    drawn = StarSource().sample(8, generators[0])
-    reference = StarSource().sample(8, generators[0])
-    objective = supervised()
+    assert history["reweighter/mean"] == {1: 0.5}
+    generator = torch.Generator().manual_seed(1)
+    batches = [StarSource().sample(8, generator) for _ in range(2)]
+    given = HalfReweighter().weigh(*batches)
     lifter = weighed.model.eval()
-    step = _step(drawn, reference, lifter, HalfReweighter().weigh(drawn, reference))
-    losses = objective.loss(step)
-    expected = [(lifter(b) - b.root_relative).square().mean() for b in (drawn, reference)]
-    torch.testing.assert_close(losses["supervised"], 2 * expected[0])
-    torch.testing.assert_close(losses["counterfactual"], 0.5 * expected[1])
-    torch.testing.assert_close(supervised(reference_weight=3.0).loss(step)["counterfactual"], 1.5 * expected[1])
+    streams = [Stream(name, batch, given[name]) for name, batch in zip(("training", "reference"), batches, strict=True)]
+    losses = Supervised().loss(_step(lifter, *streams))
+    expected = [(lifter(batch) - batch.root_relative).square().mean() for batch in batches]
+    torch.testing.assert_close(losses["training"], 2 * expected[0])
+    torch.testing.assert_close(losses["reference"], 0.5 * expected[1])
+    tripled = Supervised().loss(_step(lifter, streams[0], attrs.evolve(streams[1], factor=3.0)))
+    torch.testing.assert_close(tripled["reference"], 1.5 * expected[1])
 
 
-def _step(poses, reference, lift, weights=None):
-    from poseplug.core.interfaces import Step
+def test_a_constant_weight_adds_the_reference_to_any_objective():
+    alone, beside = assemble(), attrs.evolve(assemble(reference=StarSource()), reference_weight=2.0)
+    losses = [train(assembly, steps=1, log_every=1).history.values for assembly in (alone, beside)]
+    assert losses[0].keys() == {"training"}
+    assert losses[1].keys() == {"training", "reference"}
 
-    return Step(poses, reference, weights, lift, lambda stage, batch: {}, torch.Generator(), 0.0)
+
+def _step(lift, *streams, one_pass=True):
+    return Step(streams, lift, lambda stage, batch: {}, torch.Generator(), 0.0, one_pass=one_pass)
 
 
 def test_joint_and_separate_passes_differ_only_in_batch_statistics():
     generator = torch.Generator().manual_seed(0)
-    step = _step(StarSource().sample(8, generator), StarSource().sample(8, generator), assemble().model.eval())
-    joint, separate = supervised().loss(step), supervised(passes="separate").loss(step)
-    torch.testing.assert_close(joint["counterfactual"], separate["counterfactual"])
-    step.lift.train()
-    step.lift.lifter.dropout.p = 0
-    joint, separate = supervised().loss(step), supervised(passes="separate").loss(step)
-    assert abs(joint["counterfactual"] - separate["counterfactual"]) > 1e-6
+    streams = [Stream(name, StarSource().sample(8, generator)) for name in ("training", "reference")]
+    lift = assemble().model.eval()
+    joint, separate = (Supervised().loss(_step(lift, *streams, one_pass=one)) for one in (True, False))
+    torch.testing.assert_close(joint["reference"], separate["reference"])
+    lift.train()
+    lift.lifter.dropout.p = 0
+    joint, separate = (Supervised().loss(_step(lift, *streams, one_pass=one)) for one in (True, False))
+    assert abs(joint["reference"] - separate["reference"]) > 1e-6
+
+
+def test_joined_streams_have_the_sum_of_their_means():
+    generator = torch.Generator().manual_seed(0)
+    few, many = (StarSource().sample(n, generator) for n in (4, 12))
+    many = attrs.evolve(many, weight=torch.rand(12, generator=generator))
+    streams = [Stream("training", few, torch.rand(4, generator=generator)), Stream("reference", many, None, 0.5)]
+    joined = _step(None, *streams).joined()
+    apart = sum(stream.mean(stream.batch.absolute.square()) for stream in streams)
+    torch.testing.assert_close(joined.mean(joined.batch.absolute.square()), apart)
 
 
 def test_pose_weights_of_the_batch_count():
@@ -195,8 +219,8 @@ def test_pose_weights_of_the_batch_count():
     lift = assemble().model.eval()
     masked = attrs.evolve(batch, weight=torch.tensor([4.0, 0, 0, 0]))
     torch.testing.assert_close(
-        supervised().loss(_step(masked, None, lift))["supervised"],
-        supervised().loss(_step(batch.select(slice(0, 1)), None, lift))["supervised"],
+        Supervised().loss(_step(lift, Stream("training", masked)))["training"],
+        Supervised().loss(_step(lift, Stream("training", batch.select(slice(0, 1)))))["training"],
     )
 
 
@@ -230,9 +254,9 @@ def test_a_trained_augmentor_learns_and_leaves_the_lifter_alone():
     seen = []
     real_update = trainer._roles["augmentor0"].update
 
-    def update(losses, **options):
+    def update(losses, phase):
         seen.append((weights(assembly)["model.lifter.norm.running_mean"], lifter.training, losses))
-        real_update(losses, **options)
+        real_update(losses, phase)
 
     trainer._roles["augmentor0"].update = update
     batches = lifter.norm.num_batches_tracked
@@ -251,7 +275,7 @@ def test_an_untrained_augmentation_reaches_the_lifter():
             self.log_scale = torch.tensor(math.log(2.0))
 
     plain, doubled = assemble(), assemble(augmentors=(Shift(),))
-    losses = [train(a, steps=1, log_every=1).history.values["supervised"][1] for a in (plain, doubled)]
+    losses = [train(a, steps=1, log_every=1).history.values["training"][1] for a in (plain, doubled)]
     assert losses[1] > 1.2 * losses[0]
 
 
@@ -273,15 +297,83 @@ def test_discriminators_learn_from_the_fakes_of_objective_and_augmentor_alike():
     class Counting(SizeDiscriminator):
         seen = ()
 
-        def loss(self, real, fake):
+        def loss(self, real, fake, generator):
             self.seen = (*self.seen, (len(real), len(fake)))
-            return super().loss(real, fake)
+            return super().loss(real, fake, generator)
 
     for augmentors, fakes in (((), 16), ((ScalingAugmentor(),), 32)):
         critic = Counting()
         parts = assemble(objective=CriticObjective(), augmentors=augmentors, discriminators={"critic": critic})
         Trainer(parts, Training(steps=2, batch_size=16), CPU).run()
         assert critic.seen == ((16, fakes), (16, fakes))
+
+
+def test_the_fakes_of_every_call_are_kept_for_the_discriminators():
+    class Twice(CriticObjective):
+        def loss(self, step):
+            first = super().loss(step)
+            return {**first, **{f"again/{name}": loss for name, loss in super().loss(step).items()}}
+
+    critic = SizeDiscriminator()
+    seen = []
+    critic.loss, plain = (
+        lambda real, fake, generator: seen.append(len(fake)) or plain(real, fake, generator),
+        critic.loss,
+    )
+    Trainer(assemble(objective=Twice(), discriminators={"c": critic}), Training(steps=1, batch_size=16), CPU).run()
+    assert seen == [32]
+
+
+def test_each_role_is_updated_as_often_as_it_says_and_its_rate_ends_with_its_updates():
+    assembly = assemble(root=MeanRoot())
+    assembly.model.lifter.update_every = 3
+    trainer = train(assembly, steps=10, lr=0.01, lr_schedule="onecycle")
+    optimisers = {name: role.optimisers["run"] for name, role in trainer._roles.items()}
+    assert {name: optimiser.scheduler.last_epoch for name, optimiser in optimisers.items()} == {"lifter": 4, "root": 10}
+    assert {name: optimiser.scheduler.total_steps for name, optimiser in optimisers.items()} == {
+        "lifter": 5,
+        "root": 11,
+    }
+
+
+@pytest.mark.parametrize("name", ["SGD", "RMSprop", "NAdam", "AdamW", "Adagrad"])
+def test_other_optimisers_train_and_resume(tmp_path, name):
+    settings = {"optimiser": name, "lr": 0.01, "weight_decay": 0.1}
+    whole = assemble()
+    train(whole, **settings)
+    halted = Trainer(assemble(), Training(steps=12, batch_size=16, **settings), CPU, tmp_path / "state")
+    halted.hooks = HookSet({"stop": _StopAt(halted, 5)})
+    with pytest.raises(Interrupted):
+        halted.run()
+    resumed = assemble(seed=4)
+    train(resumed, tmp_path / "state", load=True, **settings)
+    assert all(torch.equal(weights(resumed)[key], tensor) for key, tensor in weights(whole).items())
+
+
+@pytest.mark.parametrize("name", ["LBFGS", "adam", "Optimizer"])
+def test_an_optimiser_that_does_not_fit_is_refused(name):
+    with pytest.raises(ValueError, match=f"must be an optimiser of torch.optim .* got '{name}'"):
+        Training(optimiser=name)
+
+
+def test_roots_are_found_once_a_step_for_all_who_read_them():
+    class Reading(LinearLifter):
+        reads = frozenset({"roots"})
+
+        def forward(self, joints_2d, *, roots):
+            assert not roots.requires_grad
+            return super().forward(joints_2d) + roots[:, None] * 0
+
+    class Counting(MeanRoot):
+        calls = 0
+
+        def forward(self, **inputs):
+            self.calls += 1
+            return super().forward(**inputs)
+
+    assembly = assemble(lifter=Reading, root=Counting())
+    train(assembly, steps=6)
+    assert assembly.model.root.calls == 6
 
 
 def test_a_root_estimator_is_trained_on_absolute_roots():
@@ -301,7 +393,7 @@ def test_a_loss_gone_nan_stops_the_run_and_keeps_the_last_good_state(tmp_path):
             return batch if self.drawn < 7 else batch.moved(batch.joints_3d * math.nan)
 
     path = tmp_path / "state.safetensors"
-    with pytest.raises(TrainingFailed, match=r"'supervised' became nan at step 7\. The last good state, step 4,"):
+    with pytest.raises(TrainingFailed, match=r"'training' became nan at step 7\. The last good state, step 4,"):
         train(assemble(source=Spoilt()), path)
     assert path.exists()
     good = train(assemble(), path, load=True)
@@ -320,13 +412,13 @@ def test_parameters_gone_nan_are_never_saved(tmp_path):
 
 def test_a_lower_learning_rate_is_advised_only_where_something_is_trained(tmp_path):
     class Spoilt(HalfReweighter):
-        def weigh(self, drawn, reference):
-            return attrs.evolve(super().weigh(drawn, reference), log={"mean": torch.tensor(math.nan)})
+        def logs(self):
+            return {"mean": torch.tensor(math.nan)}
 
     reweighted = assemble(reference=StarSource(), reweighter=Spoilt())
     with pytest.raises(TrainingFailed, match=r"'reweighter/mean' became nan .* Look at the settings of the reweighter"):
         train(reweighted)
-    with pytest.raises(TrainingFailed, match=r"'supervised' became .* Try a lower --lr"):
+    with pytest.raises(TrainingFailed, match=r"'training' became .* Try a lower --lr"):
         train(assemble(), lr=1e30, clip_norm=0.0, steps=200)
 
 

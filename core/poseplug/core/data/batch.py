@@ -100,6 +100,13 @@ class PoseBatch(TensorRecord):
         pixels = camera.project(joints_3d)
         return attrs.evolve(self, joints_3d=joints_3d, joints_2d=pixels, camera=camera, origin=flags, extent=None)
 
+    def detached(self) -> Self:
+        """Return the same people without gradients; the batch itself where there are none."""
+        if not self.joints_2d.requires_grad and (self.joints_3d is None or not self.joints_3d.requires_grad):
+            return self
+        joints_3d = None if self.joints_3d is None else self.joints_3d.detach()
+        return attrs.evolve(self, joints_2d=self.joints_2d.detach(), joints_3d=joints_3d)
+
     @classmethod
     def join(cls, records: Sequence[Self]) -> Self:
         """Return all poses one after the other; scenes of different batches stay apart.

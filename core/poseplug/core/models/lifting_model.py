@@ -1,6 +1,8 @@
-"""LiftingModel: a lifter with the normalisation of its input and the reading of its output: what a finished run is."""
+"""LiftingModel: a lifter with its inputs and the head of its output: what a finished run is."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import attrs
 import torch
@@ -10,9 +12,9 @@ from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normaliser
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import Lifter, RootEstimator
-from poseplug.core.models.inputs import gather_inputs
-from poseplug.core.models.output_heads import DepthReading
+from poseplug.core.interfaces import InputProvider, Lifter, OutputHead, RootEstimator
+from poseplug.core.models.inputs import ROOTS, Inputs, PredictedRoots, standard_inputs
+from poseplug.core.models.modes import evaluating
 
 
 class LiftingModel(nn.Module):
@@ -22,49 +24,58 @@ class LiftingModel(nn.Module):
         lifter: the lifter.
         skeleton: the layout it was built for.
         root: the root estimator, if the run has one.
-        depth_only: whether the lifter is trained to give depths only, in units of the image (``Objective.depth_only``).
+        head: the output head that the objective declares. It is then shown what the lifter returns; otherwise poses, as
+            the lifter's own head makes them.
+        inputs: what makes the inputs that lifter and root estimator read; by default those that follow from any batch.
     """
 
+    _place: Tensor
+
     def __init__(
-        self, lifter: Lifter, skeleton: Skeleton, root: RootEstimator | None = None, depth_only: bool = False
+        self,
+        lifter: Lifter,
+        skeleton: Skeleton,
+        root: RootEstimator | None = None,
+        head: OutputHead | None = None,
+        inputs: Mapping[str, InputProvider] | None = None,
     ) -> None:
         super().__init__()
         self.lifter = lifter
         self.skeleton = skeleton
         self.normaliser = Normaliser(lifter.normalisation, skeleton.num_joints)
         self.root = root
-        self.depth_only = depth_only
-        reads_depth = depth_only or lifter.predicts_depth
-        self.reading = DepthReading(skeleton, lifter.group_joints()) if reads_depth else None
+        self.head = head or lifter.output_head(skeleton)
+        self._trained_as_returned = head is not None
+        providers = standard_inputs() if inputs is None else dict(inputs)
+        self.inputs = Inputs(providers if root is None else {**providers, ROOTS: PredictedRoots(root)})
+        self.register_buffer("_place", torch.empty(0), persistent=False)
 
     @property
     def device(self) -> torch.device:
-        """Where its parameters live."""
-        return next(self.parameters()).device
+        """Where it lives, also if nothing in it has parameters."""
+        return self._place.device
 
     def forward(self, batch: PoseBatch) -> Tensor:
-        """Return what the lifter is trained on, [N, J, 3]: joints in metres, whose root need not be zero.
+        """Return what the lifter is trained on, [N, J, 3]: joints in metres, or what its objective reads."""
+        output = self._lift(batch)
+        return output if self._trained_as_returned else self._pose(batch, output)
 
-        With ``depth_only``, it is what the lifter says, whose z is depth in units of the image.
-        """
-        lifted = self._lift(batch)
-        return lifted if self.reading is None or self.depth_only else self.reading(batch, lifted)
+    def _pose(self, batch: PoseBatch, output: Tensor) -> Tensor:
+        joints: Tensor = self.head(batch, output)
+        return joints
 
     def _lift(self, batch: PoseBatch) -> Tensor:
-        inputs = gather_inputs(self.lifter.reads, batch, self._roots_for_lifter(batch))
+        inputs = self.inputs.read(self.lifter.reads, batch)
+        if ROOTS in inputs:  # the lifter's error does not train the root estimator
+            inputs[ROOTS] = inputs[ROOTS].detach()
         output: Tensor = self.lifter(self.normaliser(batch), **inputs)
         return output
 
-    def _roots_for_lifter(self, batch: PoseBatch) -> Tensor | None:
-        if "roots" not in self.lifter.reads or self.root is None:
-            return None
-        return self.locate(batch).detach()
-
-    def locate(self, batch: PoseBatch) -> Tensor:
-        """Return the absolute root positions [N, 3] that the root estimator predicts, metres."""
+    def locate(self, batch: PoseBatch) -> Tensor | None:
+        """Return the absolute root positions [N, 3] that the root estimator predicts, metres; None if there is none."""
         if self.root is None:
-            raise ValueError("this model has no root estimator")
-        roots: Tensor = self.root(**gather_inputs(self.root.reads, batch))
+            return None
+        roots: Tensor = self.inputs.read([ROOTS], batch)[ROOTS]
         return roots
 
     def predict(self, batch: PoseBatch, flip: bool = False) -> Tensor:
@@ -80,21 +91,15 @@ class LiftingModel(nn.Module):
         mirrored = self._relative(_mirror(batch))[:, list(self.skeleton.flip_index)]
         return (joints + mirrored * mirrored.new_tensor([-1.0, 1.0, 1.0])) / 2
 
-    @torch.no_grad()
-    def fit_depth(self, batch: PoseBatch) -> dict[str, Tensor]:
-        """Take sign and size of predicted depths from labelled poses; see ``DepthReading.fit``."""
-        if self.reading is None:
-            return {}
-        was_training = self.training
-        self.eval()
-        found = self.reading.fit(batch, self._lift(batch))
-        self.train(was_training)
-        return found
-
     def _relative(self, batch: PoseBatch) -> Tensor:
-        lifted = self._lift(batch)
-        joints = lifted if self.reading is None else self.reading(batch, lifted)
+        joints = self._pose(batch, self._lift(batch))
         return joints - joints[:, self.skeleton.root : self.skeleton.root + 1]
+
+    @torch.no_grad()
+    def calibrate(self, batch: PoseBatch) -> Mapping[str, Tensor]:
+        """Calibrate the output head with labelled poses, in evaluation mode; see ``OutputHead.calibrate``."""
+        with evaluating(self):
+            return self.head.calibrate(batch, self._lift(batch))
 
 
 def _mirror(batch: PoseBatch) -> PoseBatch:

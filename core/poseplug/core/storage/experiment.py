@@ -25,7 +25,8 @@ class Experiment:
     """The parts of a run, and what else it is made of.
 
     A reference is a source; ``eval`` holds sources by the name of their results; ``pretrained`` is the directory of a
-    finished run whose model this one starts from; ``phase`` holds the settings of each phase of the schedule; ``seeds``
+    finished run whose model this one starts from; ``projection`` how its poses
+    are seen; ``phase`` holds the settings of each phase of the schedule; ``seeds``
     is how many seeds, from that of the training on, are trained together.
     """
 
@@ -45,6 +46,7 @@ class Experiment:
     epochs: int | None = None
     seeds: int = 1
     pretrained: str = ""
+    projection: str = "perspective"
     phase: tuple[Mapping[str, Any], ...] = ()
     training: Mapping[str, Any] = attrs.field(factory=dict)
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 
 import attrs
 from torch import nn
 
+from poseplug.core.data.step import Stream
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import (
     Augmentor,
     Discriminator,
-    Lifter,
     Objective,
     PoseSource,
     Reweighter,
     RootEstimator,
 )
-from poseplug.core.models.inputs import check_inputs
 from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.models.modes import trainable
+from poseplug.core.training.lifter_step import Conditions, Fakes, LifterStep, Losses
+from poseplug.core.training.stacked_modules import Stack
 
 
 @attrs.frozen
@@ -28,12 +31,13 @@ class Assembly:
     Attributes:
         source: where the poses to train on come from.
         objective: what the lifter minimises.
-        model: lifter, input normalisation and root estimator.
+        model: lifter, inputs, output head and root estimator.
         reference: real poses, where a part of the run uses them.
         augmentors: applied in order.
         reweighter: weighs each step's poses.
         discriminators: by name.
-        replicas: how many seeds are trained side by side; see poseplug.core.training.multi_seed.
+        reference_weight: factor on what the lifter learns from reference poses; 0 where it learns nothing from them.
+        stack: what computes the steps of several seeds side by side; see poseplug.core.training.multi_seed.
     """
 
     source: PoseSource
@@ -43,16 +47,31 @@ class Assembly:
     augmentors: tuple[Augmentor, ...] = ()
     reweighter: Reweighter | None = None
     discriminators: Mapping[str, Discriminator] = attrs.field(factory=dict)
-    replicas: int = 1
+    reference_weight: float = attrs.field()
+    stack: Stack | None = None
+
+    @reference_weight.default
+    def _of_reweighted_poses(self) -> float:
+        return 0.0 if self.reweighter is None else 1.0
 
     def __attrs_post_init__(self) -> None:
-        uses_realism = self.objective.needs_discriminator or any(map(trainable, self.augmentors))
-        if self.discriminators and not uses_realism:
+        uses_them = self.objective.needs_discriminator or any(map(trainable, self.augmentors))
+        if self.discriminators and not uses_them:
             names = ", ".join(self.discriminators)
             raise PoseplugError(
                 f"Discriminator {names}: nothing in this run learns from it. Add an augmentor that is trained, or an "
                 "objective that uses discriminators, or leave it out."
             )
+
+    @cached_property
+    def lifter_step(self) -> Callable[[Mapping[str, Stream], Conditions], tuple[Losses, Fakes]]:
+        """What the lifter learns in a step, of all seeds."""
+        return self.stack or LifterStep(self.objective, self.model, self.discriminators)
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds are trained side by side."""
+        return 1 if self.stack is None else len(self.stack.members)
 
     def modules(self) -> nn.ModuleDict:
         """Return every part with parameters or buffers, as one module for checkpoints."""
@@ -67,27 +86,20 @@ class Assembly:
     @property
     def uses_reference(self) -> bool:
         """Whether each step draws reference poses."""
-        return self.objective.uses_reference(self.reweighter is not None) or self.reweighter is not None
+        return self.reference_weight > 0 or self.reweighter is not None
 
     def diagnostics(self) -> dict[str, dict[str, float]]:
         """Return what each part reports about the run, by part; parts with nothing to say are left out."""
         parts: dict[str, object] = {"source": self.source, "lifter": self.model.lifter, "objective": self.objective}
-        parts |= {"depth": self.model.reading if self.model.depth_only else None}
-        parts |= {"reweighter": self.reweighter, "root": self.model.root}
+        parts |= {"head": self.model.head, "reweighter": self.reweighter, "root": self.model.root}
         parts |= {f"augmentor{i}": augmentor for i, augmentor in enumerate(self.augmentors)} | dict(self.discriminators)
         reports = {name: dict(part.diagnostics()) for name, part in parts.items() if hasattr(part, "diagnostics")}
         return {name: report for name, report in reports.items() if report}
 
 
-def trainable(module: nn.Module) -> bool:
-    """Say whether a module has parameters to train."""
-    return any(parameter.requires_grad for parameter in module.parameters())
-
-
 def check_combination(
     *,
     sources: Mapping[str, type[PoseSource]],
-    lifter: tuple[str, type[Lifter]],
     objective: tuple[str, type[Objective]],
     discriminators: Iterable[str],
     root: tuple[str, type[RootEstimator]] | None,
@@ -99,7 +111,6 @@ def check_combination(
     Raises:
         PoseplugError: naming both parts and the way out.
     """
-    lifter_name, lifter_class = lifter
     objective_name, objective_class = objective
     if objective_class.needs_discriminator and not tuple(discriminators):
         raise PoseplugError(f"Objective '{objective_name}' learns from a discriminator; add one with --discriminate.")
@@ -118,8 +129,3 @@ def check_combination(
     needing += [f"reweighter '{reweighter}'"] if reweighter else []
     if needing and not has_reference:
         raise PoseplugError(f"{needing[0][0].upper()}{needing[0][1:]} is made from reference poses; add --reference.")
-    check_inputs(lifter_name, lifter_class.reads)
-    if root:
-        check_inputs(root[0], root[1].reads)
-    if "roots" in lifter_class.reads and not root:
-        raise PoseplugError(f"Lifter '{lifter_name}' reads predicted roots; add a root estimator with --root.")

@@ -1,4 +1,4 @@
-"""Augmented poses that one phase keeps for another to train the lifter on."""
+"""The pose buffer: augmented poses that one phase keeps for another to train the lifter on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import Augmentation
 
 
-class KeptPoses:
+class PoseBuffer:
     """Gathers the poses that augmentors accept.
 
     Nothing waits for the device while poses come in; they are sorted out once, when they are first drawn from.

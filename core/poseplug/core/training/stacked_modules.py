@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-import attrs
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -27,91 +25,116 @@ State = dict[str, Tensor]
 class Stack(nn.Module):
     """S modules that were built alike, as one whose parameters and buffers are [S, ...].
 
-    What differs between the modules must be in their parameters and buffers.
+    What differs between the modules must be in their parameters and buffers. Row i of what it is handed belongs to
+    replica i mod S, so that joined batches stay right; each replica is called with its own rows and knows of no other.
 
-    Attributes:
-        template: the first module's structure with the stacked tensors.
-        members: the modules given. Their tensors are slices of the stacked ones, without gradients; they serve to
-            evaluate and to save a replica, and for everything but ``forward``.
-
-    Raises:
-        PoseplugError: the modules have different tensors.
+    Args:
+        template: the structure of one module, with the stacked tensors.
+        members: the modules. Their tensors are slices of the stacked ones, without gradients; they serve to evaluate
+            and to save a replica.
     """
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
+    def __init__(self, template: nn.Module, members: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.members = tuple(modules)
-        self.template = _stacked(modules)
-        self._parameters_each = sum(p.numel() for p in modules[0].parameters())
+        self.template = template
+        self.members = tuple(members)
+        self._parameters_each = sum(p.numel() for p in template.parameters()) // len(self.members)
         # Whether torch.vmap can run the forward pass, in training and in evaluation; found out at the first call.
         self._vectorises: dict[bool, bool] = {}
 
-    def forward(self, first: Any, inputs: Mapping[str, Any]) -> Tensor:
-        """Return ``forward(first, **inputs)`` of all replicas, row by row in the order of the poses.
+    @classmethod
+    def of(cls, modules: Sequence[nn.Module]) -> Stack:
+        """Stack modules, whose tensors become slices of the stacked ones.
+
+        Raises:
+            PoseplugError: the modules have different tensors.
+        """
+        return cls(_stacked(modules), modules)
+
+    def part(self, name: str) -> Stack:
+        """Return the stack of a submodule of each; it shares this stack's tensors."""
+        return Stack(self.template.get_submodule(name), [member.get_submodule(name) for member in self.members])
+
+    def forward(self, first: Any, *others: Any) -> Any:
+        """Return what the modules return for their rows.
 
         Args:
-            first, inputs: tensors with a row for each pose, or records of such tensors.
+            first: a tensor with a row for each pose, or a record, or a mapping of such.
+            others: what all are given alike.
+
+        Returns:
+            The same structure of tensors that one module returns: a scalar is the mean over the replicas, anything
+            else has the rows of all in the order of the poses.
 
         Raises:
             PoseplugError: the number of poses is not a multiple of that of the replicas.
         """
-        call = _Call(first, inputs)
-        poses, count = len(call.tensors[0]), len(self.members)
-        if poses % count:
-            raise PoseplugError(
-                f"{count} seeds are trained together, and a part of this run makes batches of {poses} poses, which "
-                f"they cannot share evenly; run the seeds one after the other with --seed."
-            )
-        busy = call.tensors[0].device.type == "cpu" and poses // count * self._parameters_each > _SMALL
-        if not busy and self._can_vectorise(call):
-            return self._together(call, self._state())
-        return self._in_turn(call)
+        tensors = tensors_in(first)
+        poses, count = len(tensors[0]), len(self.members)
+        for tensor in tensors:
+            if len(tensor) % count:
+                raise PoseplugError(
+                    f"{count} seeds are trained together, and a part of this run makes batches of {len(tensor)} poses, "
+                    f"which they cannot share evenly; run the seeds one after the other with --seed."
+                )
+        busy = tensors[0].device.type == "cpu" and poses // count * self._parameters_each > _SMALL
+        if not busy and self._can_vectorise(first, others):
+            return self._together(first, others, self._state())
+        return self._in_turn(first, others)
 
     def _state(self) -> State:
         return dict(_places(self.template))
 
-    def _together(self, call: _Call, state: State) -> Tensor:
-        count = len(self.members)
-        shared = [tensor.reshape(-1, count, *tensor.shape[1:]) for tensor in call.tensors]
+    def _together(self, first: Any, others: Sequence[Any], state: State) -> Any:
+        count, returned = len(self.members), None
+        shared = [tensor.reshape(-1, count, *tensor.shape[1:]) for tensor in tensors_in(first)]
 
-        def one(state: State, tensors: list[Tensor]) -> Tensor:
-            return self._apply_template(state, call.with_tensors(tensors))
+        def one(state: State, tensors: list[Tensor]) -> tuple[Tensor, ...]:
+            nonlocal returned
+            returned = self._apply_template(state, with_tensors(first, tensors), others)
+            return tuple(tensors_in(returned))
 
         with vectorised():
-            result: Tensor = torch.vmap(one, in_dims=(0, 1), out_dims=1, randomness="different")(state, shared)
-        return result.flatten(0, 1)
+            results = torch.vmap(one, in_dims=(0, 1), randomness="different")(state, shared)
+        return with_tensors(returned, [_of_all(result) for result in results])
 
-    def _in_turn(self, call: _Call) -> Tensor:
+    def _in_turn(self, first: Any, others: Sequence[Any]) -> Any:
         count = len(self.members)
         # The gradient of ``unbind`` is one copy; slices of buffers must stay views that can be written into.
         slices = {
             name: tensor.unbind() if isinstance(tensor, nn.Parameter) else [tensor[i] for i in range(count)]
             for name, tensor in self._state().items()
         }
-        results = []
+        returned = []
         for i in range(count):
             state = {name: tensors[i] for name, tensors in slices.items()}
-            own = [tensor[i::count].contiguous() for tensor in call.tensors]
-            results.append(self._apply_template(state, call.with_tensors(own)))
-        return torch.stack(results, 1).flatten(0, 1)
+            own = [tensor[i::count].contiguous() for tensor in tensors_in(first)]
+            returned.append(self._apply_template(state, with_tensors(first, own), others))
+        results = zip(*map(tensors_in, returned), strict=True)
+        return with_tensors(returned[0], [_of_all(torch.stack(of_each)) for of_each in results])
 
-    def _apply_template(self, state: State, call: _Call) -> Tensor:
+    def _apply_template(self, state: State, first: Any, others: Sequence[Any]) -> Any:
         # The state names every place of a tied tensor; let torch tie them, and a module with two names keeps a slice.
-        result = functional_call(self.template, state, (call.first,), dict(call.inputs), tie_weights=False)
-        return cast(Tensor, result)
+        return functional_call(self.template, state, (first, *others), tie_weights=False)
 
-    def _can_vectorise(self, call: _Call) -> bool:
-        """Try two poses of each replica, leaving statistics and random state as they were."""
+    def _can_vectorise(self, first: Any, others: Sequence[Any]) -> bool:
+        """Try two poses of each replica, leaving statistics and random states as they were."""
         training = self.template.training
         if training not in self._vectorises:
-            few = call.with_tensors([tensor[: 2 * len(self.members)] for tensor in call.tensors])
-            device = call.tensors[0].device
+            tensors = tensors_in(first)
+            few = with_tensors(first, [tensor[: 2 * len(self.members)] for tensor in tensors])
+            generators = [other.generator for other in others if hasattr(other, "generator")]
+            states = [generator.get_state() for generator in generators]
+            device = tensors[0].device
             with torch.random.fork_rng([device] if device.type == "cuda" else []):
                 try:
-                    self._together(few, {name: tensor.detach().clone() for name, tensor in self._state().items()})
+                    state = {name: tensor.detach().clone() for name, tensor in self._state().items()}
+                    self._together(few, others, state)
                     self._vectorises[training] = True
                 except RuntimeError:  # torch's, for operations and control flow that vmap does not take
                     self._vectorises[training] = False
+            for generator, before in zip(generators, states, strict=True):
+                generator.set_state(before)
         return self._vectorises[training]
 
     def adopt_buffers(self) -> None:
@@ -124,31 +147,27 @@ class Stack(nn.Module):
                     _put(member, name, kept)
 
 
-@attrs.frozen
-class _Call:
-    """The arguments of a forward pass, and the tensors in them in a fixed order."""
+def tensors_in(value: Any) -> list[Tensor]:
+    """Return the tensors in a structure of records, mappings and tuples, in a fixed order."""
+    found: list[Tensor] = []
 
-    first: Any
-    inputs: Mapping[str, Any]
+    def note(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
 
-    @cached_property
-    def tensors(self) -> list[Tensor]:
-        found: list[Tensor] = []
+    map_tensors(note, value)
+    return found
 
-        def note(tensor: Tensor) -> Tensor:
-            found.append(tensor)
-            return tensor
 
-        map_tensors(note, self._arguments())
-        return found
+def with_tensors(value: Any, tensors: Sequence[Tensor]) -> Any:
+    """Return the structure with other tensors in the places of its own."""
+    following = iter(tensors)
+    return map_tensors(lambda _: next(following), value)
 
-    def with_tensors(self, tensors: Sequence[Tensor]) -> _Call:
-        following = iter(tensors)
-        arguments = map_tensors(lambda _: next(following), self._arguments())
-        return _Call(arguments["first"], arguments["inputs"])
 
-    def _arguments(self) -> dict[str, Any]:
-        return {"first": self.first, "inputs": self.inputs}
+def _of_all(results: Tensor) -> Tensor:
+    """Return the mean of scalars [S], or of rows [S, N / S, ...] all [N, ...] in the order of the poses."""
+    return results.mean() if results.ndim == 1 else results.transpose(0, 1).flatten(0, 1)
 
 
 def _stacked(modules: Sequence[nn.Module]) -> nn.Module:

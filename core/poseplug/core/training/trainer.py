@@ -1,27 +1,30 @@
-"""The training engine: one loop over steps. It prints nothing; hooks are told what happens."""
+"""The training loop: steps, looks at the losses, checkpoints. It prints nothing; hooks are told what happens."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import attrs
 import torch
-from torch import Tensor, nn
 
 from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
 from poseplug.core.hooks import HookSet
-from poseplug.core.interfaces import Component, FiniteSource, Lifter, PoseSource
+from poseplug.core.interfaces import FiniteSource, PoseSource, Trained
+from poseplug.core.models.modes import trainable
 from poseplug.core.settings import setting
-from poseplug.core.storage.checkpoint import from_under, load_tensors, save_tensors, under
-from poseplug.core.training.assembly import Assembly, trainable
+from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.checkpointing import TrainingState
 from poseplug.core.training.history import History
-from poseplug.core.training.optimisation import SCHEDULES, Role
+from poseplug.core.training.lifter_step import Conditions
+from poseplug.core.training.multi_seed import models_of
+from poseplug.core.training.optimiser import SCHEDULES, known_optimiser
+from poseplug.core.training.roles import OptimiserSettings, Role
 from poseplug.core.training.runtime import PRECISIONS, autocast, retain_freed_memory, set_matmul_precision
 from poseplug.core.training.schedule import Phase, Schedule
-from poseplug.core.training.training_step import AugmentedSource, StepRunner
+from poseplug.core.training.training_step import AugmentedSource, TrainingStep
 
 _FIT_POSES = 50_000
 # The random stream of the labelled poses: always the same ones, and none of the training's draws.
@@ -34,9 +37,23 @@ class Training:
 
     steps: int = setting(1200, "training steps", minimum=1)
     batch_size: int = setting(256, "poses drawn a step; as many reference poses where they are used", minimum=2)
-    lr: float = setting(1e-3, "learning rate of Adam; its peak for onecycle", above=0)
+    lr: float = setting(1e-3, "learning rate; its peak for onecycle", above=0)
     lr_schedule: str = setting("cosine", "how the learning rate goes over the run", choices=SCHEDULES)
+    optimiser: str = setting("Adam", "optimiser, by its name in torch.optim", check=known_optimiser)
+    weight_decay: float = setting(0.0, "weight decay, as the optimiser has it", minimum=0)
     clip_norm: float = setting(1.0, "gradients are cut to this norm; 0 switches it off", minimum=0)
+    reference_weight: float | None = setting(
+        None,
+        "constant factor on what is learned from reference poses. Unset, it is 1 if there is a reweighter, else 0; set "
+        "without a reweighter, it is the constant-weight control that re-weighting must beat",
+        minimum=0,
+    )
+    passes: str = setting(
+        "joint",
+        "poses and reference poses go through the lifter in one batch (joint) or one after the other (separate); "
+        "with batch normalisation the two differ",
+        choices=("joint", "separate"),
+    )
     precision: str = setting("fp32", "arithmetic of the lifter", choices=PRECISIONS)
     seed: int = setting(0, "seed of everything that is drawn", minimum=0, maximum=2**31 - 1)
     log_every: int = setting(20, "steps between looks at the losses", minimum=1)
@@ -77,25 +94,45 @@ class Trainer:
         self._generator = torch.Generator(device).manual_seed(training.seed)
         self._modules = assembly.modules()
         self._schedule = Schedule(phases, training.steps)
-        self._stage = 0
-        assembly.model.lifter.enter_stage(0)
         self._roles = self._make_roles()
-        context = partial(autocast, device, training.precision)
-        drawn = training.batch_size * assembly.replicas
-        self._runner = StepRunner(assembly, self._roles, drawn, self._generator, context, self.hooks)
+        conditions = Conditions(
+            self._generator, one_pass=training.passes == "joint", autocast=partial(autocast, device, training.precision)
+        )
+        drawn = training.batch_size * assembly.seeds
+        self._one_step = TrainingStep(assembly, self._roles, drawn, conditions, self.hooks)
+        self._state = TrainingState(
+            self._modules, self._roles, self.history, self._one_step.buffer, self._generator, device
+        )
         self._epoch_steps = epoch_steps(assembly.source, training.batch_size)
 
+    def _make_roles(self) -> dict[str, Role]:
+        modules: dict[str, Trained] = {"lifter": self.assembly.model.lifter}
+        if self.assembly.model.root is not None:
+            modules["root"] = self.assembly.model.root
+        modules |= {f"augmentor{i}": m for i, m in enumerate(self.assembly.augmentors)}
+        modules |= {f"discriminator{i}": m for i, m in enumerate(self.assembly.discriminators.values())}
+        training, seeds = self.training, self.assembly.seeds
+        settings = OptimiserSettings(
+            lr=training.lr,
+            schedule=training.lr_schedule,
+            name=training.optimiser,
+            weight_decay=training.weight_decay,
+            clip_norm=training.clip_norm,
+        )
+        return {n: Role(n, m, settings, self._schedule, seeds) for n, m in modules.items() if trainable(m)}
+
     def fit_statistics(self) -> None:
-        """Fit what is fitted once before training: input normalisation, body size, and the reweighter."""
-        drawn = AugmentedSource(self.assembly)
-        reading = self.assembly.model.reading
+        """Fit what is fitted once before training: output head, input normalisation, and the reweighter."""
+        training = AugmentedSource(self.assembly)
+        models = models_of(self.assembly)
         with torch.no_grad():
-            if reading is not None and not self.assembly.model.depth_only:
-                reading.fit_size(drawn.sample(_FIT_POSES, self._generator))
-            if self.assembly.model.normaliser.needs_fit:
-                self.assembly.model.normaliser.fit(drawn.sample(_FIT_POSES, self._generator))
+            for parts in ([model.head for model in models], [model.normaliser for model in models]):
+                if parts[0].needs_fit:
+                    poses = training.sample(_FIT_POSES, self._generator)
+                    for part in parts:
+                        part.fit(poses)
             if self.assembly.reweighter is not None and self.assembly.reference is not None:
-                self.assembly.reweighter.fit(drawn, self.assembly.reference, self._generator)
+                self.assembly.reweighter.fit(training, self.assembly.reference, self._generator)
 
     def run(self) -> None:
         """Train to the last step, from wherever the state is.
@@ -111,10 +148,14 @@ class Trainer:
         if self.step == 0:
             self.fit_statistics()
         began, before = time.perf_counter(), self.seconds
+        phase: Phase | None = None
         while self.step < self.training.steps:
-            self._enter_stage()
             moment = self._schedule.at(self.step)
-            losses = self._runner.run(self.step, self.step / self.training.steps, moment)
+            if moment.phase is not phase:
+                phase = moment.phase
+                for role in self._roles.values():
+                    role.begin(phase)
+            losses = self._one_step.run(self.step, self.step / self.training.steps, moment)
             self.step += 1
             self.history.add(self.step, losses)
             if self.hooks.listens("on_step"):
@@ -133,17 +174,6 @@ class Trainer:
         self.save()
         self._modules.eval()
 
-    def fit_depth(self) -> None:
-        """Take the sign and the size of depths that were learned without labels from a few labelled poses."""
-        parts = self.assembly
-        if not parts.model.depth_only or not parts.objective.labelled_poses:
-            return
-        generator = torch.Generator(self.device).manual_seed((self.training.seed << 16) + _LABELLED_STREAM)
-        labelled = (parts.reference or parts.source).sample(parts.objective.labelled_poses, generator)
-        if labelled.joints_3d is not None:
-            found = parts.model.fit_depth(labelled)
-            self.history.add(self.step, {f"depth/{name}": value for name, value in found.items() if name != "poses"})
-
     def _look(self) -> None:
         try:
             means = self.history.flush()
@@ -160,41 +190,19 @@ class Trainer:
             return f"{kept} Look at the settings of the reweighter, and at the poses that it is fitted to."
         return f"{kept} Try a lower --lr, and look at the data and the settings of that part."
 
-    # ---------------------------------------------------------------- roles and stages
-
-    def _make_roles(self) -> dict[str, Role]:
-        modules: dict[str, nn.Module] = {"lifter": self.assembly.model.lifter}
-        if self.assembly.model.root is not None:
-            modules["root"] = self.assembly.model.root
-        modules |= {f"augmentor{i}": m for i, m in enumerate(self.assembly.augmentors)}
-        modules |= {f"discriminator{i}": m for i, m in enumerate(self.assembly.discriminators.values())}
-        return {name: self._make_role(name, module) for name, module in modules.items() if trainable(module)}
-
-    def _make_role(self, name: str, module: nn.Module) -> Role:
-        assert isinstance(module, Component)
-        steps = self._schedule.updates(name.rstrip("0123456789"))
-        if isinstance(module, Lifter):
-            steps = -(-steps // module.num_stages)
-        return Role(
-            module,
-            lr=self.training.lr if module.learning_rate is None else module.learning_rate,
-            schedule=self.training.lr_schedule,
-            updates=-(-steps // module.update_every),
-            clip_norm=self.training.clip_norm,
-            every=module.update_every,
-            replicas=self.assembly.replicas,
-        )
-
-    def _enter_stage(self) -> None:
-        """Begin the lifter's next stage where one is due: equal shares of the steps, a fresh optimiser each."""
-        lifter = self.assembly.model.lifter
-        due = self.step * lifter.num_stages // self.training.steps
-        while self._stage < due:
-            self._stage += 1
-            lifter.enter_stage(self._stage)
-            self._roles["lifter"] = self._make_role("lifter", lifter)
-
-    # ---------------------------------------------------------------- state
+    def calibrate(self) -> None:
+        """Calibrate each seed's output head with the same few labelled poses, where it asks for them."""
+        models, parts = models_of(self.assembly), self.assembly
+        wanted = models[0].head.labelled_poses
+        if not wanted:
+            return
+        generator = torch.Generator(self.device).manual_seed((self.training.seed << 16) + _LABELLED_STREAM)
+        labelled = (parts.reference or parts.source).sample(wanted, generator)
+        if labelled.joints_3d is None:
+            return
+        found = [model.calibrate(labelled) for model in models]
+        means = {name: torch.stack([one[name].float() for one in found]).mean() for name in found[0]}
+        self.history.add(self.step, {f"head/{name}": mean for name, mean in means.items()})
 
     def save(self) -> None:
         """Write the whole state to the checkpoint file, if there is one and all of it is finite.
@@ -202,22 +210,16 @@ class Trainer:
         Raises:
             TrainingFailed: a loss or a parameter is not finite.
         """
-        self.fit_depth()
+        self.calibrate()
         self._look()
-        for name, tensor in self._modules.state_dict().items():
-            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                failure = f"'{name}' is not finite after step {self.step}."
-                raise TrainingFailed(f"{failure} {self._advice(failure)}")
-        if self.checkpoint is None:
-            return
-        tensors = under("modules", self._modules.state_dict()) | under("history", self.history.tensors())
-        for name, role in self._roles.items():
-            tensors |= under(f"roles/{name}", role.tensors())
-        tensors |= under("random", self._random_state()) | under("kept", self._runner.kept.tensors())
-        settings = {name: role.settings() for name, role in self._roles.items()}
-        save_tensors(self.checkpoint, tensors, {"step": self.step, "seconds": self.seconds, "roles": settings})
-        self._saved_step = self.step
-        self.hooks.call("on_checkpoint", self.step, self.checkpoint)
+        broken = self._state.not_finite()
+        if broken:
+            failure = f"'{broken}' is not finite after step {self.step}."
+            raise TrainingFailed(f"{failure} {self._advice(failure)}")
+        if self.checkpoint is not None:
+            self._state.save(self.checkpoint, self.step, self.seconds)
+            self._saved_step = self.step
+            self.hooks.call("on_checkpoint", self.step, self.checkpoint)
 
     def load(self) -> None:
         """Take up the state in the checkpoint file, so that training goes on as if it had never stopped.
@@ -227,37 +229,8 @@ class Trainer:
         """
         if self.checkpoint is None:
             raise ValueError("this trainer has no checkpoint file")
-        tensors, meta = load_tensors(self.checkpoint)
-        try:
-            self._modules.load_state_dict(from_under("modules", tensors))
-            self.step, self.seconds = meta["step"], meta["seconds"]
-            self._enter_stage_of(self.step)
-            for name, role in self._roles.items():
-                role.load(from_under(f"roles/{name}", tensors), meta["roles"][name])
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise PoseplugError(f"'{self.checkpoint}' does not belong to a run of these parts: {error}") from error
-        self.history.load(from_under("history", tensors))
-        self._runner.kept.load(from_under("kept", tensors), self.device)
-        self._set_random_state(from_under("random", tensors))
+        self.step, self.seconds = self._state.load(self.checkpoint)
         self._saved_step = self.step
-
-    def _enter_stage_of(self, step: int) -> None:
-        # The optimiser in the checkpoint belongs to the stage of the last step taken.
-        self.step = max(0, step - 1)
-        self._enter_stage()
-        self.step = step
-
-    def _random_state(self) -> dict[str, Tensor]:
-        state = {"draws": self._generator.get_state(), "cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            state["cuda"] = torch.cuda.get_rng_state(self.device)
-        return state
-
-    def _set_random_state(self, state: Mapping[str, Tensor]) -> None:
-        self._generator.set_state(state["draws"])
-        torch.set_rng_state(state["cpu"])
-        if self.device.type == "cuda" and "cuda" in state:
-            torch.cuda.set_rng_state(state["cuda"], self.device)
 
 
 def steps_of_epochs(epochs: int, batch_size: int, source: PoseSource) -> int:

@@ -57,8 +57,6 @@ class Pose2DResidual(Discriminator):
             device=context.device,
         )
         glorot(self.net)
-        # 1 while the labels of a batch are flipped, else 0; drawn anew for each batch of fakes, so it is no state.
-        self._flip = torch.zeros((), device=context.device)
         self._logs: Mapping[str, Tensor] = {}
 
     def forward(self, batch: PoseBatch) -> Tensor:
@@ -67,12 +65,13 @@ class Pose2DResidual(Discriminator):
         scores: Tensor = self.net(seen.flatten(1))
         return scores
 
-    def loss(self, real: Tensor, fake: Tensor) -> Tensor:
+    def loss(self, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
+        flip = (self._drawn(generator, fake.device) < self.config.label_flip).float()
         with torch.no_grad():
             self._logs = {"accuracy_real": (real > 0.5).float().mean(), "accuracy_fake": (fake < 0.5).float().mean()}
-        return 0.5 * ((real - (1 - self._flip)).square().mean() + (fake - self._flip).square().mean())
+        return 0.5 * ((real - (1 - flip)).square().mean() + (fake - flip).square().mean())
 
-    def realism(self, fake: Tensor) -> Tensor:
+    def adversarial_loss(self, fake: Tensor) -> Tensor:
         return self.config.weight * (fake - 1).square().mean()
 
     def real(self, batch: PoseBatch, generator: torch.Generator) -> PoseBatch:
@@ -81,11 +80,6 @@ class Pose2DResidual(Discriminator):
         centre = pixels[:, root : root + 1]
         mirrored = centre + (pixels - centre) * torch.stack([sign, torch.ones_like(sign)])
         return PoseBatch(batch.skeleton, mirrored, batch.camera, extent=batch.extent)
-
-    def remember(self, fake: PoseBatch, generator: torch.Generator) -> PoseBatch:
-        """Return the fakes as they are; draw whether labels are flipped for this batch."""
-        self._flip = (self._drawn(generator, fake.device) < self.config.label_flip).float()
-        return fake
 
     @staticmethod
     def _drawn(generator: torch.Generator, device: torch.device) -> Tensor:

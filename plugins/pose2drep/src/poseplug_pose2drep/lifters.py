@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from poseplug.core.data.normalise import Normalisation
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import BuildContext, Lifter
+from poseplug.core.interfaces import BuildContext, Lifter, OutputHead
+from poseplug.core.models.output_heads import DepthHead
 from poseplug.core.settings import setting
 from poseplug.core.tensors import constant
 from poseplug_pose2drep.capacity import matched_width
@@ -55,7 +56,6 @@ class Representation(Lifter):
     Config = RepresentationConfig
     normalisation = Normalisation.MAX_NORM
     default_objective = "reprojection"
-    predicts_depth = True
     name: ClassVar[str]
 
     def __init__(self, config: RepresentationConfig, context: BuildContext) -> None:
@@ -84,6 +84,9 @@ class Representation(Lifter):
     @abstractmethod
     def depths(self, seen: Mapping[str, Tensor]) -> list[Tensor]:
         """Return depths before the tanh, [N, joints] each in the order of the parts, for each part's [N, 2 joints]."""
+
+    def output_head(self, skeleton: Skeleton) -> OutputHead:
+        return DepthHead(skeleton, self.group_joints())
 
     def forward(self, joints_2d: Tensor, **inputs: Any) -> Tensor:
         """Return joints [N, J, 3] in units of the MAX_NORM pose: x and y as they came, and the predicted z."""

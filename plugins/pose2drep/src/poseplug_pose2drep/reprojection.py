@@ -14,9 +14,9 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
-from poseplug.core.interfaces import BuildContext, Objective, Step, Weights
-from poseplug.core.models.output_heads import orthographic_view
+from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.interfaces import BuildContext, Lifter, Objective, OutputHead, Step
+from poseplug.core.models.output_heads import DepthHead
 from poseplug.core.settings import setting
 from poseplug.core.tensors import constant
 from poseplug_pose2drep.turning import Projection, Turn
@@ -56,12 +56,6 @@ class ReprojectionConfig:
     distance: float = setting(
         10.0, "perspective: from the camera to the root, in units of the normalised pose", minimum=2
     )
-    input: str = setting(
-        "perspective",
-        "perspective: poses are seen by their cameras; orthographic: x and y of the true 3D pose, in training and in "
-        "evaluation, as most of the released code has it (the source must have 3D)",
-        choices=("perspective", "orthographic"),
-    )
     mirror: float = setting(
         0.5,
         "probability that a whole batch is mirrored; left stays left, so it is seen from behind",
@@ -92,23 +86,24 @@ class Reprojection(Objective):
     needs_3d = False
     needs_discriminator = True
     default_discriminator = "pose2d_residual"
-    depth_only = True
 
     def __init__(self, config: ReprojectionConfig, context: BuildContext) -> None:
         nn.Module.__init__(self)
         self.config = config
-        self.labelled_poses = config.labelled_poses
-        self.view = orthographic_view if config.input == "orthographic" else None
         self.projection = Projection(1 / config.distance if config.projection == "perspective" else 0.0)
 
+    def output_head(self, lifter: Lifter, skeleton: Skeleton) -> OutputHead:
+        """Return the reading of depths whose sign and size a few labelled poses tell; nothing else tells them here."""
+        return DepthHead(skeleton, lifter.group_joints(), self.config.labelled_poses)
+
     def loss(self, step: Step) -> Mapping[str, Tensor]:
-        poses, weights = _counted(step)
+        stream = step.joined()
+        poses = stream.batch
         joints = _joint_weights(tuple(step.groups.items()), poses.skeleton.num_joints, poses.skeleton.root)
         own, share = (constant(values, poses.device) for values in joints)
 
         def mean(errors: Tensor) -> Tensor:
-            of_pose = (errors * own).sum(-1)
-            return (of_pose if weights is None else of_pose * weights).mean()
+            return stream.mean((errors * own).sum(-1))
 
         views = Views.of(poses, step.lift)
         image = views.original * self._mirrors(step, len(poses))
@@ -122,23 +117,22 @@ class Reprojection(Objective):
         quarters = (right + x).square() + (left - x).square()
         # The value is that of ``turned``; the gradient to a part's joints is as large as its share of them.
         judged = views.shown(torch.lerp(turned.detach(), turned, share[:, None]))
-        realism = step.realism("final", judged)
+        said = step.adversarial_loss("final", judged)
         return {
             "cycle": self.config.cycle * mean((back - image).square().mean(-1)),
             "right_angle": self.config.right_angle * mean(quarters + half_turn.square()),
-            **{f"adversarial_{name}": self.config.adversarial * loss for name, loss in realism.items()},
+            **{f"adversarial_{name}": self.config.adversarial * loss for name, loss in said.items()},
         }
 
     def _mirrors(self, step: Step, n: int) -> Tensor:
         """Return factors [N, 1, 2] for x and y that mirror all of a batch, or none."""
-        drawn = _uniform(step, step.replicas)
-        sign = torch.where(drawn < self.config.mirror, -1.0, 1.0).repeat(n // step.replicas)
+        sign = torch.where(_uniform(step, 1) < self.config.mirror, -1.0, 1.0).expand(n)
         return torch.stack([sign, torch.ones_like(sign)], dim=-1)[:, None]
 
     def _turn(self, step: Step, n: int) -> Turn:
-        count = step.replicas if self.config.rotations == "batch" else n
+        count = 1 if self.config.rotations == "batch" else n
         angles = [
-            ((2 * _uniform(step, count) - 1) * limit).repeat(n // count)
+            ((2 * _uniform(step, count) - 1) * limit).expand(n)
             for limit in (self.config.azimuth, self.config.elevation)
         ]
         return Turn.of(*angles)
@@ -146,29 +140,6 @@ class Reprojection(Objective):
 
 def _uniform(step: Step, count: int) -> Tensor:
     return torch.rand(count, generator=step.generator, device=step.generator.device)
-
-
-def _counted(step: Step) -> tuple[PoseBatch, Tensor | None]:
-    """Return all poses of a step, and how much each counts [N]; None counts all alike.
-
-    Reference poses, which are there if a reweighter weighs them, come behind the others; as under ``supervised``, the
-    loss is then the sum of both means.
-    """
-    weights = step.weights or Weights()
-    given = [(step.poses, weights.drawn)]
-    if step.reference is not None:
-        given.append((step.reference, weights.reference))
-    elif weights.drawn is None and step.poses.weight is None:
-        return step.poses, None
-    factors = torch.cat([_product(batch, weight) for batch, weight in given])
-    return PoseBatch.join([batch for batch, _ in given]), factors * len(given)
-
-
-def _product(batch: PoseBatch, weight: Tensor | None) -> Tensor:
-    product = torch.ones(len(batch), device=batch.device)
-    for factor in (batch.weight, weight):
-        product = product if factor is None else product * factor
-    return product
 
 
 @lru_cache(maxsize=64)

@@ -46,14 +46,14 @@ class Adversary(Discriminator):
         self.replay = ReplayPool(config.pool, shape, context.device)
         self.health = RunningMeans(("accuracy_real", "accuracy_fake", "loss"), context.device)
 
-    def loss(self, real: Tensor, fake: Tensor) -> Tensor:
+    def loss(self, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
         loss = 0.5 * ((real - 1).square().mean() + fake.square().mean())
         with torch.no_grad():
             right = {"accuracy_real": (real > 0.5).float().mean(), "accuracy_fake": (fake < 0.5).float().mean()}
             self.health.update({**right, "loss": loss})
         return loss
 
-    def realism(self, fake: Tensor) -> Tensor:
+    def adversarial_loss(self, fake: Tensor) -> Tensor:
         # The released code adds the score of real poses, which has no gradient.
         return self.config.weight * 0.5 * (fake - 1).square().mean()
 

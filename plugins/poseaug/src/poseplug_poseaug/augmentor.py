@@ -227,7 +227,8 @@ class PoseAug(Augmentor):
     def loss(self, augmentation: Augmentation, feedback: AugmentorFeedback) -> Mapping[str, Tensor]:
         assert isinstance(augmentation, LearnedAugmentation)
         config = self.config
-        losses = {f"adversarial_{name}": config.adversarial * score for name, score in feedback.realism.items()}
+        said = feedback.adversarial_losses
+        losses = {f"adversarial_{name}": config.adversarial * loss for name, loss in said.items()}
         losses |= self._regularisers(augmentation)
         if self.error is not None and feedback.cycle >= config.feedback_from_cycle:
             losses |= self._feedback(self.error, augmentation, feedback)

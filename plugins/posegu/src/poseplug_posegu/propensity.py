@@ -15,7 +15,7 @@ from torch import Tensor
 
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
-from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource, Reweighter, Weights
+from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource, Reweighter
 from poseplug.core.settings import setting
 from poseplug_posegu.histograms import JointHistograms, root_relative_positions, screen_positions
 
@@ -76,11 +76,12 @@ class Propensity(Reweighter):
         self._positions = screen_positions if config.space == "screen" else root_relative_positions
         self.drawn = JointHistograms(joints, config.bins, extent, context.device)
         self.reference = JointHistograms(joints, config.bins, extent, context.device)
+        self._logs: Mapping[str, Tensor] = {}
         # Number of weights, their sum, sum of squares, and how many were clipped.
         self.register_buffer("moments", torch.zeros(4, dtype=torch.float64, device=context.device))
 
-    def fit(self, drawn: PoseSource, reference: PoseSource, generator: torch.Generator) -> None:
-        for source, histograms in ((drawn, self.drawn), (reference, self.reference)):
+    def fit(self, training: PoseSource, reference: PoseSource, generator: torch.Generator) -> None:
+        for source, histograms in ((training, self.drawn), (reference, self.reference)):
             if self.config.space == "root_relative" and not source.has_3d:
                 raise PoseplugError("Weights with space=root_relative need 3D poses; use space=screen for 2D sources.")
             for batch in self._poses_of(source, generator):
@@ -94,24 +95,27 @@ class Propensity(Reweighter):
             yield source.sample(min(_CHUNK, self.config.fit_samples - start), generator)
 
     @torch.no_grad()
-    def weigh(self, drawn: PoseBatch, reference: PoseBatch) -> Weights:
+    def weigh(self, training: PoseBatch, reference: PoseBatch) -> Mapping[str, Tensor]:
         mode = self.config.mode
-        judged = reference if mode == "per_sample" else drawn
+        judged = reference if mode == "per_sample" else training
         weights, clipped = self._ratio(judged, inverse=mode == "opposite")
         share = clipped.double().mean()
         exact = weights.double()
         self.moments += torch.stack([torch.ones_like(share), exact.mean(), (exact * exact).mean(), share]) * len(exact)
-        log = {"weight_mean": weights.mean(), "weight_clipped": share.float()}
+        self._logs = {"weight_mean": weights.mean(), "weight_clipped": share.float()}
         if mode == "opposite":
-            return Weights(drawn=weights, log=log)
+            return {"training": weights}
         if mode == "batch_scalar":
             weights = weights.mean().expand(len(reference))
         elif mode == "paper":
-            # Drawn poses may be more than reference poses (augmentation) or fewer; the pairing is random anyway.
+            # Training poses may be more than reference poses (augmentation) or fewer; the pairing is random anyway.
             weights = weights[torch.arange(len(reference), device=weights.device) % len(weights)]
         elif mode == "same_action":
-            weights = weights[_partners(_action(drawn), _action(reference))]
-        return Weights(reference=weights, log=log)
+            weights = weights[_partners(_action(training), _action(reference))]
+        return {"reference": weights}
+
+    def logs(self) -> Mapping[str, Tensor]:
+        return self._logs
 
     def _ratio(self, batch: PoseBatch, *, inverse: bool) -> tuple[Tensor, Tensor]:
         """Return rho~ / rho (or its inverse) [N] of each pose, at most ``clip``, and where it was clipped."""

@@ -20,7 +20,7 @@ from poseplug.core.storage.files import write_text
 
 Document = dict[str, Any]
 # Facts of an experiment that are neither a part nor a training setting.
-RUN_SETTINGS = ("reference_share", "protocol", "epochs", "seeds", "hook_errors", "pretrained")
+RUN_SETTINGS = ("reference_share", "protocol", "epochs", "seeds", "hook_errors", "pretrained", "projection")
 
 
 def read_document(path: Path) -> Document:

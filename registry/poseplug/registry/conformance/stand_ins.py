@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import BuildContext, Lifter
+from poseplug.core.interfaces import BuildContext, InputProvider, Lifter
+from poseplug.core.models.inputs import ROOTS, Inputs, standard_inputs
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.settings import setting
+from poseplug.registry.conformance.verdict import require
 
 
 @attrs.frozen(kw_only=True)
@@ -40,12 +42,27 @@ class LinearLifter(Lifter):
         return (joints_2d.flatten(1) @ self.weight + self.bias).view(len(joints_2d), -1, 3)
 
 
+class TrueRoots(InputProvider):
+    """Absolute roots [N, 3], as if they had been predicted without error."""
+
+    def provide(self, batch: PoseBatch, **inputs: Any) -> Tensor:
+        return batch.root
+
+
+def stand_in_inputs(part: Any) -> Inputs:
+    """Return what makes the inputs that a component reads; people's true roots stand in for predicted ones."""
+    inputs = Inputs({**standard_inputs(), ROOTS: TrueRoots()})
+    unknown = [name for name in part.reads if name not in inputs.providers]
+    require(not unknown, f"reads '{', '.join(unknown)}', which nothing here provides")
+    return inputs
+
+
 def stand_in_model(skeleton: Skeleton, device: torch.device) -> LiftingModel:
     """Return a lifter under training, ready to be called with batches."""
     return LiftingModel(LinearLifter(LinearConfig(), BuildContext(skeleton=skeleton, device=device)), skeleton)
 
 
-def realism(poses: PoseBatch) -> Mapping[str, Tensor]:
+def adversarial_loss(poses: PoseBatch) -> Mapping[str, Tensor]:
     """Return what a discriminator that looks at everything might say of poses, as a loss to learn from."""
     scores = poses.joints_2d.square().mean() / poses.camera.size.square().mean()
     if poses.joints_3d is not None:

@@ -17,7 +17,7 @@ from torch import nn
 
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import BuildContext, Component, PoseSource
+from poseplug.core.interfaces import BuildContext, Component, PoseSource, Trained
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.config.read_settings import structure
 from poseplug.registry.config.resolve import construct, find_part
@@ -111,7 +111,7 @@ class Subject:
         return part.to(self.device) if isinstance(part, nn.Module) else part
 
     def ready(self, skeleton: Skeleton = H36M_16, config: Any = None, seed: int = 0, endless: bool = False) -> Any:
-        """Build the component and do what comes once before training: enter the first stage, fit.
+        """Build the component and do what comes once before training: begin the first phase, fit.
 
         Args:
             skeleton: what to build it for.
@@ -120,8 +120,8 @@ class Subject:
             endless: fit a reweighter to drawn poses without end.
         """
         part = self.build(skeleton, config, seed)
-        if self.kind == "lifter":
-            part.enter_stage(0)
+        if isinstance(part, Trained):
+            part.begin_phase(frozenset(part.parameter_groups()))
         if self.kind == "reweighter":
             drawn, reference = self.tables(skeleton)
             self.fit(part, Stream(drawn) if endless else drawn, reference)

@@ -11,16 +11,16 @@ import torch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.hooks import RunHook
-from poseplug.core.interfaces import BuildContext, FiniteSource, Objective, PoseSource
+from poseplug.core.interfaces import BuildContext, FiniteSource, Lifter, Objective, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.mixture import Mixture
 from poseplug.core.sources.pose_table import random_share
-from poseplug.core.sources.viewed import viewed
+from poseplug.core.sources.projection import projected
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.multi_seed import side_by_side
 from poseplug.core.training.runtime import seed_everything
 from poseplug.core.training.trainer import Training, steps_of_epochs
-from poseplug.registry.config.resolve import construct, find_part
+from poseplug.registry.config.resolve import Part, construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.plan import Plan
@@ -51,14 +51,14 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
         PoseplugError: bad data, skeletons that differ, or an objective that needs a reference there is none of.
     """
     context = _knowing(BuildContext(device=device, seed=plan.training.seed), catalogue)
-    reference = construct(plan.parts["reference"], context) if "reference" in plan.parts else None
+    reference = _source(plan, plan.parts["reference"], context) if "reference" in plan.parts else None
     if reference is not None and plan.experiment.reference_share < 1:
         if not isinstance(reference, FiniteSource):
             raise PoseplugError("'reference_share' below 1 needs a reference with an end; this one is endless.")
         reference = random_share(reference, plan.experiment.reference_share, context.generator(1))
     skeleton = reference.skeleton if reference else None
     context = _knowing(context, catalogue, reference=reference, skeleton=skeleton)
-    sources = [construct(part, context) for part in plan.slot("source").values()]
+    sources = [_source(plan, part, context) for part in plan.slot("source").values()]
     source = sources[0] if len(sources) == 1 else Mixture(sources)
     context = _knowing(context, catalogue, skeleton=source.skeleton)
     if reference is not None:
@@ -75,43 +75,55 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
         steps = steps_of_epochs(plan.experiment.epochs, training.batch_size, source)
         training = attrs.evolve(training, steps=steps)
     hooks = {f"{part.name} (hook {i})": construct(part, context) for i, part in plan.slot("hook").items()}
-    seen = {label: viewed(evaluation, assembly.objective.view) for label, evaluation in evaluations.items()}
-    return Run(assembly, training, seen, hooks)
+    return Run(assembly, training, evaluations, hooks)
 
 
 def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: PoseSource | None) -> Assembly:
     """Construct what is trained, and what it is trained with, under the context's seed."""
     seed_everything(context.seed)
-    lifter = construct(plan.parts["lifter"], context)
-    root = construct(plan.parts["root"], context) if "root" in plan.parts else None
-    objective: Objective = construct(plan.parts["objective"], context)
+    model, objective = build_model(plan, context)
+    weight = plan.training.reference_weight
     assembly = Assembly(
-        source=viewed(source, objective.view),
+        source=source,
         objective=objective,
-        model=LiftingModel(lifter, source.skeleton, root, objective.depth_only),
-        reference=None if reference is None else viewed(reference, objective.view),
+        model=model,
+        reference=reference,
         augmentors=tuple(construct(part, context) for part in plan.slot("augmentor").values()),
         reweighter=construct(plan.parts["reweighter"], context) if "reweighter" in plan.parts else None,
         discriminators={part.name: construct(part, context) for part in plan.slot("discriminator").values()},
     )
+    if weight is not None:
+        assembly = attrs.evolve(assembly, reference_weight=weight)
     if assembly.uses_reference and reference is None:
-        raise PoseplugError(
-            f"Objective '{plan.parts['objective'].name}' is set to train on reference poses; add --reference."
-        )
+        raise PoseplugError("'reference_weight' says to train on reference poses, and there are none; add --reference.")
     assembly.modules().to(context.device)
     return assembly
 
 
+def build_model(plan: Plan, context: BuildContext) -> tuple[LiftingModel, Objective]:
+    """Construct the lifting model of a plan, and the objective, which may declare its output head."""
+    lifter: Lifter = construct(plan.parts["lifter"], context)
+    root = construct(plan.parts["root"], context) if "root" in plan.parts else None
+    objective: Objective = construct(plan.parts["objective"], context)
+    head = objective.output_head(lifter, context.layout)
+    return LiftingModel(lifter, context.layout, root, head), objective
+
+
 def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource]:
-    """Construct the sources that a plan evaluates on, by label, as their cameras see them.
+    """Construct the sources that a plan evaluates on, by label.
 
     Raises:
         PoseplugError: bad data, or a skeleton that is not the context's.
     """
-    evaluations = {label: construct(part, context) for label, part in plan.slot("eval").items()}
+    evaluations = {label: _source(plan, part, context) for label, part in plan.slot("eval").items()}
     for label, evaluation in evaluations.items():
         _same_skeleton(context.layout, evaluation.skeleton, f"evaluation '{label}'")
     return evaluations
+
+
+def _source(plan: Plan, part: Part, context: BuildContext) -> PoseSource:
+    """Construct a source whose poses are seen as the run sees them."""
+    return projected(construct(part, context), plan.experiment.projection)
 
 
 def _knowing(context: BuildContext, catalogue: Catalogue, **facts: Any) -> BuildContext:

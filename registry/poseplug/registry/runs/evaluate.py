@@ -14,10 +14,8 @@ from poseplug.core.evaluation.results import result_object
 from poseplug.core.hooks import HookSet
 from poseplug.core.interfaces import BuildContext, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
-from poseplug.core.sources.viewed import viewed
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.experiment_file import Document
-from poseplug.registry.config.resolve import construct
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build_evaluations
@@ -68,9 +66,7 @@ def evaluate_run(
         plan = make_plan({**plan.document, "eval": dict(sources)}, catalogue)
     measured = lookup(protocol) if protocol else plan.protocol
     context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.training.seed)
-    view = construct(plan.parts["objective"], context).view
-    sources_seen = {label: viewed(source, view) for label, source in build_evaluations(plan, context).items()}
-    evaluations = evaluate_all(model, sources_seen, measured)
+    evaluations = evaluate_all(model, build_evaluations(plan, context), measured)
     return result_object(
         evaluations=evaluations,
         components=plan.experiment.components(),

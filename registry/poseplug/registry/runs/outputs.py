@@ -45,7 +45,7 @@ def describe(
 ) -> dict[str, Any]:
     """Return the result object of a run, with further facts of it."""
     assembly: Assembly = run.assembly
-    drawn = run.training.batch_size * (2 if assembly.uses_reference else 1) * assembly.replicas
+    drawn = run.training.batch_size * (2 if assembly.uses_reference else 1) * assembly.seeds
     facts = {
         "steps": run.training.steps,
         "seed": plan.training.seed,

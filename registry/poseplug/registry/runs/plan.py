@@ -12,6 +12,7 @@ import attrs
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.protocol import Protocol, lookup
 from poseplug.core.hooks import ERROR_POLICIES
+from poseplug.core.sources.projection import PROJECTIONS
 from poseplug.core.storage.experiment import LISTED_PARTS, SINGLE_PARTS, ComponentSpec, Experiment
 from poseplug.core.training.assembly import check_combination
 from poseplug.core.training.schedule import Phase
@@ -132,6 +133,9 @@ def _run_setting_problems(experiment: Experiment) -> list[str]:
         problems.append(f"the experiment, setting 'hook_errors': expected {policies}, got {experiment.hook_errors!r}")
     if type(experiment.pretrained) is not str:
         problems.append(f"the experiment, setting 'pretrained': expected a folder, got {experiment.pretrained!r}")
+    if experiment.projection not in PROJECTIONS:
+        projections = " or ".join(PROJECTIONS)
+        problems.append(f"the experiment, setting 'projection': expected {projections}, got {experiment.projection!r}")
     if epochs is not None and (type(epochs) is not int or epochs < 1):
         problems.append(f"the experiment, setting 'epochs': expected a whole number of at least 1, got {epochs!r}")
     if type(seeds) is not int or seeds < 1:
@@ -149,7 +153,6 @@ def _check_fit(parts: Mapping[str, Part]) -> None:
     reweighter = parts.get("reweighter")
     check_combination(
         sources=listed("source"),
-        lifter=single("lifter"),
         objective=single("objective"),
         discriminators=listed("discriminator"),
         root=single("root"),

@@ -15,8 +15,8 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.storage.checkpoint import from_under, load_tensors, save_tensors, under
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.experiment_file import read_document
-from poseplug.registry.config.resolve import construct
 from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.runs.build import build_model
 from poseplug.registry.runs.plan import Plan, make_plan
 
 
@@ -34,10 +34,9 @@ def take_weights(directory: RunDirectory, model: LiftingModel) -> None:
             f"run has '{model.skeleton.name}'."
         )
     try:
-        # A run may go on with or without labels; how depth is read is then its own.
-        reading = under("reading", {} if model.reading is None else model.reading.state_dict())
-        weights = {name: t for name, t in from_under("model", tensors).items() if not name.startswith("reading.")}
-        model.load_state_dict(weights | reading)
+        # How its output becomes a pose is the run's own: it may go on with or without labels.
+        weights = {name: t for name, t in from_under("model", tensors).items() if not name.startswith("head.")}
+        model.load_state_dict(weights | under("head", model.head.state_dict()))
     except RuntimeError as error:
         raise PoseplugError(f"'pretrained': the model in '{directory.path}' is not like this run's: {error}") from error
 
@@ -53,10 +52,8 @@ def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device
     tensors, facts = load_tensors(directory.model)
     skeleton = skeleton_from(facts["skeleton"])
     context = BuildContext(skeleton=skeleton, device=device, seed=plan.training.seed)
-    root = construct(plan.parts["root"], context) if "root" in plan.parts else None
-    objective: Any = plan.parts["objective"].component
-    lifter = construct(plan.parts["lifter"], context)
-    model = LiftingModel(lifter, skeleton, root, objective.depth_only).to(device)
+    model, _ = build_model(plan, context)
+    model.to(device)
     try:
         model.load_state_dict(from_under("model", tensors))
     except RuntimeError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.training.assembly import Assembly, trainable
+from poseplug.core.models.modes import trainable
+from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.schedule import Phase
 from poseplug.registry.config.resolve import Part
 
@@ -37,7 +38,4 @@ def _obstacles(assembly: Assembly, parts: Mapping[str, Part], phases: Sequence[P
         yield f"this run also trains root estimator '{parts['root'].name}'"
     if "reweighter" in parts:
         yield f"reweighter '{parts['reweighter'].name}' weighs the poses of one seed only"
-    stages = assembly.model.lifter.num_stages
-    if stages > 1:
-        yield f"lifter '{parts['lifter'].name}' is trained in {stages} stages"
     yield from (f"phase '{phase.name}' keeps poses" for phase in phases if phase.keep)

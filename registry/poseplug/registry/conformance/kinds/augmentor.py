@@ -7,10 +7,9 @@ from typing import Any
 import torch
 
 from poseplug.core.interfaces import Augmentation, AugmentorFeedback
-from poseplug.core.training.assembly import trainable
-from poseplug.core.training.optimisation import frozen
+from poseplug.core.models.modes import frozen, trainable
 from poseplug.registry.conformance.poses import Occasion, ordinary
-from poseplug.registry.conformance.stand_ins import realism, stand_in_model
+from poseplug.registry.conformance.stand_ins import adversarial_loss, stand_in_model
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_poses, check_scalars, check_tensor, tensors_of
 from poseplug.registry.conformance.verdict import Broken, promise, require
@@ -29,7 +28,7 @@ def train(part: Any, occasion: Occasion, augmentation: Augmentation | None = Non
         return {}
     augmentation = augmentation or _augment(part, occasion)
     judged = {"final": augmentation.batch, **augmentation.stages}
-    scores = {name: realism(batch)["stand_in"] for name, batch in judged.items()}
+    scores = {name: adversarial_loss(batch)["stand_in"] for name, batch in judged.items()}
     model = stand_in_model(occasion.poses.skeleton, occasion.poses.device)
     root = occasion.poses.skeleton.root
     with frozen(model):

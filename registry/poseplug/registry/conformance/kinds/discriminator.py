@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from poseplug.core.training.optimisation import frozen
+from poseplug.core.models.modes import frozen
 from poseplug.registry.conformance.poses import Occasion, ordinary
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_poses, check_tensor
@@ -16,8 +16,8 @@ def use(part: Any, occasion: Occasion) -> Tensors:
     n, device = len(occasion.poses), occasion.poses.device
     real = check_tensor(part(occasion.poses), (n, None), device, "the scores")
     with frozen(part):
-        realism = check_tensor(part.realism(part(occasion.others)), (), device, "realism")
-    return {"scores": real, "realism": realism, **train(part, occasion)}
+        adversarial_loss = check_tensor(part.adversarial_loss(part(occasion.others)), (), device, "adversarial_loss")
+    return {"scores": real, "adversarial_loss": adversarial_loss, **train(part, occasion)}
 
 
 def train(part: Any, occasion: Occasion) -> Tensors:
@@ -26,7 +26,7 @@ def train(part: Any, occasion: Occasion) -> Tensors:
     fake = part.remember(occasion.others, occasion.generator)
     real = part.real(poses, occasion.generator)
     check_poses(real, len(real), poses.skeleton, poses.device, "what real returns")
-    return {"loss": check_tensor(part.loss(part(real), part(fake)), (), poses.device, "loss")}
+    return {"loss": check_tensor(part.loss(part(real), part(fake), occasion.generator), (), poses.device, "loss")}
 
 
 @promise(

@@ -15,9 +15,10 @@ import torch
 
 from poseplug.core.evaluation.protocol import lookup
 from poseplug.core.hooks import RunHook
+from poseplug.core.interfaces import NoConfig
 from poseplug.core.storage.experiment import ComponentSpec, Experiment
 from poseplug.core.storage.run_directory import RunDirectory
-from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.supervised import Supervised
 from poseplug.core.training.trainer import Training
 from poseplug.registry.config.read_settings import unstructure
 from poseplug.registry.config.resolve import Part
@@ -112,7 +113,7 @@ def _plan() -> Plan:
     parts = {
         "source.0": source,
         "lifter": Part("stand_in", LinearLifter, LinearConfig()),
-        "objective": Part("supervised", Supervised, SupervisedConfig()),
+        "objective": Part("supervised", Supervised, NoConfig()),
         "eval.stand_in": source,
     }
     training = Training(steps=4, batch_size=8, log_every=2, checkpoint_every=2)

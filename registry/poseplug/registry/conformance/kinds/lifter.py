@@ -7,25 +7,26 @@ from typing import Any
 import torch
 
 from poseplug.core.data.batch import PoseBatch
-from poseplug.core.models.inputs import check_inputs
 from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.training.schedule import Phase
+from poseplug.registry.config.read_settings import structure
 from poseplug.registry.conformance.poses import Occasion, ordinary, plausible_poses, some
+from poseplug.registry.conformance.stand_ins import stand_in_inputs
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_equal, check_tensor, differentiable_sum
 from poseplug.registry.conformance.verdict import promise, require
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
-    """Lift the poses as the engine does, with the lifter's own normalisation and inputs; check the form."""
+    """Lift the poses as the engine does, with the lifter's own normalisation, inputs and output head."""
     poses = occasion.poses
-    check_inputs(type(part).__name__, part.reads)
     joints = _model(part, poses)(poses)
     return {"joints": check_tensor(joints, (len(poses), poses.skeleton.num_joints, 3), poses.device, "the output")}
 
 
 def _model(part: Any, poses: PoseBatch) -> LiftingModel:
     training = part.training
-    model = LiftingModel(part, poses.skeleton).to(poses.device)
+    model = LiftingModel(part, poses.skeleton, inputs=stand_in_inputs(part).providers).to(poses.device)
     model.normaliser.fit(plausible_poses(64, poses.skeleton, poses.device))
     return model.train(training)
 
@@ -89,26 +90,30 @@ def parts(subject: Subject) -> None:
 
 
 @promise(
-    "stages",
-    "every training stage has something to train, and the loss reaches it",
+    "phases",
+    "the phases that it is trained in by default name its parameter groups, and the loss reaches what they train",
     kinds=["lifter"],
     needs=("gradients",),
 )
-def stages(subject: Subject) -> None:
-    """Enter each stage in turn, as the engine does, and look for gradients."""
+def phases(subject: Subject) -> None:
+    """Begin each phase in turn, as the engine does, and look for gradients."""
     part, occasion = subject.ready(), ordinary(8, subject.device)
-    require(part.num_stages >= 1, f"num_stages is {part.num_stages}; expected at least 1")
-    for stage in range(1, part.num_stages):
-        part.enter_stage(stage)
-        trained = [p for p in part.parameters() if p.requires_grad]
-        require(trained, f"nothing is left to train in stage {stage}")
+    schedule = [structure(Phase, dict(phase), "a default phase") for phase in part.default_phases(subject.config)]
+    groups = part.parameter_groups()
+    for phase in schedule:
+        named = phase.groups("lifter")
+        if named is None:
+            continue
+        unknown = [group for group in named if group not in groups]
+        require(not unknown, f"phase '{phase.name}' trains {some(unknown)}; its groups are {some(list(groups))}")
+        part.begin_phase(frozenset(named or groups))
         part.zero_grad(set_to_none=True)
         total = differentiable_sum(use(part, occasion))
-        require(total is not None, f"the output carries no gradient in stage {stage}")
+        require(total is not None, f"the output carries no gradient in phase '{phase.name}'")
         if total is not None:
             total.backward()  # type: ignore[no-untyped-call]
-        reached = [p for p in trained if p.grad is not None]
-        require(len(reached) == len(trained), f"{len(trained) - len(reached)} parameters get no gradient in {stage}")
+        missed = [p for group in named or groups for p in groups[group] if p.grad is None]
+        require(not missed, f"{len(missed)} parameters get no gradient in phase '{phase.name}'")
 
 
-PROMISES = (independence, groups, parts, stages)
+PROMISES = (independence, groups, parts, phases)

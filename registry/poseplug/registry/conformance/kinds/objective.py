@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from poseplug.core.data.batch import PoseBatch
-from poseplug.core.interfaces import Step, Weights
+from poseplug.core.interfaces import OutputHead, Step, Stream
 from poseplug.registry.conformance.poses import Occasion, ordinary
 from poseplug.registry.conformance.randomness import seed_globally
-from poseplug.registry.conformance.stand_ins import realism, stand_in_model
+from poseplug.registry.conformance.stand_ins import adversarial_loss, stand_in_model
 from poseplug.registry.conformance.subject import Subject
-from poseplug.registry.conformance.tensors import Tensors, check_equal, check_scalars, check_tensor
+from poseplug.registry.conformance.tensors import Tensors, check_equal, check_finite, check_scalars, check_tensor
 from poseplug.registry.conformance.verdict import Broken, NotChecked, promise, require
 
 Lift = Callable[[PoseBatch], Tensor]
@@ -34,16 +34,12 @@ def use(part: Any, occasion: Occasion) -> Tensors:
 
 def make_step(part: Any, occasion: Occasion, lift: Lift, reweighted: bool, judge: Judge | None = None) -> Step:
     """Return the step that the engine would show to an objective."""
-    uses_reference = part.uses_reference(reweighted)
-    if not isinstance(uses_reference, bool):
-        raise Broken(f"uses_reference returned a {type(uses_reference).__name__}; expected True or False")
-    reference = _visible(part, occasion.others) if uses_reference else None
-    weights = None
+    streams = [Stream("training", _visible(part, occasion.poses))]
     if reweighted:
-        device = occasion.poses.device
-        weights = Weights(reference=torch.linspace(0, 2, len(occasion.others), device=device))
-    judge = judge or (lambda stage, poses: realism(poses))
-    return Step(_visible(part, occasion.poses), reference, weights, lift, judge, occasion.generator, 0.5)
+        weights = torch.linspace(0, 2, len(occasion.others), device=occasion.poses.device)
+        streams.append(Stream("reference", _visible(part, occasion.others), weights))
+    judge = judge or (lambda stage, poses: adversarial_loss(poses))
+    return Step(tuple(streams), lift, judge, occasion.generator, 0.5)
 
 
 def _visible(part: Any, poses: PoseBatch) -> PoseBatch:
@@ -78,14 +74,16 @@ def blind(subject: Subject) -> None:
         step = make_step(part, occasion, lift, reweighted=True)
         if factor is not None:
             shown = attrs.evolve(step.poses, joints_3d=occasion.poses.absolute * factor)
-            step = attrs.evolve(step, poses=shown)
+            step = attrs.evolve(step, streams=(Stream("training", shown), *step.streams[1:]))
         seed_globally(7)
         results.append(scalars(part, step))
     for other in results[1:]:
         check_equal(results[0], other, "the loss depends on joints_3d")
 
 
-@promise("declared", "it calls step.realism if, and only if, it has needs_discriminator = True", kinds=["objective"])
+@promise(
+    "declared", "it calls step.adversarial_loss if, and only if, it has needs_discriminator = True", kinds=["objective"]
+)
 def declared(subject: Subject) -> None:
     """Count the calls in a few steps."""
     part = subject.ready()
@@ -94,32 +92,36 @@ def declared(subject: Subject) -> None:
 
     def judge(stage: str, poses: PoseBatch) -> Mapping[str, Tensor]:
         calls.append(stage)
-        return realism(poses)
+        return adversarial_loss(poses)
 
     for reweighted in (False, True):
         part.loss(make_step(part, ordinary(8, subject.device), lift, reweighted, judge))
-    called = "calls step.realism" if calls else "never calls step.realism"
+    called = "calls step.adversarial_loss" if calls else "never calls step.adversarial_loss"
     require(bool(calls) == part.needs_discriminator, f"{called}, but needs_discriminator is {part.needs_discriminator}")
 
 
 @promise(
-    "depth",
-    "an objective with depth_only = True looks at nothing but z of what is lifted, about the root",
+    "head",
+    "an output head that it declares makes poses of what is lifted, and reports what it was calibrated with",
     kinds=["objective"],
-    needs=("seeded",),
 )
-def depth(subject: Subject) -> None:
-    """Change x and y of what is lifted, and move it in depth: the loss must not change."""
-    part = subject.ready()
-    if not part.depth_only:
-        return
-    lift = stand_in_model(ordinary(1, subject.device).poses.skeleton, subject.device)
-    moves: list[Lift] = [lift, lambda poses: lift(poses) + 1]
-    results = []
-    for moved in moves:
-        seed_globally(7)
-        results.append(scalars(part, make_step(part, ordinary(8, subject.device), moved, reweighted=False)))
-    check_equal(results[0], results[1], "the loss depends on more than depth about the root", exact=False)
+def head(subject: Subject) -> None:
+    """Read poses from outputs, calibrate, and read them again."""
+    part, occasion = subject.ready(), ordinary(16, subject.device)
+    poses = occasion.poses
+    model = stand_in_model(poses.skeleton, subject.device)
+    made = part.output_head(model.lifter, poses.skeleton)
+    if made is None:
+        raise NotChecked("declares none")
+    if not isinstance(made, OutputHead):
+        raise Broken(f"output_head returned a {type(made).__name__}; expected an OutputHead or None")
+    made = made.to(subject.device)
+    output = model(poses).detach()
+    for _ in range(2):
+        joints = check_tensor(made(poses, output), (16, poses.skeleton.num_joints, 3), subject.device, "what it reads")
+        check_finite({"joints": joints}, "as read by the head")
+        for name, value in made.calibrate(poses, output).items():
+            require(value.numel() == 1, f"calibration '{name}' is no scalar")
 
 
-PROMISES = (blind, declared, depth)
+PROMISES = (blind, declared, head)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from poseplug.core.interfaces import Weights
 from poseplug.registry.conformance.poses import Occasion, ordinary
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_tensor, tensors_of
@@ -14,16 +14,17 @@ from poseplug.registry.conformance.verdict import Broken, promise, require
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
-    """Weigh drawn poses and reference poses, of which there need not be as many, and check the weights' form."""
+    """Weigh training poses and reference poses, of which there need not be as many, and check the weights' form."""
     device = occasion.poses.device
-    drawn, reference = occasion.poses, occasion.others.select(slice((len(occasion.others) + 1) // 2))
-    weights = part.weigh(drawn, reference)
-    if not isinstance(weights, Weights):
-        raise Broken(f"weigh returned a {type(weights).__name__}; expected Weights")
-    for name, value, poses in (("drawn", weights.drawn, drawn), ("reference", weights.reference, reference)):
-        if value is not None:
-            check_tensor(value, (len(poses),), device, f"weights of {name} poses")
-    for name, value in weights.log.items():
+    training, reference = occasion.poses, occasion.others.select(slice((len(occasion.others) + 1) // 2))
+    weights = part.weigh(training, reference)
+    if not isinstance(weights, Mapping):
+        raise Broken(f"weigh returned a {type(weights).__name__}; expected weights by the name of the stream")
+    streams = {"training": training, "reference": reference}
+    for name, value in weights.items():
+        require(name in streams, f"weigh returned weights of '{name}'; expected training or reference")
+        check_tensor(value, (len(streams[name]),), device, f"weights of {name} poses")
+    for name, value in part.logs().items():
         check_tensor(value, (), device, f"log '{name}'")
     return tensors_of(weights)
 
@@ -34,9 +35,8 @@ def weights(subject: Subject) -> None:
     part, occasion = subject.ready(), ordinary(64, subject.device)
     with torch.no_grad():
         weights = part.weigh(occasion.poses, occasion.others)
-    given = {k: v for k, v in {"drawn": weights.drawn, "reference": weights.reference}.items() if v is not None}
-    require(given, "weighs neither drawn nor reference poses")
-    for name, value in given.items():
+    require(weights, "weighs neither training nor reference poses")
+    for name, value in weights.items():
         least = float(value.min())
         require(least >= 0, f"a weight of a {name} pose is {least:.3g}; expected none below 0")
 

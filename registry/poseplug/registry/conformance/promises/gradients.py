@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.data.batch import PoseBatch
-from poseplug.core.training.assembly import trainable
-from poseplug.core.training.optimisation import frozen
+from poseplug.core.models.modes import frozen, trainable
 from poseplug.registry.conformance.kinds import objective
 from poseplug.registry.conformance.poses import Occasion, ordinary, some
 from poseplug.registry.conformance.stand_ins import stand_in_model
@@ -72,8 +71,8 @@ def _passed_on(part: Any, subject: Subject) -> Tensor | None:
 
 def _judge_or_lift(part: Any, kind: str, poses: PoseBatch) -> Tensor:
     if kind == "discriminator":
-        realism: Tensor = part.realism(part(poses))
-        return realism
+        adversarial_loss: Tensor = part.adversarial_loss(part(poses))
+        return adversarial_loss
     total = differentiable_sum(USES["lifter"](part, Occasion(poses, poses, torch.Generator(poses.device))))
     return torch.zeros(()) if total is None else total
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from poseplug.core.interfaces import FiniteSource
+from poseplug.core.interfaces import FiniteSource, Trained
 from poseplug.core.storage.checkpoint import load_tensors, save_tensors
 from poseplug.registry.conformance.poses import Stream, ordinary
 from poseplug.registry.conformance.randomness import RandomStates, seed_globally
@@ -143,8 +143,8 @@ def state(subject: Subject) -> None:
         save_tensors(path, part.state_dict(), {})
         tensors, _ = load_tensors(path)
     other = subject.build(seed=2)
-    if subject.kind == "lifter":
-        other.enter_stage(0)
+    if isinstance(other, Trained):
+        other.begin_phase(frozenset(other.parameter_groups()))
     try:
         other.load_state_dict(tensors)
     except RuntimeError as error:
