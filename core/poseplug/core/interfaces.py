@@ -337,14 +337,3 @@ class Objective(Component, nn.Module, ABC):
         A scalar trains all of the lifter. A mapping from the names of its ``parameter_groups`` to scalars trains each
         part with its own scalar and no other.
         """
-
-
-INTERFACES: Mapping[str, type[Component]] = {
-    "source": PoseSource,
-    "augmentor": Augmentor,
-    "reweighter": Reweighter,
-    "lifter": Lifter,
-    "discriminator": Discriminator,
-    "root": RootEstimator,
-    "objective": Objective,
-}

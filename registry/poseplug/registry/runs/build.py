@@ -50,15 +50,15 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     Raises:
         PoseplugError: bad data, skeletons that differ, or an objective that needs a reference there is none of.
     """
-    context = _knowing(BuildContext(device=device, seed=plan.training.seed), catalogue)
-    reference = construct(plan.parts["reference"], context) if "reference" in plan.parts else None
-    if reference is not None and plan.experiment.reference_share < 1:
+    context = _knowing(BuildContext(device=device, seed=plan.settings.seed), catalogue)
+    reference = construct(plan.parts.one("reference"), context)
+    if reference is not None and plan.settings.reference_share < 1:
         if not isinstance(reference, FiniteSource):
             raise PoseplugError("'reference_share' below 1 needs a reference with an end; this one is endless.")
-        reference = random_share(reference, plan.experiment.reference_share, context.generator(1))
+        reference = random_share(reference, plan.settings.reference_share, context.generator(1))
     skeleton = reference.skeleton if reference else None
     context = _knowing(context, catalogue, reference=reference, skeleton=skeleton)
-    sources = [construct(part, context) for part in plan.slot("source").values()]
+    sources = [construct(part, context) for part in plan.parts.several("source").values()]
     source = sources[0] if len(sources) == 1 else Mixture(sources)
     context = _knowing(context, catalogue, skeleton=source.skeleton)
     if reference is not None:
@@ -70,11 +70,10 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
         contexts = [_knowing(context, catalogue, seed=seed) for seed in plan.seeds[1:]]
         assembly = side_by_side([assembly, *(_assemble(plan, c, source, reference) for c in contexts)])
         assembly.modules().to(device)
-    training = plan.training
-    if plan.experiment.epochs is not None:
-        steps = steps_of_epochs(plan.experiment.epochs, training.batch_size, source)
-        training = attrs.evolve(training, steps=steps)
-    hooks = {f"{part.name} (hook {i})": construct(part, context) for i, part in plan.slot("hook").items()}
+    training = plan.settings
+    if training.epochs is not None:
+        training = attrs.evolve(training, steps=steps_of_epochs(training.epochs, training.batch_size, source))
+    hooks = {f"{part.name} (hook {i})": construct(part, context) for i, part in plan.parts.several("hook").items()}
     seen = {label: viewed(evaluation, assembly.objective.view) for label, evaluation in evaluations.items()}
     return Run(assembly, training, seen, hooks)
 
@@ -82,21 +81,21 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
 def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: PoseSource | None) -> Assembly:
     """Construct what is trained, and what it is trained with, under the context's seed."""
     seed_everything(context.seed)
-    lifter = construct(plan.parts["lifter"], context)
-    root = construct(plan.parts["root"], context) if "root" in plan.parts else None
-    objective: Objective = construct(plan.parts["objective"], context)
+    lifter = construct(plan.parts.one("lifter"), context)
+    root = construct(plan.parts.one("root"), context)
+    objective: Objective = construct(plan.parts.one("objective"), context)
     assembly = Assembly(
         source=viewed(source, objective.view),
         objective=objective,
         model=LiftingModel(lifter, source.skeleton, root, objective.depth_only),
         reference=None if reference is None else viewed(reference, objective.view),
-        augmentors=tuple(construct(part, context) for part in plan.slot("augmentor").values()),
-        reweighter=construct(plan.parts["reweighter"], context) if "reweighter" in plan.parts else None,
-        discriminators={part.name: construct(part, context) for part in plan.slot("discriminator").values()},
+        augmentors=tuple(construct(part, context) for part in plan.parts.several("augmentor").values()),
+        reweighter=construct(plan.parts.one("reweighter"), context),
+        discriminators={part.name: construct(part, context) for part in plan.parts.several("discriminator").values()},
     )
     if assembly.uses_reference and reference is None:
         raise PoseplugError(
-            f"Objective '{plan.parts['objective'].name}' is set to train on reference poses; add --reference."
+            f"Objective '{plan.parts.the('objective').name}' is set to train on reference poses; add --reference."
         )
     assembly.modules().to(context.device)
     return assembly
@@ -108,7 +107,7 @@ def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource
     Raises:
         PoseplugError: bad data, or a skeleton that is not the context's.
     """
-    evaluations = {label: construct(part, context) for label, part in plan.slot("eval").items()}
+    evaluations = {label: construct(part, context) for label, part in plan.parts.several("eval").items()}
     for label, evaluation in evaluations.items():
         _same_skeleton(context.layout, evaluation.skeleton, f"evaluation '{label}'")
     return evaluations

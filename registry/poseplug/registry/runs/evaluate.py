@@ -67,8 +67,8 @@ def evaluate_run(
     if sources:
         plan = make_plan({**plan.document, "eval": dict(sources)}, catalogue)
     measured = lookup(protocol) if protocol else plan.protocol
-    context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.training.seed)
-    view = construct(plan.parts["objective"], context).view
+    context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.settings.seed)
+    view = construct(plan.parts.one("objective"), context).view
     sources_seen = {label: viewed(source, view) for label, source in build_evaluations(plan, context).items()}
     evaluations = evaluate_all(model, sources_seen, measured)
     return result_object(
@@ -77,7 +77,7 @@ def evaluate_run(
         protocol=measured.asdict(model.skeleton),
         device=device,
         versions=plugin_versions(catalogue),
-        run={"run": str(directory.path), "steps": plan.training.steps, "seed": plan.training.seed},
+        run={"run": str(directory.path), "steps": plan.settings.steps, "seed": plan.settings.seed},
     )
 
 

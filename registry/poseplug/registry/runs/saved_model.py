@@ -52,16 +52,16 @@ def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device
     plan = make_plan(read_document(directory.experiment), catalogue)
     tensors, facts = load_tensors(directory.model)
     skeleton = skeleton_from(facts["skeleton"])
-    context = BuildContext(skeleton=skeleton, device=device, seed=plan.training.seed)
-    root = construct(plan.parts["root"], context) if "root" in plan.parts else None
-    objective: Any = plan.parts["objective"].component
-    lifter = construct(plan.parts["lifter"], context)
+    context = BuildContext(skeleton=skeleton, device=device, seed=plan.settings.seed)
+    root = construct(plan.parts.one("root"), context)
+    objective: Any = plan.parts.the("objective").component
+    lifter = construct(plan.parts.one("lifter"), context)
     model = LiftingModel(lifter, skeleton, root, objective.depth_only).to(device)
     try:
         model.load_state_dict(from_under("model", tensors))
     except RuntimeError as error:
         raise PoseplugError(
-            f"'{directory.model}' does not fit the installed '{plan.parts['lifter'].name}': {error}"
+            f"'{directory.model}' does not fit the installed '{plan.parts.the('lifter').name}': {error}"
         ) from error
     return plan, model.eval()
 

@@ -23,6 +23,9 @@ def use(part: Any, occasion: Occasion) -> Tensors:
     return {"joints": check_tensor(joints, (len(poses), poses.skeleton.num_joints, 3), poses.device, "the output")}
 
 
+train = use
+
+
 def _model(part: Any, poses: PoseBatch) -> LiftingModel:
     training = part.training
     model = LiftingModel(part, poses.skeleton).to(poses.device)

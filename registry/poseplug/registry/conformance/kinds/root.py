@@ -7,6 +7,9 @@ from typing import Any
 from poseplug.core.models.inputs import check_inputs, gather_inputs
 from poseplug.registry.conformance.poses import Occasion
 from poseplug.registry.conformance.tensors import Tensors, check_scalars, check_tensor
+from poseplug.registry.conformance.verdict import Promise
+
+PROMISES: tuple[Promise, ...] = ()
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
