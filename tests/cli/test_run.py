@@ -102,12 +102,30 @@ def test_settings_come_from_recipe_file_flags_and_set_in_this_order(poseplug, tm
     assert "reweighter" not in json.loads(without.stdout)
 
 
+def test_set_reaches_the_settings_of_the_run_and_labels_with_dots(poseplug):
+    settings = ["seeds=2", "epochs=1", "reference_share=0.5", "protocol=pose2drep", "hook_errors=drop", "seed=4"]
+    settings += ["eval.lab.2.takes=1", "eval.lab.2.frames=8"]
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    arguments += ["--batch-size", "8192", "--lifter", "mlp:channels=8", "--eval", "lab.2=builtin:split=test"]
+    found = json.loads(poseplug("run", *arguments, "--dry-run", "--json").stdout)
+    assert (found["seeds"], found["epochs"], found["seed"]) == (2, 1, 4)
+    assert (found["reference_share"], found["protocol"], found["hook_errors"]) == (0.5, "pose2drep", "drop")
+    assert (found["eval"]["lab.2"]["takes"], found["eval"]["lab.2"]["frames"]) == (1, 8)
+
+
+def test_of_a_part_that_there_is_one_of_the_last_flag_counts(poseplug):
+    found = run(poseplug, "--lifter", "mlp:channels=4,blocks=1", "--dry-run", "--json")
+    assert json.loads(found.stdout)["lifter"]["channels"] == 4
+
+
 @pytest.mark.parametrize("command", [["list"], ["plugins"], ["show", "semgcn"], ["show", "posegu"], ["list", "recipe"]])
 def test_listings_come_as_table_and_as_json(poseplug, command):
     table = poseplug(*command)
     assert table.exit_code == 0
     assert "posegu" in table.stdout or "semgcn" in table.stdout
-    assert json.loads(poseplug(*command, "--format", "json").stdout)
+    found = poseplug(*command, "--format", "json").stdout
+    assert json.loads(found)
+    assert poseplug(*command, "--json").stdout == found
 
 
 def test_show_explains_every_setting(poseplug):

@@ -14,7 +14,7 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.schedule import Phase
 from poseplug.core.training.supervised import Supervised, SupervisedConfig
-from poseplug.registry.config.resolve import Part
+from poseplug.registry.config.resolve import Part, Parts
 from poseplug.registry.runs.seed_obstacles import check_together
 from tests.cli.test_process import finish, start, wait_for
 from tests.toys import CONTEXT, STAR, MeanRoot, StagedLifter, StarSource
@@ -121,7 +121,7 @@ def test_dry_runs_and_json(poseplug, tmp_path):
     [
         (["--augment", "poseaug"], "augmentor 'poseaug' is trained too"),
         (["--reference", "builtin", "--reweight", "cips"], "reweighter 'cips' weighs the poses of one seed only"),
-        (["--seeds", "0"], "setting 'seeds': expected a whole number of at least 1, got 0"),
+        (["--seeds", "0"], "setting 'seeds': must be at least 1, got 0"),
     ],
 )
 def test_what_cannot_be_trained_together_is_refused(poseplug, tmp_path, arguments, message):
@@ -133,18 +133,16 @@ def test_what_cannot_be_trained_together_is_refused(poseplug, tmp_path, argument
 
 
 def test_further_parts_that_are_refused():
-    lifter, plain = (
-        Part("staged", StagedLifter, None),
-        Assembly(StarSource(), Supervised(SupervisedConfig(), CONTEXT), LiftingModel(StagedLifter(), STAR)),
-    )
+    parts = Parts({"lifter": {"": Part("staged", StagedLifter, None)}})
+    plain = Assembly(StarSource(), Supervised(SupervisedConfig(), CONTEXT), LiftingModel(StagedLifter(), STAR))
     with pytest.raises(PoseplugError, match="lifter .staged. is trained in 2 stages; run the seeds one"):
-        check_together(plain, {"lifter": lifter}, ())
+        check_together(plain, parts, ())
     plain.model.lifter.num_stages = 1
-    check_together(plain, {"lifter": lifter}, (Phase(name="all", steps=1),))
+    check_together(plain, parts, (Phase(name="all", steps=1),))
     with pytest.raises(PoseplugError, match="phase 'gather' keeps poses"):
-        check_together(plain, {"lifter": lifter}, (Phase(name="gather", steps=1, keep=True),))
+        check_together(plain, parts, (Phase(name="gather", steps=1, keep=True),))
     with pytest.raises(PoseplugError, match="also trains root estimator 'mean'"):
-        check_together(plain, {"lifter": lifter, "root": Part("mean", MeanRoot, None)}, ())
+        check_together(plain, Parts({**parts, "root": {"": Part("mean", MeanRoot, None)}}), ())
 
 
 def test_a_resumed_run_keeps_its_seeds(poseplug, three):

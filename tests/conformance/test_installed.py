@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from poseplug.core.kinds import kind_names
 from poseplug.registry.conformance import check_entry
-from poseplug.registry.discovery.catalogue import HOOKS, load_catalogue
+from poseplug.registry.discovery.catalogue import load_catalogue
 
-ENTRIES = [entry for kind in HOOKS for entry in load_catalogue().of(kind)]
+ENTRIES = [entry for kind in kind_names() for entry in load_catalogue().of(kind)]
 IDS = [f"{entry.kind}-{entry.name}" for entry in ENTRIES]
 
 

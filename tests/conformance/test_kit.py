@@ -12,6 +12,7 @@ from conformance.keepers import KEEPERS, Counter, FileSource, Shrinking, TwoPart
 from torch import nn
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.kinds import kind_names
 from poseplug.registry.conformance import (
     PROMISES,
     Verdict,
@@ -21,7 +22,7 @@ from poseplug.registry.conformance import (
     promises_of,
 )
 from poseplug.registry.conformance.poses import BODY_21, STAR, extreme_poses, plausible_poses
-from poseplug.registry.discovery.catalogue import HOOKS, Entry
+from poseplug.registry.discovery.catalogue import Entry
 
 CPU = torch.device("cpu")
 
@@ -50,7 +51,7 @@ def test_what_is_wrong_in_one_thing_fails_exactly_that(promise, kind, component)
 
 def test_every_promise_has_a_component_that_breaks_it_and_every_kind_has_one_that_keeps_all():
     assert BREAKERS.keys() == {promise.name for promise in PROMISES}
-    assert KEEPERS.keys() == HOOKS.keys()
+    assert set(KEEPERS) == set(kind_names())
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,23 @@ def test_every_distribution_is_complete(project):
     assert (project / "tests").is_dir()
 
 
+def test_every_plugin_is_installed_typed_and_bound_by_the_import_contracts():
+    plugins = [project.name for project in PROJECTS[1:]]
+    packages = {f"poseplug_{name}" for name in plugins}
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    own = {"poseplug.core", "poseplug.registry", "poseplug.cli"}
+    assert set(tools["importlinter"]["root_packages"]) == own | packages
+    assert set(tools["importlinter"]["contracts"][0]["layers"][0].split(" | ")) == {"poseplug.cli"} | packages
+    assert set(tools["mypy"]["mypy_path"].split(":")) == {
+        "core",
+        "registry",
+        "cli",
+        *(f"plugins/{name}/src" for name in plugins),
+    }
+    installed = {line.split()[1] for line in (ROOT / "requirements.txt").read_text().splitlines() if line[:2] == "-e"}
+    assert installed == {".[viz]", *(f"plugins/{name}" for name in plugins)}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.name)
 def test_wheels_hold_every_module_and_nothing_else(project, tmp_path):

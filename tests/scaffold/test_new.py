@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.kinds import kind_names
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.scaffold import KINDS, choose_names, render_plugin
+from poseplug.registry.scaffold import choose_names, render_plugin
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,7 +94,7 @@ def test_names_go_together():
     assert (names.distribution, names.package) == ("poseplug-tiny-2d-net", "poseplug_tiny_2d_net")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", kind_names())
 def test_recipes_and_examples_fit_what_is_installed(kind):
     """Every name in a recipe but the plugin's own is that of a part that ships."""
     contents = render_plugin(choose_names("tiny"), kind)
@@ -117,7 +118,7 @@ def test_a_reserved_class_name_is_known_to_be_one_for_its_kind_only():
 def written(tmp_path_factory):
     """Packages of every kind, with a short name and with the longest: formatting depends on the length of names."""
     folder = tmp_path_factory.mktemp("written")
-    for kind in KINDS:
+    for kind in kind_names():
         for name in (f"ab_{kind}"[:9], f"a_very_long_name_for_one_{kind}"[:30].rstrip("_")):
             names = choose_names(name)
             for path, text in render_plugin(names, kind).items():

@@ -42,9 +42,9 @@ def test_the_code_is_what_new_writes(marker):
 
 
 def test_every_kind_is_shown():
-    from poseplug.registry.scaffold import KINDS
+    from poseplug.core.kinds import kind_names
 
-    assert {marker.split()[1] for _, marker, _ in CODE.findall(README.read_text())} == set(KINDS)
+    assert {marker.split()[1] for _, marker, _ in CODE.findall(README.read_text())} == set(kind_names())
 
 
 EDITS = {

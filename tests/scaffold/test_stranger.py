@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from poseplug.registry.scaffold import KINDS
+from poseplug.core.kinds import kind_names
+from poseplug.registry.scaffold import example_of
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
-NAMES = {kind: f"my-{kind}" for kind in KINDS}
+NAMES = {kind: f"my-{kind}" for kind in kind_names()}
 SHORT = ["--steps", "12", "--batch-size", "32", "--eval", "builtin:split=test,takes=1,frames=8"]
 NARROW = [*SHORT, "--lifter", "mlp:channels=16,blocks=1"]
 # PoseGU's parts around each kind; what a part needs beside it comes first.
@@ -122,7 +123,7 @@ def test_the_packages_own_tests_pass(environment):
         assert " passed" in done.stdout
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", kind_names())
 def test_its_recipe_trains(environment, kind):
     name = NAMES[kind].replace("-", "_")
     result = json.loads(environment.poseplug("run", "--recipe", name, *SHORT, "--json", cwd=environment.work).stdout)
@@ -131,18 +132,22 @@ def test_its_recipe_trains(environment, kind):
     assert f"poseplug-{NAMES[kind]}" in result["versions"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", kind_names())
 def test_it_trains_together_with_posegu(environment, kind):
-    own = KINDS[kind].usage.replace("NAME", NAMES[kind].replace("-", "_")).split()
+    own = usage(kind)
     parts = WITH_POSEGU.get(kind, [*own, "--source", "fk_generator", "--reweight", "cips"])
     result = environment.poseplug("run", *NARROW, *parts, "--json", cwd=environment.work)
     assert json.loads(result.stdout)["metrics"]["builtin"]["mpjpe_mm"] > 0
 
 
+def usage(kind):
+    return example_of(kind).usage.replace("NAME", NAMES[kind].replace("-", "_")).split()
+
+
 def test_all_of_them_train_together(environment):
     # The objective that asks the discriminator comes with the discriminator.
-    kinds = [kind for kind in KINDS if kind != "objective"]
-    own = [word for kind in kinds for word in KINDS[kind].usage.replace("NAME", NAMES[kind].replace("-", "_")).split()]
+    kinds = [kind for kind in kind_names() if kind != "objective"]
+    own = [word for kind in kinds for word in usage(kind)]
     arguments = [*own, "--source", "fk_generator", "--augment", "rigid", "--hook", "logfile", "--out", "all-of-them"]
     environment.poseplug("run", *SHORT, *arguments, cwd=environment.work)
     losses = json.loads((environment.work / "all-of-them" / "best.json").read_text())

@@ -75,11 +75,11 @@ def test_every_row_is_an_experiment_that_can_be_run(tmp_path):
     for size in SIZES.values():
         for row, settings in ROWS.items():
             plan = make_plan(experiment(row, size, clips), catalogue)
-            assert plan.experiment.seeds == size.seeds
-            assert plan.parts["objective"].config.half_turn_sign == settings.half_turn_sign
-            assert plan.parts["objective"].config.input == settings.input
-            assert plan.training.steps % size.epochs == 0
-            assert size.steps - plan.training.steps < size.epochs
+            assert plan.settings.seeds == size.seeds
+            assert plan.parts.the("objective").config.half_turn_sign == settings.half_turn_sign
+            assert plan.parts.the("objective").config.input == settings.input
+            assert plan.settings.steps % size.epochs == 0
+            assert size.steps - plan.settings.steps < size.epochs
 
 
 def test_clips_are_split_without_overlap(tmp_path):

@@ -80,8 +80,8 @@ def compare(
     parts, skeletons = [], []
     for path in runs:
         plan, model = open_run(RunDirectory(path), catalogue, device)
-        context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.training.seed)
-        view = construct(plan.parts["objective"], context).view
+        context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.settings.seed)
+        view = construct(plan.parts.one("objective"), context).view
         depths, unit = depths_of(model.requires_grad_(False))
         batch = take(viewed(_source(on, catalogue, context), view), poses, device)
         parts.append(study(depths, batch, deltas).assign_coords(unit=unit))

@@ -93,7 +93,7 @@ def train(row: str, size: Size, mocap: Path, out: Path, device: torch.device) ->
     catalogue, clips = load_catalogue(), link_clips(mocap, out, size.thinning)
     plan = make_plan(experiment(row, size, clips), catalogue)
     watched = watched_poses(out, size, device)
-    view = construct(plan.parts["objective"], BuildContext(skeleton=watched[HELD_OUT].skeleton, device=device)).view
+    view = construct(plan.parts.one("objective"), BuildContext(skeleton=watched[HELD_OUT].skeleton, device=device)).view
     if view is not None:
         watched = {label: PoseTable(view(table.poses), dict(table.label_names)) for label, table in watched.items()}
     watch = Watch(watched, next(iter(SETS)), size.every)

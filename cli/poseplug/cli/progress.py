@@ -1,8 +1,11 @@
-"""The progress of a run, on standard error."""
+"""A run while it trains: its progress on standard error, and Ctrl-C."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 
 from rich.console import Group
 from rich.live import Live
@@ -12,6 +15,7 @@ from torch import Tensor
 
 from poseplug.cli.render import err
 from poseplug.core.hooks import RunFacts, RunHook
+from poseplug.core.training.trainer import Trainer
 
 
 class TrainingProgress(RunHook):
@@ -56,3 +60,24 @@ class TrainingProgress(RunHook):
             self._live.update(self._shown(losses))
         elif step == self.total or step * 10 // self.total != (step - 1) * 10 // self.total:
             self.console.print(f"step {step}/{self.total}  {losses}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Callable[[Trainer], None]]:
+    """Give a function that is to be told of the trainer; from then on SIGINT asks that trainer to stop.
+
+    The first Ctrl-C lets the step end and keeps the state, the second stops at once.
+    """
+    before = signal.getsignal(signal.SIGINT)
+
+    def watch(trainer: Trainer) -> None:
+        def ask(_: int, __: FrameType | None) -> None:
+            trainer.stop_requested = True
+            signal.signal(signal.SIGINT, before)
+
+        signal.signal(signal.SIGINT, ask)
+
+    try:
+        yield watch
+    finally:
+        signal.signal(signal.SIGINT, before)

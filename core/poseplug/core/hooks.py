@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from poseplug.core.data.batch import PoseBatch
     from poseplug.core.evaluation.evaluate import Evaluation
 
-ERROR_POLICIES = ("stop", "drop")
-
 
 @attrs.frozen
 class RunFacts:

@@ -21,7 +21,11 @@ from poseplug.core.data.step import Loss, Step, Stream
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 
+# The input that the run's root estimator makes.
+ROOTS = "roots"
+
 __all__ = [
+    "ROOTS",
     "Augmentation",
     "Augmentor",
     "AugmentorFeedback",
@@ -337,14 +341,3 @@ class Objective(Component, nn.Module, ABC):
         A scalar trains all of the lifter. A mapping from the names of its ``parameter_groups`` to scalars trains each
         group with its own scalar and no other.
         """
-
-
-INTERFACES: Mapping[str, type[Component]] = {
-    "source": PoseSource,
-    "augmentor": Augmentor,
-    "reweighter": Reweighter,
-    "lifter": Lifter,
-    "discriminator": Discriminator,
-    "root": RootEstimator,
-    "objective": Objective,
-}

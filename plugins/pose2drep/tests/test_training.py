@@ -146,10 +146,10 @@ def test_recipes_run(poseplug: Any, recipe: str) -> None:
 def test_recipes_are_the_papers_training(recipe: str) -> None:
     catalogue = load_catalogue()
     plan = make_plan(read_document(Path(catalogue.find("recipe", recipe).target)), catalogue)
-    training, objective = plan.training, plan.parts["objective"].config
+    training, objective = plan.settings, plan.parts.the("objective").config
     assert (training.lr, training.lr_schedule, training.clip_norm) == (2e-4, "constant", 0.0)
     assert (objective.adversarial, objective.cycle, objective.right_angle) == (1.0, 10.0, 3.0)
-    assert plan.parts["discriminator.0"].config.label_flip == 0.1
+    assert plan.parts["discriminator"]["0"].config.label_flip == 0.1
 
 
 def test_the_settings_that_are_not_the_papers_train_too(poseplug: Any) -> None:

@@ -198,11 +198,11 @@ def test_recipes_say_what_they_claim() -> None:
         make_plan(read_document(Path(catalogue.find("recipe", name).target)), catalogue)
         for name in ("poseaug", "poseaug-paper")
     )
-    printed = paper.parts["augmentor.0"].config
+    printed = paper.parts["augmentor"]["0"].config
     assert (printed.feedback, printed.regulariser, printed.swap) == ("exponential", "printed", "none")
     assert not printed.freeze_trunk
-    code = released.parts["augmentor.0"].config
+    code = released.parts["augmentor"]["0"].config
     assert (code.feedback, code.regulariser, code.swap, code.freeze_trunk) == ("rectified", "rectified", "pose", True)
     for plan in (released, paper):
         cycle = sum(phase.steps for phase in plan.phases[1:])
-        assert plan.training.steps > plan.phases[0].steps + 5 * cycle
+        assert plan.settings.steps > plan.phases[0].steps + 5 * cycle

@@ -1,15 +1,19 @@
-"""The hooks a plugin may implement: one for each interface, and one for recipes.
+"""The hooks a plugin may implement: one for each kind of component, and one for recipes.
 
 A plugin module (what the ``poseplug`` entry point names) holds hook implementations only. They say names, import
 paths and summaries, so that listing never imports a component; the component's own module is imported when it is used.
 The module may state ``POSEPLUG_API = 1``, the version of this API that it was written for.
+
+The hooks of the kinds are made from ``poseplug.core.kinds``: ``register_lifters(register: Register)`` and so on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from poseplug.core.kinds import KINDS, Kind
 from poseplug.registry.markers import hookspec
 
 
@@ -35,45 +39,19 @@ class RegisterRecipe(Protocol):
 
 
 @hookspec
-def register_sources(register: Register) -> None:
-    """Register classes of PoseSource."""
-
-
-@hookspec
-def register_augmentors(register: Register) -> None:
-    """Register classes of Augmentor."""
-
-
-@hookspec
-def register_reweighters(register: Register) -> None:
-    """Register classes of Reweighter."""
-
-
-@hookspec
-def register_lifters(register: Register) -> None:
-    """Register classes of Lifter."""
-
-
-@hookspec
-def register_discriminators(register: Register) -> None:
-    """Register classes of Discriminator."""
-
-
-@hookspec
-def register_roots(register: Register) -> None:
-    """Register classes of RootEstimator."""
-
-
-@hookspec
-def register_objectives(register: Register) -> None:
-    """Register classes of Objective."""
-
-
-@hookspec
-def register_hooks(register: Register) -> None:
-    """Register classes of RunHook: loggers and other run-time hooks."""
-
-
-@hookspec
 def register_recipes(register: RegisterRecipe) -> None:
     """Register recipes."""
+
+
+def _spec(kind: Kind) -> Callable[[Register], None]:
+    """Return the hook by which components of a kind are registered."""
+
+    def register_components(register: Register) -> None:
+        pass
+
+    register_components.__name__ = register_components.__qualname__ = kind.hook
+    register_components.__doc__ = f"Register classes of {kind.interface.partition(':')[2]}: {kind.question}"
+    return hookspec(register_components)
+
+
+globals().update({kind.hook: _spec(kind) for kind in KINDS})

@@ -22,7 +22,8 @@ DOCUMENT = {
     "augmentor": [{"name": "rigid"}, {"name": "jitter", "length": 0.1}],
     "lifter": {"name": "mlp", "channels": 4},
     "objective": {"name": "supervised"},
-    "eval": {"wild": {"name": "bvh", "path": "y"}},
+    "eval": {"wild": {"name": "bvh", "path": "y"}, "a.b": {"name": "bvh", "path": "x"}},
+    "phase": [{"name": "all", "steps": 3}],
 }
 
 
@@ -53,6 +54,8 @@ def test_a_part_that_keeps_its_name_keeps_its_settings():
         ("source.0.path=z", "source.0.path: 'x' -> 'z'"),
         ("augmentor.1.length=0", "augmentor.1.length: 0.1 -> '0'"),
         ("eval.wild.path=z", "eval.wild.path: 'y' -> 'z'"),
+        ("eval.a.b.path=z", "eval.a.b.path: 'x' -> 'z'"),
+        ("phase.steps=7", "phase.0.steps: 3 -> '7'"),
     ],
 )
 def test_set_reaches_any_field(assignment, changed):
@@ -68,7 +71,9 @@ def test_set_reaches_any_field(assignment, changed):
         ("root.x=1", "this experiment has no root"),
         ("augmentor.share=1", r"expected augmentor.K.SETTING with K from 0 to 1"),
         ("augmentor.2.share=1", r"expected augmentor.K.SETTING with K from 0 to 1"),
-        ("eval.lab.path=1", "LABEL one of wild"),
+        ("eval.lab.path=1", "expected eval.LABEL.SETTING with LABEL one of wild, a.b"),
+        ("eval.path=1", "expected eval.LABEL.SETTING"),
+        ("root.x.y=1", "this experiment has no root; choose one with --root first"),
         ("lifter.a.b=1", "expected lifter.SETTING"),
     ],
 )
@@ -84,11 +89,18 @@ def test_assignments_that_reach_nothing_are_refused(assignment, message):
         ({"source": {"name": "bvh"}}, r"write \[\[source\]\]"),
         ({"source": [{"path": "x"}]}, "is a table with a 'name'"),
         ({"eval": [{"name": "bvh"}]}, r"write \[eval.LABEL\]"),
+        ({"phase": {"name": "all"}}, r"write \[\[phase\]\]"),
+        ({"eval": {"wild": "bvh"}}, "'eval.wild' in an experiment is a table with a 'name'; got 'bvh'"),
     ],
 )
 def test_misshapen_documents_are_refused(change, message):
     with pytest.raises(PoseplugError, match=message):
         to_experiment({**DOCUMENT, **change})
+
+
+def test_results_name_the_parts_and_not_what_is_evaluated_on():
+    named = {"source": "bvh", "augmentor": "rigid,jitter", "lifter": "mlp", "objective": "supervised"}
+    assert to_experiment(DOCUMENT).components() == named
 
 
 @pytest.mark.parametrize("content", [b"steps = = 3", b"\xff\xfe\x00"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 import typer
 
-from poseplug.cli.formats import Format
+from poseplug.cli.options import format_options
 
 if TYPE_CHECKING:
     from poseplug.registry.discovery.catalogue import Catalogue, Entry
@@ -41,6 +41,7 @@ class Row:
     reason: str
 
 
+@format_options
 def check(
     components: Annotated[
         list[str] | None, typer.Argument(help="What to check.", metavar="NAME[:key=value,...]...", show_default=False)
@@ -48,7 +49,7 @@ def check(
     everything: Annotated[bool, typer.Option("--all", help="Check everything that is installed.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the promises that are kept, too.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "cpu",
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+    as_json: bool = False,
     surface: Annotated[
         bool, typer.Option("--surface", help="Check nothing; print the names that plugins may rely on.")
     ] = False,
@@ -69,7 +70,7 @@ def check(
         with err().status("") as status, redirect_stdout(sys.stderr):
             for entry, settings in asked:
                 rows += _rows(entry, settings, device, status.update)
-        if output is Format.json:
+        if as_json:
             print_json([attrs.asdict(row) for row in rows])
         else:
             shown = [_cells([row]) for row in rows] if verbose else list(_summary(rows))
@@ -89,23 +90,16 @@ def _surface() -> str:
 
 def _asked(texts: Sequence[str], everything: bool, catalogue: Catalogue) -> list[tuple[Entry, dict[str, Any]]]:
     """Return what to check, with settings; a name that several kinds of components have means all of them."""
-    from poseplug.core.errors import PoseplugError, did_you_mean
+    from poseplug.core.errors import PoseplugError
+    from poseplug.core.kinds import kind_names
     from poseplug.registry.config.spec_syntax import parse_spec
-    from poseplug.registry.discovery.catalogue import HOOKS
 
     if everything == bool(texts):
         raise PoseplugError("Name the components to check, or give --all for everything; one of the two.")
     if everything:
-        return [(entry, {}) for kind in HOOKS for entry in catalogue.of(kind)]
-    asked = []
-    for spec in map(parse_spec, texts):
-        plain = spec.name.rpartition(":")[2]
-        kinds = [kind for kind in HOOKS if any(entry.name == plain for entry in catalogue.of(kind))]
-        if not kinds:
-            known = {entry.name for kind in HOOKS for entry in catalogue.of(kind)}
-            raise PoseplugError(f"There is no component '{spec.name}'.{did_you_mean(spec.name, known)}")
-        asked += [(catalogue.find(kind, spec.name), dict(spec.settings)) for kind in kinds]
-    return asked
+        return [(entry, {}) for kind in kind_names() for entry in catalogue.of(kind)]
+    specs = map(parse_spec, texts)
+    return [(entry, dict(spec.settings)) for spec in specs for entry in catalogue.named(spec.name, kind_names())]
 
 
 def _rows(entry: Entry, settings: dict[str, Any], device: str, progress: Callable[[str], None]) -> list[Row]:

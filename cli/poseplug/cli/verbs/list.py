@@ -6,25 +6,27 @@ from typing import Annotated
 
 import typer
 
-from poseplug.cli.formats import Format
+from poseplug.cli.options import format_options
+from poseplug.core.kinds import kind_names
 
 
+@format_options
 def list_components(
-    kind: Annotated[str, typer.Argument(help="Only this kind: source, augmentor, lifter, ..., recipe.")] = "",
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+    kind: Annotated[str, typer.Argument(help=f"Only this kind: {', '.join(kind_names())}, recipe.")] = "",
+    as_json: bool = False,
 ) -> None:
     """List the installed components and recipes."""
     from poseplug.cli.render import print_json, print_table, reporting
     from poseplug.core.errors import PoseplugError, did_you_mean
-    from poseplug.registry.discovery.catalogue import HOOKS, load_catalogue
+    from poseplug.registry.discovery.catalogue import listed_kinds, load_catalogue
 
     with reporting():
-        kinds = (*HOOKS, "recipe")
+        kinds = listed_kinds()
         if kind and kind not in kinds:
             raise PoseplugError(f"There is no kind '{kind}'.{did_you_mean(kind, kinds)}")
         catalogue = load_catalogue()
         entries = [entry for k in kinds if kind in ("", k) for entry in catalogue.of(k)]
-        if output is Format.json:
+        if as_json:
             fields = ("kind", "name", "summary", "paper", "distribution")
             print_json([{field: getattr(entry, field) for field in fields} for entry in entries])
         else:

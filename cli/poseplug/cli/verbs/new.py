@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from poseplug.core.kinds import kind_names
+
 EPILOG = """Example:
 
 poseplug new tiny-lifter --kind lifter --author 'Ada Lovelace'
@@ -18,20 +20,17 @@ def new(
     name: Annotated[str, typer.Argument(help="What the component is to be called, e.g. tiny-lifter.")],
     kind: Annotated[
         str,
-        typer.Option(help="source, augmentor, reweighter, lifter, discriminator, root, objective or hook."),
+        typer.Option(help=f"{', '.join(kind_names())}."),
     ],
     into: Annotated[Path, typer.Option(help="The folder to make the package's folder in.", metavar="DIR")] = Path(),
     author: Annotated[str, typer.Option(help="For its metadata and licence.")] = "",
 ) -> None:
     """Write a small, complete plugin package: component, recipe, tests."""
     from poseplug.cli.render import err, reporting
-    from poseplug.core.errors import PoseplugError, did_you_mean
-    from poseplug.registry.discovery.catalogue import HOOKS, load_catalogue
+    from poseplug.registry.discovery.catalogue import load_catalogue
     from poseplug.registry.scaffold import choose_names, write_plugin
 
     with reporting():
-        if kind not in HOOKS:
-            raise PoseplugError(f"There is no kind '{kind}'.{did_you_mean(kind, HOOKS)}")
         folder = write_plugin(name, kind, into, load_catalogue(), author)
         component = choose_names(name).name
         for path in sorted(folder.rglob("*")):

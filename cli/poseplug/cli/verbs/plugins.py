@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poseplug.cli.formats import Format
+from poseplug.cli.options import format_options
 
 if TYPE_CHECKING:
     from poseplug.registry.discovery.catalogue import Catalogue
     from poseplug.registry.discovery.manager import Plugin
 
 
+@format_options
 def plugins(
     verify: Annotated[
         bool, typer.Option("--verify", help="Import every component too; say which are incomplete.")
     ] = False,
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+    as_json: bool = False,
 ) -> None:
     """List the plugins, with the reason for each that takes no part."""
     from poseplug.cli.render import print_json, print_table
@@ -31,7 +32,7 @@ def plugins(
             (plugin.distribution, plugin.version, api, _state(plugin, catalogue, verify), _names(plugin, catalogue))
         )
     columns = ("distribution", "version", "api", "state", "components")
-    if output is Format.json:
+    if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         print_table(columns, rows, wide="components")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poseplug.cli.complete import names_of
-from poseplug.cli.switches import NoPlugin, switched_off
+from poseplug.cli.options import Flags, NoPlugin, names_of, part_options, switched_off
 
 if TYPE_CHECKING:
     import torch
 
     from poseplug.core.storage.run_directory import RunDirectory
-    from poseplug.registry.config.experiment_file import Document
     from poseplug.registry.discovery.catalogue import Catalogue
     from poseplug.registry.runs.plan import Plan
 
@@ -30,29 +28,11 @@ poseplug run --recipe posegu --reweight none --seeds 5 --out runs/five
 
 poseplug run --resume runs/narrow
 """
-_PART = "NAME[:key=value,...]"
 
 
-def _part(flag: str, kind: str, text: str) -> Any:
-    return typer.Option(flag, help=text, metavar=_PART, autocompletion=names_of(kind))
-
-
+@part_options
 def run(
-    source: Annotated[list[str], _part("--source", "source", "Where poses come from; repeat to mix.")] = [],  # noqa: B006
-    reference: Annotated[str, _part("--reference", "source", "Real poses that parts are fitted to.")] = "",
-    augment: Annotated[list[str], _part("--augment", "augmentor", "Augmentor; repeat to chain.")] = [],  # noqa: B006
-    reweight: Annotated[str, _part("--reweight", "reweighter", "How much each pose counts.")] = "",
-    lifter: Annotated[str, _part("--lifter", "lifter", "The network that lifts 2D to 3D.")] = "",
-    discriminate: Annotated[
-        list[str], _part("--discriminate", "discriminator", "Tells real from made-up; repeatable.")
-    ] = [],  # noqa: B006
-    root: Annotated[str, _part("--root", "root", "Root estimator, for absolute positions.")] = "",
-    objective: Annotated[str, _part("--objective", "objective", "Training regime; default: the lifter's.")] = "",
-    hook: Annotated[list[str], _part("--hook", "hook", "Logger or other run-time hook; repeatable.")] = [],  # noqa: B006
-    evaluate: Annotated[
-        list[str],
-        typer.Option("--eval", help="What to evaluate on; repeatable.", metavar=f"[LABEL=]{_PART}"),
-    ] = [],  # noqa: B006
+    parts: dict[str, list[str]],
     recipe: Annotated[
         str, typer.Option(help="Start from a paper's set-up.", autocompletion=names_of("recipe"), metavar="NAME")
     ] = "",
@@ -66,9 +46,9 @@ def run(
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Train so many seeds, from --seed on, together.")] = None,
-    precision: Annotated[str, typer.Option(help="fp32, tf32 or bf16.")] = "",
-    hook_errors: Annotated[str, typer.Option(help="A hook that fails: stop the run, or drop the hook.")] = "",
-    protocol: Annotated[str, typer.Option(help="How results are measured.", metavar="NAME")] = "",
+    precision: Annotated[str | None, typer.Option(help="fp32, tf32 or bf16.")] = None,
+    hook_errors: Annotated[str | None, typer.Option(help="A hook that fails: stop the run, or drop the hook.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="How results are measured.", metavar="NAME")] = None,
     no_plugin: NoPlugin = [],  # noqa: B006
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Run directory; default: a new one in runs/.")] = None,
@@ -81,38 +61,17 @@ def run(
     """Train a lifter from exchangeable parts, and evaluate it."""
     from poseplug.cli.render import reporting
 
-    scalars = {"steps": steps, "epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed}
-    scalars |= {"seeds": seeds}
-    texts = {"precision": precision, "protocol": protocol, "hook_errors": hook_errors}
-    flags = {
-        "single": {
-            "reference": reference,
-            "reweighter": reweight,
-            "lifter": lifter,
-            "root": root,
-            "objective": objective,
-        },
-        "listed": {"source": source, "augmentor": augment, "discriminator": discriminate, "hook": hook},
-        "eval": evaluate,
-        "scalars": {k: v for k, v in scalars.items() if v is not None} | {k: v for k, v in texts.items() if v},
-        "set": assignments,
-    }
+    given: dict[str, float | str | None] = {"steps": steps, "epochs": epochs, "batch_size": batch_size, "lr": lr}
+    given |= {"seed": seed, "seeds": seeds, "precision": precision, "protocol": protocol, "hook_errors": hook_errors}
+    settings = {name: value for name, value in given.items() if value is not None}
+    flags = Flags(parts=parts, settings=settings, assignments=assignments, recipe=recipe, config=config)
     with reporting(), switched_off(no_plugin):
-        _run(flags, recipe, config, device, out, resume, dry_run=dry_run, as_json=as_json)
+        _run(flags, device, out, resume, dry_run=dry_run, as_json=as_json)
 
 
 def _run(
-    flags: dict[str, Any],
-    recipe: str,
-    config: Path | None,
-    device_name: str,
-    out: Path | None,
-    resume: Path | None,
-    *,
-    dry_run: bool,
-    as_json: bool,
+    flags: Flags, device_name: str, out: Path | None, resume: Path | None, *, dry_run: bool, as_json: bool
 ) -> None:
-    from poseplug.cli.flags import document_from
     from poseplug.core.storage.run_directory import RunDirectory
     from poseplug.core.training.runtime import pick_device
     from poseplug.registry.discovery.catalogue import load_catalogue
@@ -123,10 +82,10 @@ def _run(
     device = pick_device(device_name)
     if resume is not None:
         directory = RunDirectory(resume)
-        plan = _resumed_plan(flags, recipe, config, out, directory, catalogue)
+        plan = _resumed_plan(flags, out, directory, catalogue)
     else:
-        plan = make_plan(document_from(flags, recipe, config, catalogue), catalogue)
-        name = f"{plan.parts['source.0'].name}-{plan.parts['lifter'].name}".replace(":", "-")
+        plan = make_plan(flags.document(catalogue), catalogue)
+        name = f"{plan.parts.several('source')['0'].name}-{plan.parts.the('lifter').name}".replace(":", "-")
         directory = RunDirectory(out) if out is not None else RunDirectory.fresh(Path("runs"), name)
         directory.check_free()
     if dry_run:
@@ -136,16 +95,8 @@ def _run(
     _train(plan, catalogue, device, directory, resume=resume is not None, as_json=as_json)
 
 
-def _resumed_plan(
-    flags: dict[str, Any],
-    recipe: str,
-    config: Path | None,
-    out: Path | None,
-    directory: RunDirectory,
-    catalogue: Catalogue,
-) -> Plan:
+def _resumed_plan(flags: Flags, out: Path | None, directory: RunDirectory, catalogue: Catalogue) -> Plan:
     """Return the plan of the run to continue; refuse flags that would make it another run."""
-    from poseplug.cli.flags import document_from
     from poseplug.core.errors import PoseplugError
     from poseplug.registry.config.experiment_file import differences, read_document
     from poseplug.registry.runs.plan import make_plan
@@ -153,9 +104,9 @@ def _resumed_plan(
     directory.check_resumable()
     if out is not None and out.absolute() != directory.path.absolute():
         raise PoseplugError(f"--resume {directory.path} continues in that folder; leave out --out.")
-    stored: Document = read_document(directory.experiment)
+    stored = read_document(directory.experiment)
     plan = make_plan(stored, catalogue)
-    asked = make_plan(document_from(flags, recipe, config, catalogue, below=stored), catalogue)
+    asked = make_plan(flags.document(catalogue, below=stored), catalogue)
     changed = differences(plan.document, asked.document)
     if changed:
         listed = "\n  ".join(changed)
@@ -181,8 +132,7 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
 def _train(
     plan: Plan, catalogue: Catalogue, device: torch.device, directory: RunDirectory, *, resume: bool, as_json: bool
 ) -> None:
-    from poseplug.cli.interrupt import stop_on_interrupt
-    from poseplug.cli.progress import TrainingProgress
+    from poseplug.cli.progress import TrainingProgress, stop_on_interrupt
     from poseplug.cli.render import err, print_json, print_result
     from poseplug.registry.runs.execute import execute
 

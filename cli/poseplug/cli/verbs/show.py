@@ -6,36 +6,30 @@ from typing import Annotated, Any
 
 import typer
 
-from poseplug.cli.complete import names_of
-from poseplug.cli.formats import Format
+from poseplug.cli.options import format_options, names_of
 
 
 def _complete(incomplete: str) -> list[tuple[str, str]]:
-    from poseplug.registry.discovery.catalogue import HOOKS
+    from poseplug.registry.discovery.catalogue import listed_kinds
 
-    return [name for kind in (*HOOKS, "recipe") for name in names_of(kind)(incomplete)]
+    return [name for kind in listed_kinds() for name in names_of(kind)(incomplete)]
 
 
+@format_options
 def show(
     name: Annotated[str, typer.Argument(help="A component or recipe.", autocompletion=_complete)],
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+    as_json: bool = False,
 ) -> None:
     """Show what a component does and its settings."""
     from rich.markup import escape
     from rich.padding import Padding
 
     from poseplug.cli.render import out, print_json, reporting
-    from poseplug.core.errors import PoseplugError, did_you_mean
-    from poseplug.registry.discovery.catalogue import HOOKS, load_catalogue
+    from poseplug.registry.discovery.catalogue import listed_kinds, load_catalogue
 
     with reporting():
-        catalogue = load_catalogue()
-        known = {entry.name for entry in catalogue.entries}
-        kinds = [k for k in (*HOOKS, "recipe") if any(e.name == name.rpartition(":")[2] for e in catalogue.of(k))]
-        if not kinds:
-            raise PoseplugError(f"There is no component '{name}'.{did_you_mean(name, known)}")
-        shown = [_describe(catalogue.find(kind, name)) for kind in kinds]
-        if output is Format.json:
+        shown = [_describe(entry) for entry in load_catalogue().named(name, listed_kinds())]
+        if as_json:
             print_json(shown)
             return
         for facts in shown:

@@ -15,7 +15,6 @@ from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import BuildContext, InputProvider, NoConfig, RootEstimator
 from poseplug.core.tensors import constant
 
-ROOTS = "roots"
 # Margins of a person's box over the extent of the joints (VirtualPose's rule).
 _BOX_MARGIN = (0.25, 0.12)
 

@@ -12,8 +12,8 @@ from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normaliser
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import InputProvider, Lifter, OutputHead, RootEstimator
-from poseplug.core.models.inputs import ROOTS, Inputs, PredictedRoots, standard_inputs
+from poseplug.core.interfaces import ROOTS, InputProvider, Lifter, OutputHead, RootEstimator
+from poseplug.core.models.inputs import Inputs, PredictedRoots, standard_inputs
 from poseplug.core.models.modes import evaluating
 
 

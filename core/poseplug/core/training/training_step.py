@@ -11,8 +11,7 @@ from torch import Tensor
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.step import Loss, Stream
 from poseplug.core.hooks import HookSet
-from poseplug.core.interfaces import Augmentation, PoseSource
-from poseplug.core.models.inputs import ROOTS
+from poseplug.core.interfaces import ROOTS, Augmentation, PoseSource
 from poseplug.core.training import adversarial_step as adversarial
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.fakes import join_fakes

@@ -7,9 +7,11 @@ from typing import Any
 
 import attrs
 
+from poseplug.core.errors import PoseplugError
+from poseplug.core.interfaces import ROOTS
 from poseplug.core.storage.experiment import ComponentSpec, Experiment
 from poseplug.registry.config.read_settings import unstructure
-from poseplug.registry.config.resolve import Part, find_part
+from poseplug.registry.config.resolve import Part, Parts, find_part
 from poseplug.registry.discovery.catalogue import Catalogue
 
 # Distribution and name. Another plugin that takes such a name spoils no run that does not use it.
@@ -28,38 +30,66 @@ def lifter(catalogue: Catalogue) -> str:
     return catalogue.name_of("lifter", *_LIFTER)
 
 
-def add_defaults(parts: dict[str, Part], asked: Experiment, catalogue: Catalogue) -> None:
+def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
     """Fill in the objective, discriminator and reference where they are needed, and the evaluation.
 
     Args:
-        parts: the parts by slot; added to.
+        parts: those that the user asked for; added to.
         asked: what the user asked for.
         catalogue: where the parts come from.
     """
-    if "objective" not in parts:
-        chosen: Any = parts["lifter"].component
+    if parts.one("objective") is None:
+        chosen: Any = parts.the("lifter").component
         name = catalogue.name_of("objective", _OBJECTIVES, chosen.default_objective)
-        parts["objective"] = find_part(catalogue, "objective", ComponentSpec(name))
-    objective: Any = parts["objective"].component
-    if objective.default_discriminator and not asked.discriminator:
-        home = catalogue.find("objective", parts["objective"].name).distribution
+        parts.put("objective", "", find_part(catalogue, "objective", ComponentSpec(name)))
+    objective: Any = parts.the("objective").component
+    if objective.default_discriminator and not parts.several("discriminator"):
+        home = catalogue.find("objective", parts.the("objective").name).distribution
         name = catalogue.name_of("discriminator", home, objective.default_discriminator)
-        parts["discriminator.0"] = find_part(catalogue, "discriminator", ComponentSpec(name))
-    sources = [part for slot, part in parts.items() if slot.startswith("source.")]
-    needs_reference = "reweighter" in parts or any(getattr(s.component, "needs_reference", False) for s in sources)
-    if needs_reference and "reference" not in parts:
-        parts["reference"] = find_part(catalogue, "source", ComponentSpec(source(catalogue)))
-    real = parts.get("reference", sources[0])
-    if not asked.eval:
-        spec = ComponentSpec(source(catalogue))
+        parts.put("discriminator", "0", find_part(catalogue, "discriminator", ComponentSpec(name)))
+    _add_inputs(parts, catalogue)
+    trained_on = list(parts.several("source").values())
+    needs_reference = any(getattr(s.component, "needs_reference", False) for s in trained_on)
+    if (needs_reference or parts.one("reweighter")) and not parts.one("reference"):
+        parts.put("reference", "", find_part(catalogue, "source", ComponentSpec(source(catalogue))))
+    trained_on = [*parts.several("reference").values(), *trained_on]
+    if not parts.several("eval"):
+        real, spec = trained_on[0], ComponentSpec(source(catalogue))
         if _splits(real):
             spec = ComponentSpec(real.name, unstructure(real.config))
-        parts[f"eval.{spec.name.rpartition(':')[2]}"] = find_part(catalogue, "source", spec)
-    trained_on = [*sources, *([parts["reference"]] if "reference" in parts else [])]
-    for slot in [slot for slot in parts if slot.startswith("eval.")]:
-        given = asked.eval[slot.removeprefix("eval.")].settings if asked.eval else {}
-        if "split" not in given:
-            parts[slot] = _unseen(parts[slot], trained_on)
+        parts.put("eval", spec.name.rpartition(":")[2], find_part(catalogue, "source", spec))
+    given = asked.parts.get("eval", {})
+    for label, part in parts.several("eval").items():
+        if label not in given or "split" not in given[label].settings:
+            parts.put("eval", label, _unseen(part, trained_on))
+
+
+def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
+    """Fill in what makes the inputs that lifter and root estimator read, and those that these are made of.
+
+    Raises:
+        PoseplugError: nobody provides one of them; predicted roots are read and nothing predicts them.
+    """
+    given = {part.plain_name: part for part in parts.several("input").values()}
+    used: set[str] = set()
+    root = parts.one("root")
+    readers = [("lifter", parts.the("lifter")), *([("root estimator", root)] if root else [])]
+    while readers:
+        noun, part = readers.pop()
+        reader: Any = part.component
+        for name in reader.reads:
+            if name == ROOTS and root is None:
+                raise PoseplugError(
+                    f"{noun.capitalize()} '{part.name}' reads predicted roots; add a root estimator with --root."
+                )
+            if name != ROOTS and name not in used:
+                used.add(name)
+                if name not in given:
+                    given[name] = find_part(catalogue, "input", ComponentSpec(name))
+                    parts.put("input", str(len(parts.several("input"))), given[name])
+                readers.append(("input", given[name]))
+    for name in given.keys() - used:
+        raise PoseplugError(f"Input '{name}' is read by nothing in this run; leave out --input {name}.")
 
 
 def _unseen(part: Part, trained_on: Iterable[Part]) -> Part:

@@ -1,8 +1,8 @@
 """Experiment documents: TOML files, the flags of the command line, and how they lie over one another.
 
-A document is the plain dictionary that a TOML file holds: training settings at the top, a table for each part, a list
-of tables for parts that there may be several of, ``[eval.LABEL]`` for what is evaluated. A part's table has ``name``
-and its settings.
+A document is the plain dictionary that a TOML file holds: the run's settings at the top, a table for each part, a list
+of tables for parts that there may be several of, a table of tables for labelled ones (``[eval.LABEL]``). A part's table
+has ``name`` and its settings. ``[[phase]]`` lists the phases of the schedule.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 import tomli_w
 
 from poseplug.core.errors import PoseplugError, did_you_mean
-from poseplug.core.storage.experiment import LISTED_PARTS, SINGLE_PARTS, ComponentSpec, Experiment
+from poseplug.core.kinds import Arity, slots
+from poseplug.core.storage.experiment import ComponentSpec, Experiment
 from poseplug.core.storage.files import write_text
 
 Document = dict[str, Any]
-# Facts of an experiment that are neither a part nor a training setting.
-RUN_SETTINGS = ("reference_share", "protocol", "epochs", "seeds", "hook_errors", "pretrained", "projection")
+_PHASE = "phase"
 
 
 def read_document(path: Path) -> Document:
@@ -43,10 +43,10 @@ def lay_over(below: Document, above: Document) -> Document:
     A part that keeps its name keeps the settings that ``above`` is silent about; one that gets another name starts
     afresh. Lists of parts and the set of evaluations are replaced whole.
     """
-    result = dict(below)
+    result, arities = dict(below), _arities()
     for key, value in above.items():
         old = result.get(key)
-        if key in SINGLE_PARTS and isinstance(old, dict) and isinstance(value, dict):
+        if arities.get(key) == "one" and isinstance(old, dict) and isinstance(value, dict):
             same = value.get("name", old.get("name")) == old.get("name")
             value = {**old, **value} if same else value
         result[key] = value
@@ -61,94 +61,94 @@ def table(spec: ComponentSpec) -> Document:
 def set_value(document: Document, assignment: str) -> Document:
     """Return the document with one ``--set KEY=VALUE`` done.
 
-    KEY is a training setting (steps), a part's setting (lifter.channels), one of several parts' by number
-    (augmentor.0.share; the number may be left out where there is one), or an evaluation's (eval.LABEL.path).
+    KEY is a setting of the run (steps), of a part (lifter.channels), of one of several parts by number
+    (augmentor.0.share; the number may be left out where there is one), or of a labelled one (eval.LABEL.path).
 
     Raises:
         PoseplugError: the assignment is malformed, or names a part that the experiment does not have.
     """
-    key, equals, value = assignment.partition("=")
-    path = key.strip().split(".")
-    if not equals or not all(path):
+    path, equals, value = (text.strip() for text in assignment.partition("="))
+    if not equals or not all(path.split(".")):
         raise PoseplugError(
             f"--set '{assignment}' is not an assignment; expected KEY=VALUE such as lifter.channels=256."
         )
-    if len(path) == 1:
-        return {**document, path[0]: value.strip()}
-    known = (*SINGLE_PARTS, *LISTED_PARTS, "eval", "phase")
-    if path[0] not in known:
-        hint = did_you_mean(path[0], known)
-        raise PoseplugError(f"--set {key}: an experiment has no part '{path[0]}'.{hint}")
-    part = document.get(path[0])
-    if not part:
-        raise PoseplugError(f"--set {key}: this experiment has no {path[0]}; choose one with its own flag first.")
-    if isinstance(part, list):  # phases too
-        number, setting = _numbered(path, part, key)
-        replaced: Any = [{**t, setting: value.strip()} if i == number else t for i, t in enumerate(part)]
-    elif path[0] == "eval":
-        if len(path) != 3 or path[1] not in part:
-            raise PoseplugError(f"--set {key}: expected eval.LABEL.SETTING with LABEL one of {', '.join(part)}.")
-        replaced = {**part, path[1]: {**part[path[1]], path[2]: value.strip()}}
-    elif len(path) == 2:
-        replaced = {**part, path[1]: value.strip()}
-    else:
-        raise PoseplugError(f"--set {key}: expected {path[0]}.SETTING.")
-    return {**document, path[0]: replaced}
-
-
-def _numbered(path: list[str], parts: list[Document], key: str) -> tuple[int, str]:
-    if len(path) == 2 and len(parts) == 1:
-        return 0, path[1]
-    if len(path) == 3 and path[1].isdigit() and int(path[1]) < len(parts):
-        return int(path[1]), path[2]
-    raise PoseplugError(f"--set {key}: expected {path[0]}.K.SETTING with K from 0 to {len(parts) - 1}.")
+    place, dot, rest = path.partition(".")
+    if not dot:
+        return {**document, path: value}
+    arities = _arities()
+    if place not in arities:
+        raise PoseplugError(f"--set {path}: an experiment has no part '{place}'.{did_you_mean(place, arities)}")
+    if not document.get(place):
+        flag = next((slot.flag for slot in slots() if slot.name == place), "--config")
+        raise PoseplugError(f"--set {path}: this experiment has no {place}; choose one with {flag} first.")
+    tables = _tables(place, arities[place], document[place])
+    key, _, setting = rest.rpartition(".")  # a label may hold dots, a setting never does
+    if arities[place] == "several" and len(tables) == 1:
+        key = key or "0"
+    if key not in tables:
+        forms = {
+            "one": f"{place}.SETTING",
+            "several": f"{place}.K.SETTING with K from 0 to {len(tables) - 1}",
+            "labelled": f"{place}.LABEL.SETTING with LABEL one of {', '.join(tables)}",
+        }
+        raise PoseplugError(f"--set {path}: expected {forms[arities[place]]}.")
+    return {**document, place: _shaped(arities[place], {**tables, key: {**tables[key], setting: value}})}
 
 
 def to_experiment(document: Document) -> Experiment:
-    """Return the experiment that a complete document describes; settings are not looked at yet.
+    """Return the experiment that a document describes; settings are not looked at yet.
 
     Raises:
         PoseplugError: something is not of the form described at the top of this module.
     """
-    parts: dict[str, Any] = {}
-    for key in SINGLE_PARTS:
-        if key in document:
-            parts[key] = _spec(document[key], key)
-    for key in LISTED_PARTS:
-        if not isinstance(document.get(key, []), list):
-            raise PoseplugError(f"'{key}' in an experiment is a list of tables: write [[{key}]].")
-        parts[key] = tuple(_spec(entry, key) for entry in document.get(key, []))
-    evaluations = document.get("eval", {})
-    if not isinstance(evaluations, dict):
-        raise PoseplugError("'eval' in an experiment is a table of tables: write [eval.LABEL].")
-    parts["eval"] = {label: _spec(entry, f"eval.{label}") for label, entry in evaluations.items()}
-    phases = document.get("phase", [])
-    if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
-        raise PoseplugError("'phase' in an experiment is a list of tables: write [[phase]].")
-    parts["phase"] = tuple(phases)
-    settings = {k: v for k, v in document.items() if k not in parts and k not in RUN_SETTINGS and k != "eval"}
-    return Experiment(**parts, **{k: document[k] for k in RUN_SETTINGS if k in document}, training=settings)
+    arities = _arities()
+    tables = {place: _tables(place, arity, document.get(place)) for place, arity in arities.items()}
+    phases = tuple(tables.pop(_PHASE).values())
+    parts = {place: {key: _spec(t) for key, t in found.items()} for place, found in tables.items() if found}
+    return Experiment(parts=parts, phases=phases, settings={k: v for k, v in document.items() if k not in arities})
 
 
-def _spec(entry: Any, where: str) -> ComponentSpec:
-    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        raise PoseplugError(f"'{where}' in an experiment is a table with a 'name'; got {entry!r}.")
-    return ComponentSpec(entry["name"], {k: v for k, v in entry.items() if k != "name"})
+def _arities() -> dict[str, Arity]:
+    """Return the keys of a document that hold tables: slots, and the phases."""
+    return {**{slot.name: slot.arity for slot in slots()}, _PHASE: "several"}
+
+
+def _tables(place: str, arity: Arity, value: Any) -> dict[str, Document]:
+    """Return the tables in a place of a document by their keys in ``Experiment.parts``."""
+    if value is None:
+        return {}
+    if arity == "several" and not isinstance(value, list):
+        raise PoseplugError(f"'{place}' in an experiment is a list of tables: write [[{place}]].")
+    if arity == "labelled" and not isinstance(value, dict):
+        raise PoseplugError(f"'{place}' in an experiment is a table of tables: write [{place}.LABEL].")
+    tables = {"": value} if arity == "one" else value
+    if arity == "several":
+        tables = {str(i): entry for i, entry in enumerate(value)}
+    for key, entry in tables.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+            where = f"{place}.{key}" if key else place
+            raise PoseplugError(f"'{where}' in an experiment is a table with a 'name'; got {entry!r}.")
+    return tables
+
+
+def _shaped(arity: Arity, tables: Mapping[str, Any]) -> Any:
+    """Return what stands in a document for the tables of a place."""
+    return tables[""] if arity == "one" else list(tables.values()) if arity == "several" else dict(tables)
+
+
+def _spec(entry: Document) -> ComponentSpec:
+    return ComponentSpec(entry["name"], {key: value for key, value in entry.items() if key != "name"})
 
 
 def to_document(experiment: Experiment) -> Document:
     """Return the document that describes an experiment."""
-    document: Document = dict(experiment.training)
-    document |= {key: getattr(experiment, key) for key in RUN_SETTINGS if getattr(experiment, key) not in (None, "")}
-    if experiment.phase:
-        document["phase"] = [dict(phase) for phase in experiment.phase]
-    for key in SINGLE_PARTS:
-        if getattr(experiment, key) is not None:
-            document[key] = table(getattr(experiment, key))
-    for key in LISTED_PARTS:
-        if getattr(experiment, key):
-            document[key] = [table(spec) for spec in getattr(experiment, key)]
-    document["eval"] = {label: table(spec) for label, spec in experiment.eval.items()}
+    document: Document = dict(experiment.settings)
+    if experiment.phases:
+        document[_PHASE] = [dict(phase) for phase in experiment.phases]
+    for slot in slots():
+        tables = {key: table(spec) for key, spec in experiment.parts.get(slot.name, {}).items()}
+        if tables:
+            document[slot.name] = _shaped(slot.arity, tables)
     return document
 
 
@@ -165,7 +165,7 @@ def differences(before: Document, after: Document, prefix: str = "") -> list[str
         old, new, name = before.get(key), after.get(key), f"{prefix}{key}"
         if isinstance(old, dict) and isinstance(new, dict):
             lines += differences(old, new, f"{name}.")
-        elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and key in LISTED_PARTS:
+        elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and _arities().get(key):
             for i, (a, b) in enumerate(zip(old, new, strict=True)):
                 lines += differences(a, b, f"{name}.{i}.")
         elif old != new:

@@ -21,9 +21,34 @@ class Part:
     component: type[Component]
     config: Any
 
+    @property
+    def plain_name(self) -> str:
+        """Its name without the distribution that may stand before it."""
+        return self.name.rpartition(":")[2]
+
     def spec(self) -> ComponentSpec:
         """Return the part with every setting spelt out."""
         return ComponentSpec(self.name, unstructure(self.config))
+
+
+class Parts(dict[str, dict[str, Part]]):
+    """The parts of a run: slot -> key -> part, with the keys of ``Experiment.parts``."""
+
+    def put(self, slot: str, key: str, part: Part) -> None:
+        """Add a part, or put it in the place of another."""
+        self.setdefault(slot, {})[key] = part
+
+    def one(self, slot: str) -> Part | None:
+        """Return the part of a slot that takes one, or None where the run has none."""
+        return self.several(slot).get("")
+
+    def the(self, slot: str) -> Part:
+        """Return the part of a slot that takes one and is never empty."""
+        return self[slot][""]
+
+    def several(self, slot: str) -> dict[str, Part]:
+        """Return the parts of a slot, by number or label."""
+        return self.get(slot, {})
 
 
 def find_part(catalogue: Catalogue, kind: str, spec: ComponentSpec) -> Part:
@@ -36,7 +61,9 @@ def find_part(catalogue: Catalogue, kind: str, spec: ComponentSpec) -> Part:
     return Part(spec.name, component, structure(component.Config, spec.settings, f"{kind} '{spec.name}'"))
 
 
-def construct(part: Part, context: BuildContext) -> Any:
-    """Return an instance of a part's component."""
+def construct(part: Part | None, context: BuildContext) -> Any:
+    """Return an instance of a part's component; None where there is no part."""
+    if part is None:
+        return None
     factory: Callable[[Any, BuildContext], Component] = part.component
     return factory(part.config, context)

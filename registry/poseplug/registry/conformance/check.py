@@ -10,9 +10,9 @@ import torch
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import Component
+from poseplug.core.kinds import kind_named
 from poseplug.core.training.runtime import pick_device
 from poseplug.registry.config.read_settings import structure
-from poseplug.registry.conformance.kinds import augmentor, discriminator, hook, lifter, objective, reweighter, source
 from poseplug.registry.conformance.promises import (
     configuration,
     construction,
@@ -24,8 +24,9 @@ from poseplug.registry.conformance.promises import (
 from poseplug.registry.conformance.promises.quiet import noted
 from poseplug.registry.conformance.randomness import RandomStates
 from poseplug.registry.conformance.subject import Subject
+from poseplug.registry.conformance.uses import OF_KIND
 from poseplug.registry.conformance.verdict import Promise, Verdict, judge
-from poseplug.registry.discovery.catalogue import HOOKS, Entry, load_catalogue
+from poseplug.registry.discovery.catalogue import Entry, load_catalogue
 
 PROMISES: tuple[Promise, ...] = (
     *description.PROMISES,
@@ -33,22 +34,14 @@ PROMISES: tuple[Promise, ...] = (
     *configuration.PROMISES,
     *repetition.PROMISES,
     *gradients.PROMISES,
-    *source.PROMISES,
-    *augmentor.PROMISES,
-    *reweighter.PROMISES,
-    *lifter.PROMISES,
-    *discriminator.PROMISES,
-    *objective.PROMISES,
-    *hook.PROMISES,
+    *(promise for module in OF_KIND.values() for promise in module.PROMISES),
     *quiet.PROMISES,  # last: it reports what the others came upon
 )
 
 
 def promises_of(kind: str) -> tuple[Promise, ...]:
     """Return what components of a kind promise; raise PoseplugError if there is no such kind."""
-    if kind not in HOOKS:
-        raise PoseplugError(f"There is no kind '{kind}'; expected one of {', '.join(HOOKS)}.")
-    return tuple(promise for promise in PROMISES if kind in promise.kinds)
+    return tuple(promise for promise in PROMISES if kind_named(kind).name in promise.kinds)
 
 
 class Checker:

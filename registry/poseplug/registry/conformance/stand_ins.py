@@ -10,12 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from poseplug.core.data.batch import PoseBatch
+from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import BuildContext, InputProvider, Lifter
-from poseplug.core.models.inputs import ROOTS, Inputs, standard_inputs
+from poseplug.core.interfaces import ROOTS, BuildContext, InputProvider, Lifter
+from poseplug.core.models.inputs import Inputs
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.settings import setting
-from poseplug.registry.conformance.verdict import require
+from poseplug.core.storage.experiment import ComponentSpec
+from poseplug.registry.config.resolve import construct, find_part
+from poseplug.registry.conformance.verdict import Broken
+from poseplug.registry.discovery.catalogue import load_catalogue
 
 
 @attrs.frozen(kw_only=True)
@@ -49,12 +53,26 @@ class TrueRoots(InputProvider):
         return batch.root
 
 
-def stand_in_inputs(part: Any) -> Inputs:
+def context_of(poses: PoseBatch) -> BuildContext:
+    """Return the context of a run on such poses."""
+    return BuildContext(skeleton=poses.skeleton, device=poses.device)
+
+
+def stand_in_inputs(part: Any, context: BuildContext) -> Inputs:
     """Return what makes the inputs that a component reads; people's true roots stand in for predicted ones."""
-    inputs = Inputs({**standard_inputs(), ROOTS: TrueRoots()})
-    unknown = [name for name in part.reads if name not in inputs.providers]
-    require(not unknown, f"reads '{', '.join(unknown)}', which nothing here provides")
-    return inputs
+    providers: dict[str, InputProvider] = {ROOTS: TrueRoots()}
+    wanted = [*part.reads]
+    catalogue = load_catalogue() if wanted else None
+    while wanted and catalogue is not None:
+        name = wanted.pop()
+        if name not in providers:
+            try:
+                found = find_part(catalogue, "input", ComponentSpec(name))
+            except PoseplugError as error:
+                raise Broken(f"reads '{name}', which nothing here provides: {error}") from None
+            providers[name] = construct(found, context)
+            wanted += providers[name].reads
+    return Inputs(providers)
 
 
 def stand_in_model(skeleton: Skeleton, device: torch.device) -> LiftingModel:

@@ -1,47 +1,36 @@
-"""Using a component of any kind once, as the engine would, with its results under names."""
+"""Using a component of any kind once, as the engine would, with its results under names.
+
+What differs from kind to kind is said by ``conformance/kinds/KIND.py``. Each such module has
+
+- ``use(part, occasion)``: what a component does in a step. It returns the results as tensors under names, and raises
+  Broken if one has another form than the interface says.
+- ``train(part, occasion)``, where components are trained: what their own parameters are to be trained with.
+- ``PROMISES``: what components of this kind promise besides what all do.
+- ``RETURNS_TENSORS = False``, where ``use`` has no results to compare.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
-from poseplug.registry.conformance.kinds import (
-    augmentor,
-    discriminator,
-    hook,
-    lifter,
-    objective,
-    reweighter,
-    root,
-    source,
-)
+from torch import nn
+
+from poseplug.core.kinds import KINDS
 from poseplug.registry.conformance.poses import Occasion
 from poseplug.registry.conformance.tensors import Tensors
 
 Use = Callable[[Any, Occasion], Tensors]
 
-# What a component does in a step; each raises Broken if a result has another form than its interface says.
-USES: Mapping[str, Use] = {
-    "source": source.use,
-    "augmentor": augmentor.use,
-    "reweighter": reweighter.use,
-    "lifter": lifter.use,
-    "discriminator": discriminator.use,
-    "root": root.use,
-    "objective": objective.use,
-    "hook": hook.use,
+OF_KIND: Mapping[str, ModuleType] = {
+    kind.name: importlib.import_module(f"poseplug.registry.conformance.kinds.{kind.name}") for kind in KINDS
 }
-
-# Of a component that is trained, what its own parameters are to be trained with.
-TRAINING: Mapping[str, Use] = {
-    "augmentor": augmentor.train,
-    "lifter": lifter.use,
-    "discriminator": discriminator.train,
-    "root": root.train,
-}
-
-MODULES = tuple(kind for kind in USES if kind not in ("source", "hook"))
-TENSORS = tuple(kind for kind in USES if kind != "hook")
+USES: Mapping[str, Use] = {name: module.use for name, module in OF_KIND.items()}
+TRAINING: Mapping[str, Use] = {name: module.train for name, module in OF_KIND.items() if hasattr(module, "train")}
+MODULES = tuple(kind.name for kind in KINDS if issubclass(kind.load_interface(), nn.Module))
+TENSORS = tuple(name for name, module in OF_KIND.items() if getattr(module, "RETURNS_TENSORS", True))
 
 
 def set_training(part: Any, training: bool) -> Any:

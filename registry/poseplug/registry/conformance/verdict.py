@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.kinds import kind_names
 from poseplug.registry.discovery.manager import ANYTHING
 
 if TYPE_CHECKING:
     from poseplug.registry.conformance.subject import Subject
 
 State = Literal["ok", "failed", "skipped"]
-KINDS = ("source", "augmentor", "reweighter", "lifter", "discriminator", "root", "objective", "hook")
 
 
 class Broken(Exception):
@@ -34,7 +34,7 @@ class Promise:
     Attributes:
         name: a word or two.
         statement: what is promised.
-        kinds: the interfaces that promise it.
+        kinds: the kinds of components that promise it.
         needs: promises without which this one cannot be checked.
         check: returns if the promise is kept; raises Broken or anything else if not, NotChecked if it cannot tell.
     """
@@ -64,10 +64,10 @@ class Verdict:
 
 
 def promise(
-    name: str, statement: str, *, kinds: Iterable[str] = KINDS, needs: tuple[str, ...] = ("works",)
+    name: str, statement: str, *, kinds: Iterable[str] | None = None, needs: tuple[str, ...] = ("works",)
 ) -> Callable[[Callable[[Subject], None]], Promise]:
-    """Make a promise of the function that checks it."""
-    return lambda check: Promise(name, statement, tuple(kinds), needs, check)
+    """Make a promise of the function that checks it; without ``kinds`` components of all kinds promise it."""
+    return lambda check: Promise(name, statement, kind_names() if kinds is None else tuple(kinds), needs, check)
 
 
 def require(condition: object, complaint: str) -> None:

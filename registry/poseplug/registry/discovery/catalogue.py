@@ -1,4 +1,4 @@
-"""The catalogue: what is installed, by interface and name. Looking things up imports no component."""
+"""The catalogue: what is installed, by kind and name. Looking things up imports no component."""
 
 from __future__ import annotations
 
@@ -11,19 +11,10 @@ from typing import Any
 import attrs
 
 from poseplug.core.errors import PoseplugError, did_you_mean
+from poseplug.core.kinds import KINDS, kind_named, kind_names
 from poseplug.registry.discovery.manager import ANYTHING, STRICT_VARIABLE, Plugin, discover, failed, hooks_of
 
-# Interface -> the hook that registers its components. "root" is a RootEstimator.
-HOOKS = {
-    "source": "register_sources",
-    "augmentor": "register_augmentors",
-    "reweighter": "register_reweighters",
-    "lifter": "register_lifters",
-    "discriminator": "register_discriminators",
-    "root": "register_roots",
-    "objective": "register_objectives",
-    "hook": "register_hooks",
-}
+RECIPE = "recipe"
 
 
 @attrs.frozen
@@ -31,7 +22,7 @@ class Entry:
     """A registered component or recipe.
 
     Attributes:
-        kind: its interface ("source", "lifter", ...) or "recipe".
+        kind: "source", "lifter", ... (see poseplug.core.kinds) or "recipe".
         name: what the user types.
         target: "package.module:Class", or the path of a recipe.
         summary, paper: for listings.
@@ -64,20 +55,23 @@ class Entry:
 
 
 def _check_class(entry: Entry, loaded: Any) -> None:
-    from poseplug.core.hooks import RunHook
-    from poseplug.core.interfaces import INTERFACES
-
-    interface = RunHook if entry.kind == "hook" else INTERFACES[entry.kind]
+    kind = kind_named(entry.kind)
+    interface = kind.load_interface()
     if not isinstance(loaded, type) or not issubclass(loaded, interface):
         raise PoseplugError(
             f"{entry.kind} '{entry.name}' of {entry.distribution} is not a {interface.__name__}: '{entry.target}' must "
-            f"name a subclass of poseplug.core.interfaces.{interface.__name__}."
+            f"name a subclass of {kind.interface.replace(':', '.')}."
         )
     missing = sorted(getattr(loaded, "__abstractmethods__", ()))
     if missing:
         raise PoseplugError(
             f"{entry.kind} '{entry.name}' of {entry.distribution} is incomplete: it lacks {', '.join(missing)}."
         )
+
+
+def listed_kinds() -> tuple[str, ...]:
+    """Return what entries can be: a component of some kind, or a recipe."""
+    return (*kind_names(), RECIPE)
 
 
 @attrs.frozen
@@ -88,7 +82,7 @@ class Catalogue:
     entries: tuple[Entry, ...]
 
     def of(self, kind: str) -> list[Entry]:
-        """Return the entries of one interface (or "recipe"), by name."""
+        """Return the entries of one kind (or "recipe"), by name."""
         return sorted((e for e in self.entries if e.kind == kind), key=lambda e: (e.name, e.distribution))
 
     def find(self, kind: str, name: str) -> Entry:
@@ -108,6 +102,20 @@ class Catalogue:
             raise PoseplugError(f"There is no {kind} '{name}'.{self._hint(kind, plain)}")
         return found[0]
 
+    def named(self, name: str, kinds: Iterable[str]) -> list[Entry]:
+        """Return the entry of each of these kinds that a name or "dist:name" means.
+
+        Raises:
+            PoseplugError: there is none (with the nearest name), or several of one kind.
+        """
+        kinds = tuple(kinds)
+        plain = name.rpartition(":")[2]
+        found = [kind for kind in kinds if any(entry.name == plain for entry in self.of(kind))]
+        if not found:
+            known = {entry.name for entry in self.entries if entry.kind in kinds}
+            raise PoseplugError(f"There is no component '{name}'.{did_you_mean(name, known)}")
+        return [self.find(kind, name) for kind in found]
+
     def name_of(self, kind: str, distribution: str, name: str) -> str:
         """Return what picks a distribution's component: its name, or "dist:name" where others took that name too."""
         found = [e.distribution for e in self.of(kind) if e.name == name]
@@ -123,7 +131,7 @@ class Catalogue:
 
     def clashes(self) -> Iterator[tuple[str, str, list[str]]]:
         """Give (kind, name, distributions) for every name that several distributions register."""
-        for kind in (*HOOKS, "recipe"):
+        for kind in listed_kinds():
             names: dict[str, list[str]] = {}
             for entry in self.of(kind):
                 names.setdefault(entry.name, []).append(entry.distribution)
@@ -156,11 +164,11 @@ def _entries_of(plugin: Plugin) -> list[Entry]:
         entries.append(Entry(kind, name, target, summary, paper, plugin.distribution))
 
     def add_recipe(name: str, path: Path, *, summary: str) -> None:
-        add("recipe", name, str(path), summary=summary)
+        add(RECIPE, name, str(path), summary=summary)
 
     if plugin.module is not None:
         with hooks_of(plugin.module) as hooks:
-            for kind, hook in HOOKS.items():
-                getattr(hooks, hook)(register=partial(add, kind))
+            for kind in KINDS:
+                getattr(hooks, kind.hook)(register=partial(add, kind.name))
             hooks.register_recipes(register=add_recipe)
     return entries

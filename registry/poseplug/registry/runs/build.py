@@ -48,17 +48,17 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     """Construct every part of a plan, sources first: they decide the skeleton, and bad data is found early.
 
     Raises:
-        PoseplugError: bad data, skeletons that differ, or an objective that needs a reference there is none of.
+        PoseplugError: bad data, skeletons that differ, or a weight for reference poses that there are none of.
     """
-    context = _knowing(BuildContext(device=device, seed=plan.training.seed), catalogue)
-    reference = _source(plan, plan.parts["reference"], context) if "reference" in plan.parts else None
-    if reference is not None and plan.experiment.reference_share < 1:
+    context = _knowing(BuildContext(device=device, seed=plan.settings.seed), catalogue)
+    reference = _source(plan, plan.parts.one("reference"), context)
+    if reference is not None and plan.settings.reference_share < 1:
         if not isinstance(reference, FiniteSource):
             raise PoseplugError("'reference_share' below 1 needs a reference with an end; this one is endless.")
-        reference = random_share(reference, plan.experiment.reference_share, context.generator(1))
+        reference = random_share(reference, plan.settings.reference_share, context.generator(1))
     skeleton = reference.skeleton if reference else None
     context = _knowing(context, catalogue, reference=reference, skeleton=skeleton)
-    sources = [_source(plan, part, context) for part in plan.slot("source").values()]
+    sources = [_source(plan, part, context) for part in plan.parts.several("source").values()]
     source = sources[0] if len(sources) == 1 else Mixture(sources)
     context = _knowing(context, catalogue, skeleton=source.skeleton)
     if reference is not None:
@@ -70,11 +70,10 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
         contexts = [_knowing(context, catalogue, seed=seed) for seed in plan.seeds[1:]]
         assembly = side_by_side([assembly, *(_assemble(plan, c, source, reference) for c in contexts)])
         assembly.modules().to(device)
-    training = plan.training
-    if plan.experiment.epochs is not None:
-        steps = steps_of_epochs(plan.experiment.epochs, training.batch_size, source)
-        training = attrs.evolve(training, steps=steps)
-    hooks = {f"{part.name} (hook {i})": construct(part, context) for i, part in plan.slot("hook").items()}
+    training = plan.settings
+    if training.epochs is not None:
+        training = attrs.evolve(training, steps=steps_of_epochs(training.epochs, training.batch_size, source))
+    hooks = {f"{part.name} (hook {i})": construct(part, context) for i, part in plan.parts.several("hook").items()}
     return Run(assembly, training, evaluations, hooks)
 
 
@@ -82,18 +81,17 @@ def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: 
     """Construct what is trained, and what it is trained with, under the context's seed."""
     seed_everything(context.seed)
     model, objective = build_model(plan, context)
-    weight = plan.training.reference_weight
     assembly = Assembly(
         source=source,
         objective=objective,
         model=model,
         reference=reference,
-        augmentors=tuple(construct(part, context) for part in plan.slot("augmentor").values()),
-        reweighter=construct(plan.parts["reweighter"], context) if "reweighter" in plan.parts else None,
-        discriminators={part.name: construct(part, context) for part in plan.slot("discriminator").values()},
+        augmentors=tuple(construct(part, context) for part in plan.parts.several("augmentor").values()),
+        reweighter=construct(plan.parts.one("reweighter"), context),
+        discriminators={part.name: construct(part, context) for part in plan.parts.several("discriminator").values()},
     )
-    if weight is not None:
-        assembly = attrs.evolve(assembly, reference_weight=weight)
+    if plan.settings.reference_weight is not None:
+        assembly = attrs.evolve(assembly, reference_weight=plan.settings.reference_weight)
     if assembly.uses_reference and reference is None:
         raise PoseplugError("'reference_weight' says to train on reference poses, and there are none; add --reference.")
     assembly.modules().to(context.device)
@@ -102,11 +100,12 @@ def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: 
 
 def build_model(plan: Plan, context: BuildContext) -> tuple[LiftingModel, Objective]:
     """Construct the lifting model of a plan, and the objective, which may declare its output head."""
-    lifter: Lifter = construct(plan.parts["lifter"], context)
-    root = construct(plan.parts["root"], context) if "root" in plan.parts else None
-    objective: Objective = construct(plan.parts["objective"], context)
+    lifter: Lifter = construct(plan.parts.the("lifter"), context)
+    root = construct(plan.parts.one("root"), context)
+    objective: Objective = construct(plan.parts.the("objective"), context)
+    inputs = {part.plain_name: construct(part, context) for part in plan.parts.several("input").values()}
     head = objective.output_head(lifter, context.layout)
-    return LiftingModel(lifter, context.layout, root, head), objective
+    return LiftingModel(lifter, context.layout, root, head, inputs), objective
 
 
 def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource]:
@@ -115,15 +114,15 @@ def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource
     Raises:
         PoseplugError: bad data, or a skeleton that is not the context's.
     """
-    evaluations = {label: _source(plan, part, context) for label, part in plan.slot("eval").items()}
+    evaluations = {label: _source(plan, part, context) for label, part in plan.parts.several("eval").items()}
     for label, evaluation in evaluations.items():
         _same_skeleton(context.layout, evaluation.skeleton, f"evaluation '{label}'")
     return evaluations
 
 
-def _source(plan: Plan, part: Part, context: BuildContext) -> PoseSource:
-    """Construct a source whose poses are seen as the run sees them."""
-    return projected(construct(part, context), plan.experiment.projection)
+def _source(plan: Plan, part: Part | None, context: BuildContext) -> Any:
+    """Construct a source whose poses are seen as the run sees them; None where there is no part."""
+    return None if part is None else projected(construct(part, context), plan.settings.projection)
 
 
 def _knowing(context: BuildContext, catalogue: Catalogue, **facts: Any) -> BuildContext:

@@ -65,7 +65,7 @@ def evaluate_run(
     if sources:
         plan = make_plan({**plan.document, "eval": dict(sources)}, catalogue)
     measured = lookup(protocol) if protocol else plan.protocol
-    context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.training.seed)
+    context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.settings.seed)
     evaluations = evaluate_all(model, build_evaluations(plan, context), measured)
     return result_object(
         evaluations=evaluations,
@@ -73,7 +73,7 @@ def evaluate_run(
         protocol=measured.asdict(model.skeleton),
         device=device,
         versions=plugin_versions(catalogue),
-        run={"run": str(directory.path), "steps": plan.training.steps, "seed": plan.training.seed},
+        run={"run": str(directory.path), "steps": plan.settings.steps, "seed": plan.settings.seed},
     )
 
 

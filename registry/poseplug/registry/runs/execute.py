@@ -65,11 +65,11 @@ def execute(
         TrainingFailed: see Trainer.run.
     """
     run = build(plan, catalogue, device)
-    hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.experiment.hook_errors, warn)
+    hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.settings.hook_errors, warn)
     going_on = resume and directory.checkpoint.exists()
-    if plan.experiment.pretrained and not going_on:
+    if plan.settings.pretrained and not going_on:
         for model in models_of(run.assembly):
-            take_weights(RunDirectory(Path(plan.experiment.pretrained)), model)
+            take_weights(RunDirectory(Path(plan.settings.pretrained)), model)
     trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, hook_set, plan.phases)
     if going_on:
         trainer.load()

@@ -48,7 +48,7 @@ def describe(
     drawn = run.training.batch_size * (2 if assembly.uses_reference else 1) * assembly.seeds
     facts = {
         "steps": run.training.steps,
-        "seed": plan.training.seed,
+        "seed": plan.settings.seed,
         "seconds": round(trainer.seconds, 3),
         "poses_per_second": round(drawn * run.training.steps / trainer.seconds, 1) if trainer.seconds else None,
         **further,

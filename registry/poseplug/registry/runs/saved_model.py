@@ -51,14 +51,14 @@ def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device
     plan = make_plan(read_document(directory.experiment), catalogue)
     tensors, facts = load_tensors(directory.model)
     skeleton = skeleton_from(facts["skeleton"])
-    context = BuildContext(skeleton=skeleton, device=device, seed=plan.training.seed)
+    context = BuildContext(skeleton=skeleton, device=device, seed=plan.settings.seed)
     model, _ = build_model(plan, context)
     model.to(device)
     try:
         model.load_state_dict(from_under("model", tensors))
     except RuntimeError as error:
         raise PoseplugError(
-            f"'{directory.model}' does not fit the installed '{plan.parts['lifter'].name}': {error}"
+            f"'{directory.model}' does not fit the installed '{plan.parts.the('lifter').name}': {error}"
         ) from error
     return plan, model.eval()
 

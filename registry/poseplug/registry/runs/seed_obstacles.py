@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.models.modes import trainable
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.schedule import Phase
-from poseplug.registry.config.resolve import Part
+from poseplug.registry.config.resolve import Parts
 
 
-def check_together(assembly: Assembly, parts: Mapping[str, Part], phases: Sequence[Phase]) -> None:
+def check_together(assembly: Assembly, parts: Parts, phases: Sequence[Phase]) -> None:
     """Refuse a run whose seeds cannot be trained together.
 
     Args:
         assembly: the run of one seed.
-        parts: by slot.
+        parts: those that it was built from.
         phases: of the run.
 
     Raises:
@@ -30,12 +30,12 @@ def check_together(assembly: Assembly, parts: Mapping[str, Part], phases: Sequen
         )
 
 
-def _obstacles(assembly: Assembly, parts: Mapping[str, Part], phases: Sequence[Phase]) -> Iterator[str]:
+def _obstacles(assembly: Assembly, parts: Parts, phases: Sequence[Phase]) -> Iterator[str]:
     for i, augmentor in enumerate(assembly.augmentors):
         if trainable(augmentor):
-            yield f"augmentor '{parts[f'augmentor.{i}'].name}' is trained too"
-    if "root" in parts:
-        yield f"this run also trains root estimator '{parts['root'].name}'"
-    if "reweighter" in parts:
-        yield f"reweighter '{parts['reweighter'].name}' weighs the poses of one seed only"
+            yield f"augmentor '{parts.several('augmentor')[str(i)].name}' is trained too"
+    if root := parts.one("root"):
+        yield f"this run also trains root estimator '{root.name}'"
+    if reweighter := parts.one("reweighter"):
+        yield f"reweighter '{reweighter.name}' weighs the poses of one seed only"
     yield from (f"phase '{phase.name}' keeps poses" for phase in phases if phase.keep)

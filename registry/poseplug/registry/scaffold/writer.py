@@ -7,17 +7,22 @@ import json
 import re
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
+import attrs
+
 from poseplug.core.errors import PoseplugError
-from poseplug.registry.discovery.catalogue import HOOKS, Catalogue
+from poseplug.core.kinds import kind_named
+from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.markers import API_VERSION
-from poseplug.registry.scaffold.kinds import KINDS
 from poseplug.registry.scaffold.names import Names, check_free, choose_names
+
+_TEMPLATES = files("poseplug.registry.scaffold") / "templates"
 
 # Template -> file of the package.
 _FILES = {
@@ -33,18 +38,40 @@ _FILES = {
 }
 
 
+@attrs.frozen
+class Example:
+    """What is written for components of one kind: ``facts.toml`` beside its templates.
+
+    Attributes:
+        usage: how ``poseplug run`` is told to use it; NAME stands for its name.
+        summary: what the example does, for listings.
+        paper: where it comes from, for listings.
+    """
+
+    usage: str
+    summary: str
+    paper: str
+
+
+def example_of(kind: str) -> Example:
+    """Return the example of a kind; raise PoseplugError if there is no such kind."""
+    text = (_TEMPLATES / kind_named(kind).name / "facts.toml").read_text(encoding="utf-8")
+    return Example(**tomllib.loads(text))
+
+
 def write_plugin(given: str, kind: str, folder: Path, catalogue: Catalogue, author: str = "") -> Path:
     """Write the package of a new plugin into a folder of its own; return that folder.
 
     Args:
         given: the plugin's name.
-        kind: the interface of its component.
+        kind: that of its component.
         folder: where the package's folder is made.
         catalogue: what is installed, to keep clear of.
         author: for its metadata and licence.
 
     Raises:
-        PoseplugError: the name is no name or taken, the folder exists or cannot be written; nothing is written then.
+        PoseplugError: there is no such kind; the name is no name or taken; the folder exists or cannot be
+            written. Nothing is written then.
     """
     names = choose_names(given)
     check_free(names, kind, catalogue)
@@ -69,9 +96,9 @@ def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
     """Return the text of each file of the package, by its path in it.
 
     Raises:
-        PoseplugError: the class would be called what its module calls something else.
+        PoseplugError: there is no such kind; the class would be called what its module calls something else.
     """
-    facts = KINDS[kind]
+    example, noun = example_of(kind), kind_named(kind).noun
     templates = _templates(kind)
     if re.search(rf"\b{names.cls}\b", "".join(templates.values())):
         raise PoseplugError(
@@ -84,12 +111,12 @@ def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
         "distribution": names.distribution,
         "package": names.package,
         "cls": names.cls,
-        "kind": facts.noun,
-        "Kind": facts.noun.capitalize(),
-        "hook": HOOKS[kind],
-        "usage": facts.usage.replace("NAME", names.name),
-        "summary": facts.summary,
-        "paper": facts.paper,
+        "kind": noun,
+        "Kind": noun.capitalize(),
+        "hook": kind_named(kind).hook,
+        "usage": example.usage.replace("NAME", names.name),
+        "summary": example.summary,
+        "paper": example.paper,
         "api": str(API_VERSION),
         "author": author,
         "author_toml": json.dumps(author, ensure_ascii=False),
@@ -107,11 +134,10 @@ def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
 
 def _templates(kind: str) -> Mapping[str, str]:
     """Return the text of each template; a kind's own take the place of the common ones."""
-    root = files("poseplug.registry.scaffold") / "templates"
     return {
         entry.name.removesuffix(".txt"): entry.read_text(encoding="utf-8")
         for folder in ("package", kind)
-        for entry in _entries(root / folder)
+        for entry in _entries(_TEMPLATES / folder)
     }
 
 

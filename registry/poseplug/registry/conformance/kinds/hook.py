@@ -13,15 +13,12 @@ from typing import Any
 import attrs
 import torch
 
-from poseplug.core.evaluation.protocol import lookup
 from poseplug.core.hooks import RunHook
 from poseplug.core.interfaces import NoConfig
-from poseplug.core.storage.experiment import ComponentSpec, Experiment
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.training.supervised import Supervised
-from poseplug.core.training.trainer import Training
-from poseplug.registry.config.read_settings import unstructure
-from poseplug.registry.config.resolve import Part
+from poseplug.registry.config.resolve import Part, Parts
+from poseplug.registry.config.run_settings import RunSettings
 from poseplug.registry.conformance.poses import Occasion, StandInConfig, StandInSource
 from poseplug.registry.conformance.stand_ins import LinearConfig, LinearLifter
 from poseplug.registry.conformance.subject import Subject
@@ -31,6 +28,7 @@ from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.execute import execute
 from poseplug.registry.runs.plan import Plan
 
+RETURNS_TENSORS = False
 EVENTS = tuple(name for name in vars(RunHook) if not name.startswith("_"))
 Call = tuple[str, tuple[Any, ...]]
 
@@ -110,21 +108,12 @@ def _recorded(device: torch.device) -> tuple[list[Call], dict[str, bytes]]:
 
 def _plan() -> Plan:
     source = Part("stand_in", StandInSource, StandInConfig(poses=16))
-    parts = {
-        "source.0": source,
-        "lifter": Part("stand_in", LinearLifter, LinearConfig()),
-        "objective": Part("supervised", Supervised, NoConfig()),
-        "eval.stand_in": source,
-    }
-    training = Training(steps=4, batch_size=8, log_every=2, checkpoint_every=2)
-    experiment = Experiment(
-        source=(ComponentSpec("stand_in"),),
-        lifter=ComponentSpec("stand_in"),
-        objective=ComponentSpec("supervised"),
-        eval={"stand_in": ComponentSpec("stand_in")},
-        training=unstructure(training),
-    )
-    return Plan(experiment, training, lookup("default"), parts)
+    parts = Parts()
+    parts.put("source", "0", source)
+    parts.put("lifter", "", Part("stand_in", LinearLifter, LinearConfig()))
+    parts.put("objective", "", Part("supervised", Supervised, NoConfig()))
+    parts.put("eval", "stand_in", source)
+    return Plan(RunSettings(steps=4, batch_size=8, log_every=2, checkpoint_every=2), parts)
 
 
 @promise("events", "it overrides an event, and takes the arguments that events have", kinds=["hook"], needs=())

@@ -11,7 +11,7 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.schedule import Phase
 from poseplug.registry.config.read_settings import structure
 from poseplug.registry.conformance.poses import Occasion, ordinary, plausible_poses, some
-from poseplug.registry.conformance.stand_ins import stand_in_inputs
+from poseplug.registry.conformance.stand_ins import context_of, stand_in_inputs
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_equal, check_tensor, differentiable_sum
 from poseplug.registry.conformance.verdict import promise, require
@@ -24,9 +24,14 @@ def use(part: Any, occasion: Occasion) -> Tensors:
     return {"joints": check_tensor(joints, (len(poses), poses.skeleton.num_joints, 3), poses.device, "the output")}
 
 
+train = use
+
+
 def _model(part: Any, poses: PoseBatch) -> LiftingModel:
     training = part.training
-    model = LiftingModel(part, poses.skeleton, inputs=stand_in_inputs(part).providers).to(poses.device)
+    model = LiftingModel(part, poses.skeleton, inputs=stand_in_inputs(part, context_of(poses)).providers).to(
+        poses.device
+    )
     model.normaliser.fit(plausible_poses(64, poses.skeleton, poses.device))
     return model.train(training)
 

@@ -25,7 +25,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result object, alone.")] = False,
 ) -> None:
     """Evaluate a finished run."""
-    from poseplug.cli.flags import evaluations_from
+    from poseplug.cli.options import labelled_tables
     from poseplug.cli.render import print_json, print_result, reporting
 
     with reporting():
@@ -34,7 +34,7 @@ def evaluate(
         from poseplug.registry.discovery.catalogue import load_catalogue
         from poseplug.registry.runs.evaluate import evaluate_run
 
-        result = evaluate_run(RunDirectory(run), load_catalogue(), pick_device(device), evaluations_from(on), protocol)
+        result = evaluate_run(RunDirectory(run), load_catalogue(), pick_device(device), labelled_tables(on), protocol)
         if as_json:
             print_json(result)
         else:

@@ -1,0 +1,30 @@
+"""The settings of a run that belong to none of its parts."""
+
+from __future__ import annotations
+
+import attrs
+
+from poseplug.core.evaluation.protocol import PROTOCOLS
+from poseplug.core.settings import setting
+from poseplug.core.sources.projection import PROJECTIONS
+from poseplug.core.training.trainer import Training
+
+
+@attrs.frozen(kw_only=True)
+class RunSettings(Training):
+    """How a run trains, and what else stands at the top of its experiment."""
+
+    reference_share: float = setting(1.0, "share of the reference poses that are used", above=0, maximum=1)
+    protocol: str = setting("default", "how results are measured", choices=tuple(PROTOCOLS))
+    epochs: int | None = setting(None, "passes over a finite source, instead of steps", minimum=1)
+    seeds: int = setting(1, "how many seeds, from the run's own on, are trained together", minimum=1)
+    hook_errors: str = setting(
+        "stop", "what a hook that fails does: stop the run, or drop out", choices=("stop", "drop")
+    )
+    projection: str = setting(
+        "perspective",
+        "how the run sees all its poses, in training and in evaluation: by their cameras, or orthographically (x and y "
+        "of the true 3D pose, at the scale of its root)",
+        choices=PROJECTIONS,
+    )
+    pretrained: str | None = setting(None, "folder of a finished run whose model this one starts from", path=True)
