@@ -89,7 +89,7 @@ class PoseSource(Component, ABC):
         label_names: for each label in its batches the names of the classes.
     """
 
-    has_3d: ClassVar[bool] = True
+    has_3d: bool = True
     needs_reference: ClassVar[bool] = False
     skeleton: Skeleton
     label_names: Mapping[str, tuple[str, ...]] = {}

@@ -280,7 +280,7 @@ def test_errors_say_what_to_do(people: People) -> None:
     with pytest.raises(PoseplugError, match="--reference"):
         FKGenerator(FKGeneratorConfig(), BuildContext())
     flat = people()
-    flat.has_3d = False  # type: ignore[misc]
+    flat.has_3d = False
     with pytest.raises(PoseplugError, match="3D"):
         built(flat)
     poses = people(distorted=False).poses

@@ -13,13 +13,12 @@ View = Callable[[PoseBatch], PoseBatch]
 
 
 class Viewed(PoseSource):
-    """The poses of a source, seen in another way."""
+    """The poses of a source, seen in another way; what the source declares of them holds for the view."""
 
     def __init__(self, source: PoseSource, view: View) -> None:
         self.source = source
         self.view = view
-        self.skeleton = source.skeleton
-        self.label_names = source.label_names
+        self.skeleton, self.has_3d, self.label_names = source.skeleton, source.has_3d, source.label_names
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
         return self.view(self.source.sample(n, generator))
