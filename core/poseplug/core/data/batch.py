@@ -13,7 +13,7 @@ from torch import Tensor
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.tensors import TensorRecord
+from poseplug.core.tensors import TensorRecord, constant
 
 
 class Origin(enum.IntEnum):
@@ -99,6 +99,15 @@ class PoseBatch(TensorRecord):
         flags = torch.full((len(self),), int(origin), dtype=torch.uint8, device=self.device)
         pixels = camera.project(joints_3d)
         return attrs.evolve(self, joints_3d=joints_3d, joints_2d=pixels, camera=camera, origin=flags, extent=None)
+
+    def mirrored(self) -> Self:
+        """Return the same people as a left-right mirrored image shows them: sides exchanged, cameras mirrored too."""
+        order = list(self.skeleton.flip_index)
+        joints_3d = self.joints_3d
+        if joints_3d is not None:
+            joints_3d = joints_3d[:, order] * constant((-1.0, 1.0, 1.0), self.device)
+        pixels = self.camera.mirror_pixels(self.joints_2d[:, order])
+        return attrs.evolve(self, joints_2d=pixels, joints_3d=joints_3d, camera=self.camera.mirrored())
 
     @classmethod
     def join(cls, records: Sequence[Self]) -> Self:

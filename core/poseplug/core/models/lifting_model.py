@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import attrs
 import torch
 from torch import Tensor, nn
 
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normaliser
-from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import Lifter, RootEstimator
 from poseplug.core.models.inputs import gather_inputs
@@ -77,7 +75,7 @@ class LiftingModel(nn.Module):
         joints = self._relative(batch)
         if not flip:
             return joints
-        mirrored = self._relative(_mirror(batch))[:, list(self.skeleton.flip_index)]
+        mirrored = self._relative(batch.mirrored())[:, list(self.skeleton.flip_index)]
         return (joints + mirrored * mirrored.new_tensor([-1.0, 1.0, 1.0])) / 2
 
     @torch.no_grad()
@@ -95,19 +93,3 @@ class LiftingModel(nn.Module):
         lifted = self._lift(batch)
         joints = lifted if self.reading is None else self.reading(batch, lifted)
         return joints - joints[:, self.skeleton.root : self.skeleton.root + 1]
-
-
-def _mirror(batch: PoseBatch) -> PoseBatch:
-    """Return the batch as a left-right mirrored image shows it, camera included."""
-    order = list(batch.skeleton.flip_index)
-    sign = torch.tensor([-1.0, 1.0], device=batch.device)
-    offset = batch.camera.size * torch.tensor([1.0, 0.0], device=batch.device)
-    distortion = batch.camera.distortion
-    if distortion is not None:
-        distortion = distortion * distortion.new_tensor([1.0, 1.0, 1.0, -1.0, 1.0])
-    camera = Camera(batch.camera.focal, offset + batch.camera.centre * sign, batch.camera.size, distortion)
-    joints_2d = offset[:, None] + batch.joints_2d[:, order] * sign
-    joints_3d = batch.joints_3d
-    if joints_3d is not None:
-        joints_3d = joints_3d[:, order] * joints_3d.new_tensor([-1.0, 1.0, 1.0])
-    return attrs.evolve(batch, joints_2d=joints_2d, joints_3d=joints_3d, camera=camera)
