@@ -49,7 +49,10 @@ class RunHook(Component):
         """Everything is built; the first step comes next."""
 
     def on_batch(self, step: int, poses: PoseBatch) -> PoseBatch | None:
-        """These poses are about to be trained on; return others to train on those instead."""
+        """These poses are about to be trained on; return others to train on those instead.
+
+        They are what the hook before this one returned, where it replaced them.
+        """
         return None
 
     def on_step(self, step: int, losses: Mapping[str, Tensor]) -> None:
@@ -98,20 +101,33 @@ class HookSet:
         return bool(self._names(event))
 
     def call(self, event: str, *arguments: object) -> list[Any]:
-        """Call a method of every hook that overrides it; return what they return.
+        """Call a method of every hook that overrides it; return what they return, None for one that is dropped.
 
         Raises:
             TrainingFailed: a hook raised, and the policy is to stop.
         """
-        answers = []
-        for name in tuple(self._names(event)):
-            try:
-                answers.append(getattr(self._hooks[name], event)(*arguments))
-            except PoseplugError:
-                raise
-            except Exception as error:  # a stranger's hook may raise anything
-                self._failed(name, event, error)
-        return answers
+        return [self._ask(name, event, *arguments) for name in tuple(self._names(event))]
+
+    def replace_batch(self, step: int, poses: PoseBatch) -> PoseBatch:
+        """Return the poses to train on, after each hook was handed what the one before it made of them.
+
+        Raises:
+            TrainingFailed: see ``call``.
+        """
+        for name in tuple(self._names("on_batch")):
+            replaced = self._ask(name, "on_batch", step, poses)
+            poses = poses if replaced is None else replaced
+        return poses
+
+    def _ask(self, name: str, event: str, *arguments: object) -> Any:
+        """Return what one hook says to an event; None where it fails and is dropped."""
+        try:
+            return getattr(self._hooks[name], event)(*arguments)
+        except PoseplugError:
+            raise
+        except Exception as error:  # a stranger's hook may raise anything
+            self._failed(name, event, error)
+            return None
 
     def _names(self, event: str) -> list[str]:
         if event not in self._listeners:

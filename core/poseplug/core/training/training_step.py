@@ -62,10 +62,7 @@ class StepRunner:
             self.kept.add(augmentations[-1])
         logs: dict[str, Tensor] = {}
         fakes: dict[str, PoseBatch] = {}
-        poses = self._poses(phase, drawn, augmentations)
-        if self.hooks.listens("on_batch"):
-            replaced = [batch for batch in self.hooks.call("on_batch", index + 1, poses) if batch is not None]
-            poses = replaced[-1] if replaced else poses
+        poses = self.hooks.replace_batch(index + 1, self._poses(phase, drawn, augmentations))
         if "lifter" in phase.trains:
             logs |= self._train_lifter(poses, reference, fakes, progress, phase)
         if "root" in phase.trains and "root" in self.roles:
