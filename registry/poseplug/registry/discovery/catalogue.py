@@ -10,8 +10,16 @@ from typing import Any
 
 import attrs
 
-from poseplug.core.errors import PoseplugError, did_you_mean
-from poseplug.registry.discovery.manager import ANYTHING, STRICT_VARIABLE, Plugin, discover, failed, hooks_of
+from poseplug.core.errors import PoseplugError, did_you_mean, in_words
+from poseplug.registry.discovery.manager import (
+    STRICT_VARIABLE,
+    Plugin,
+    discover,
+    failed,
+    hooks_of,
+    strangers_code,
+    strict,
+)
 
 # Interface -> the hook that registers its components. "root" is a RootEstimator.
 HOOKS = {
@@ -52,13 +60,16 @@ class Entry:
             PoseplugError: the module or the class is missing, fails at import, or lacks a method.
         """
         module, _, attribute = self.target.partition(":")
-        try:
-            loaded = getattr(importlib.import_module(module), attribute)
-        except ANYTHING as error:
-            raise PoseplugError(
-                f"{self.kind} '{self.name}' of {self.distribution} cannot be loaded from '{self.target}' "
-                f"({type(error).__name__}: {error}). Repair or uninstall that plugin; {STRICT_VARIABLE}=1 shows where."
-            ) from error
+        with strangers_code():
+            try:
+                loaded = getattr(importlib.import_module(module), attribute)
+            except BaseException as error:
+                if strict():
+                    raise
+                raise PoseplugError(
+                    f"{self.kind} '{self.name}' of {self.distribution} cannot be loaded from '{self.target}' "
+                    f"({in_words(error)}). Repair or uninstall that plugin; {STRICT_VARIABLE}=1 shows where."
+                ) from error
         _check_class(self, loaded)
         return loaded
 
@@ -137,11 +148,12 @@ def load_catalogue(plugins: Iterable[Plugin] | None = None) -> Catalogue:
     checked: list[Plugin] = []
     entries: list[Entry] = []
     for plugin in discover() if plugins is None else plugins:
-        try:
-            entries += _entries_of(plugin)
-            checked.append(plugin)
-        except ANYTHING as error:
-            checked.append(failed(plugin, error))
+        with strangers_code():
+            try:
+                entries += _entries_of(plugin)
+                checked.append(plugin)
+            except BaseException as error:
+                checked.append(failed(plugin, error))
     return Catalogue(tuple(checked), tuple(entries))
 
 
@@ -149,6 +161,8 @@ def _entries_of(plugin: Plugin) -> list[Entry]:
     entries: list[Entry] = []
 
     def add(kind: str, name: str, target: str, *, summary: str, paper: str = "") -> None:
+        if not all(isinstance(text, str) for text in (name, target, summary, paper)):
+            raise PoseplugError(f"registers {kind} {name!r} with a summary or another text that is no text")
         if any(e.kind == kind and e.name == name for e in entries):
             raise PoseplugError(f"registers {kind} '{name}' twice")
         if not name or ":" in name or "=" in name or "," in name:
