@@ -131,10 +131,18 @@ def test_the_users_ctrl_c_ends_the_command_whatever_a_plugin_makes_of_it(tmp_pat
     press = "os.kill(os.getpid(), signal.SIGINT); time.sleep(60)\n"
     code = f"try:\n    {press}except BaseException:\n    pass\n" if swallowed else press
     install(tmp_path, "slow", f"import os, signal, time\n{code}")
-    done = poseplug(tmp_path, tmp_path, "list")
-    assert done.returncode == 130
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
+    for command in ("list", "plugins"):
+        done = poseplug(tmp_path, tmp_path, command)
+        assert done.returncode == 130
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+
+
+def test_plugins_reports_a_problem_as_the_other_verbs_do(tmp_path):
+    install(tmp_path, "future", BROKEN["future"])
+    done = poseplug(tmp_path, tmp_path, "plugins", POSEPLUG_STRICT="1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: written for plugin API 99, this poseplug has 1; install a matching version\n"
 
 
 def test_strict_mode_shows_where_a_component_failed(tmp_path):
