@@ -83,7 +83,7 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     training = _collect(problems, lambda: structure(Training, asked.training, "the experiment"))
     protocol = _collect(problems, lambda: lookup(asked.protocol))
     phases = [_collect(problems, partial(structure, Phase, phase, "a phase")) for phase in asked.phase]
-    problems += _run_setting_problems(asked)
+    problems += _run_setting_problems(asked) or _seed_problems(training, asked.seeds)
     if problems:
         raise PoseplugError("\n".join(dict.fromkeys(problems)))
     defaults.add_defaults(parts, asked, catalogue)
@@ -137,6 +137,16 @@ def _run_setting_problems(experiment: Experiment) -> list[str]:
     if type(seeds) is not int or seeds < 1:
         problems.append(f"the experiment, setting 'seeds': expected a whole number of at least 1, got {seeds!r}")
     return problems
+
+
+def _seed_problems(training: Training | None, seeds: int) -> list[str]:
+    if training is None:
+        return []
+    try:
+        attrs.evolve(training, seed=training.seed + seeds - 1)
+    except ValueError as error:
+        return [f"the experiment, 'seed' and 'seeds': the last of {seeds} seeds from {training.seed} on {error}"]
+    return []
 
 
 def _check_fit(parts: Mapping[str, Part]) -> None:
