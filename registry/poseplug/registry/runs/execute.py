@@ -77,6 +77,7 @@ def execute(
         directory.check_free()
         directory.path.mkdir(parents=True, exist_ok=True)
         write_document(directory.experiment, plan.document)
+    directory.clean()
     facts = RunFacts(plan.document, directory.path, run.training.steps, trainer.step, str(device))
     try:
         hook_set.call("configure", facts)
