@@ -30,6 +30,7 @@ class RunFacts:
         steps: how many steps the run has.
         start: the steps already done, in a run that is resumed.
         device: where it computes.
+        resumed: whether the run was begun before; it may not have come to a first checkpoint then, and start anew.
     """
 
     experiment: Mapping[str, Any]
@@ -37,6 +38,7 @@ class RunFacts:
     steps: int
     start: int
     device: str
+    resumed: bool = False
 
 
 class RunHook(Component):

@@ -78,7 +78,7 @@ def execute(
         directory.path.mkdir(parents=True, exist_ok=True)
         write_document(directory.experiment, plan.document)
     directory.clean()
-    facts = RunFacts(plan.document, directory.path, run.training.steps, trainer.step, str(device))
+    facts = RunFacts(plan.document, directory.path, run.training.steps, trainer.step, str(device), resume)
     try:
         hook_set.call("configure", facts)
     except PoseplugError:
