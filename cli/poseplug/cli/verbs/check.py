@@ -103,7 +103,8 @@ def _asked(texts: Sequence[str], everything: bool, catalogue: Catalogue) -> list
         kinds = [kind for kind in HOOKS if any(entry.name == plain for entry in catalogue.of(kind))]
         if not kinds:
             known = {entry.name for kind in HOOKS for entry in catalogue.of(kind)}
-            raise PoseplugError(f"There is no component '{spec.name}'.{did_you_mean(spec.name, known)}")
+            hint = catalogue.not_installed(spec.name) or did_you_mean(spec.name, known)
+            raise PoseplugError(f"There is no component '{spec.name}'.{hint}")
         asked += [(catalogue.find(kind, spec.name), dict(spec.settings)) for kind in kinds]
     return asked
 

@@ -33,7 +33,8 @@ def show(
         known = {entry.name for entry in catalogue.entries}
         kinds = [k for k in (*HOOKS, "recipe") if any(e.name == name.rpartition(":")[2] for e in catalogue.of(k))]
         if not kinds:
-            raise PoseplugError(f"There is no component '{name}'.{did_you_mean(name, known)}")
+            hint = catalogue.not_installed(name) or did_you_mean(name, known)
+            raise PoseplugError(f"There is no component '{name}'.{hint}")
         shown = [_describe(catalogue.find(kind, name)) for kind in kinds]
         if output is Format.json:
             print_json(shown)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +126,18 @@ class Catalogue:
         found = [e.distribution for e in self.of(kind) if e.name == name]
         return f"{distribution}:{name}" if distribution in found and len(found) > 1 else name
 
+    def not_installed(self, name: str, kind: str = "") -> str:
+        """Return how to install a component of poseplug's own plugins, of one kind or any; "" for every other name."""
+        text = (files("poseplug.registry.discovery") / "own_plugins.toml").read_text(encoding="utf-8")
+        installed = {plugin.distribution for plugin in self.plugins}
+        for distribution, kinds in tomllib.loads(text).items():
+            if distribution not in installed and any(name in kinds[k] for k in kinds if kind in ("", k)):
+                return f" It comes with {distribution}: pip install {distribution}."
+        return ""
+
     def _hint(self, kind: str, name: str) -> str:
+        if missing := self.not_installed(name, kind):
+            return missing
         elsewhere = [e.kind for e in self.entries if e.name == name]
         hint = f" '{name}' is a {elsewhere[0]}." if elsewhere else did_you_mean(name, [e.name for e in self.of(kind)])
         for state, off in (("that failed to load", False), ("switched off", True)):
