@@ -106,8 +106,10 @@ def test_join_of_different_skeletons_is_refused() -> None:
 
 
 def test_join_cares_for_the_tree_not_the_name() -> None:
-    renamed = attrs.evolve(CHAIN, name="other")
-    assert len(PoseBatch.join([batch(1), batch(1, renamed)])) == 2
+    parts = [batch(1), batch(1, attrs.evolve(CHAIN, name="other"), seed=1)]
+    joined = PoseBatch.join(parts)
+    assert torch.equal(joined.absolute, torch.cat([part.absolute for part in parts]))
+    assert joined.skeleton.name == "chain"
 
 
 def test_a_mirrored_batch_is_what_its_mirrored_camera_sees() -> None:

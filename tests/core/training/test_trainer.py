@@ -21,6 +21,7 @@ from toys import (
 
 from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
 from poseplug.core.hooks import HookSet, RunHook
+from poseplug.core.interfaces import Weights
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.supervised import Supervised, SupervisedConfig
@@ -153,13 +154,19 @@ def test_stages_train_their_parts_and_resume_across_the_boundary(tmp_path, stop_
 
 
 def test_weights_scale_the_losses_of_both_streams():
-    plain = assemble(reference=StarSource(), objective=supervised(reference_weight=1.0))
-    weighed = assemble(reference=StarSource(), reweighter=HalfReweighter())
+    class Silent(HalfReweighter):
+        """Is fitted alike, so that both draw the same poses, and weighs nothing."""
+
+        def weigh(self, drawn, reference):
+            return Weights()
+
+    plain, weighed = (assemble(reference=StarSource(), reweighter=part()) for part in (Silent, HalfReweighter))
     plain.model.lifter.dropout.p = weighed.model.lifter.dropout.p = 0
-    history = [train(a, steps=1, log_every=1).history.values for a in (plain, weighed)]
-    # Fitting the reweighter draws from the same generator, so give both the same draws by hand.
+    without, with_weights = (train(a, steps=1, log_every=1).history.values for a in (plain, weighed))
     assert weighed.reweighter.fitted == 10
-    assert history[1]["reweighter/mean"] == {1: 0.5}
+    assert with_weights["reweighter/mean"] == {1: 0.5}
+    assert with_weights["supervised"][1] == pytest.approx(2 * without["supervised"][1])
+    assert with_weights["counterfactual"][1] == pytest.approx(0.5 * without["counterfactual"][1])
     generators = [torch.Generator().manual_seed(1) for _ in range(2)]
     drawn = StarSource().sample(8, generators[0])
     reference = StarSource().sample(8, generators[0])
