@@ -9,7 +9,10 @@ from typer.testing import CliRunner
 def pytest_configure(config):
     """Test with one thread: for small tensors it is as fast, and other work on the machine does not stall it."""
     if not any("benchmarks" in str(argument) for argument in config.args):
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        import torch
+
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # for processes that a test starts
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # a plugin's conftest may have imported it before
 
 
 @pytest.fixture(autouse=True)

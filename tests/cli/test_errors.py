@@ -1,6 +1,8 @@
 """Every mistake a user can make: one message that names the thing, exit code 2, nothing half-written."""
 
+import itertools
 import json
+import signal
 
 import pytest
 import torch
@@ -22,6 +24,10 @@ NARROW = ["--lifter", "mlp:channels=8,blocks=1", "--steps", "4", "--batch-size",
         (["--set", "stesp=3"], "the experiment has no setting 'stesp'. Did you mean 'steps'"),
         (["--set", "lifter"], "is not an assignment"),
         (["--lr", "-1"], "setting 'lr': must be above 0"),
+        (
+            ["--seed", "2147483647", "--seeds", "2"],
+            "'seed' and 'seeds': the last of 2 seeds from 2147483647 on must be at most 2147483647, got 2147483648",
+        ),
         (["--steps", "0"], "setting 'steps': must be at least 1, got 0"),
         (["--precision", "fp8"], "setting 'precision': must be one of fp32, tf32, bf16"),
         (["--protocol", "h36m"], "setting 'protocol': must be one of default, .*; got 'h36m'."),
@@ -180,6 +186,64 @@ def test_show_and_list_refuse_unknown_names(poseplug):
     result = poseplug("list", "lifters")
     assert result.exit_code == 2
     assert "no kind 'lifters'. Did you mean 'lifter'?" in result.stderr
+
+
+def press_ctrl_c(monkeypatch, at, times=2):
+    """Send SIGINT so many times in the middle of the lifter's pass number ``at``."""
+    from poseplug_baselines.perceptron import ResidualPerceptron
+
+    forward, calls = ResidualPerceptron.forward, itertools.count(1)
+
+    def interrupted(self, *inputs, **further):
+        for _ in range(times if next(calls) == at else 0):
+            signal.raise_signal(signal.SIGINT)
+        return forward(self, *inputs, **further)
+
+    monkeypatch.setattr(ResidualPerceptron, "forward", interrupted)
+
+
+@pytest.mark.parametrize(
+    ("at", "times", "message"),
+    [
+        (6, 1, "Stopped at step 6 of 9; --resume continues it from step 6."),
+        (2, 2, "Stopped at once; no checkpoint was written yet, so --resume here starts the run anew."),
+        (6, 2, "Stopped at once; --resume here continues the run from its last checkpoint."),
+    ],
+)
+def test_what_ctrl_c_leaves_is_said_as_it_is(poseplug, monkeypatch, at, times, message):
+    with monkeypatch.context() as patch:
+        press_ctrl_c(patch, at, times)
+        done = poseplug("run", *NARROW, "--steps", "9", "--set", "checkpoint_every=4", "--out", "here", "--json")
+    assert done.exit_code == 130
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert poseplug("run", "--resume", "here").exit_code == 0
+
+
+def test_ctrl_c_before_the_first_step_leaves_nothing(poseplug, monkeypatch):
+    from poseplug_baselines.perceptron import ResidualPerceptron
+
+    monkeypatch.setattr(ResidualPerceptron, "__init__", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    done = poseplug("run", *NARROW, "--out", "here")
+    assert done.exit_code == 130
+    assert "Stopped at once; nothing was written." in done.stderr
+    assert not list(done.folder.iterdir())
+
+
+def test_a_run_that_fails_prints_no_json(poseplug):
+    """Neither what the user got wrong (2) nor what failed on the way (1) leaves half an object to read."""
+    assert poseplug("run", *NARROW, "--out", "good", "--json").exit_code == 0
+    failing = {
+        ("run", "--lifter", "smegcn"): 2,
+        ("run", *NARROW, "--steps", "200", "--lr", "1e30", "--set", "clip_norm=0"): 1,
+        ("eval", "nowhere"): 2,
+        ("eval", "good", "--on", "bvh:path=nowhere"): 2,
+    }
+    for command, code in failing.items():
+        result = poseplug(*command, "--json")
+        assert (result.exit_code, result.stdout) == (code, "")
+        assert result.stderr.count("error:") == 1
+        assert "Traceback" not in result.stderr
 
 
 def test_a_dry_run_writes_nothing(poseplug, tmp_path):

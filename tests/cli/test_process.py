@@ -67,6 +67,34 @@ def test_ctrl_c_leaves_a_resumable_run(tmp_path, undisturbed):
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == (undisturbed / "model.safetensors").read_bytes()
 
 
+KILLED = """
+import os, signal, sys
+from poseplug.cli.main import main
+countdown = {writes}
+def killed_while_writing(file):
+    global countdown
+    countdown -= 1
+    if not countdown:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.fsync = killed_while_writing
+sys.argv = {argv}
+main()
+"""
+
+
+# Written in this order: experiment.toml, two checkpoints, the model, the history, the result.
+@pytest.mark.parametrize(("writes", "again"), [(1, "--out"), (2, "--resume"), (4, "--resume"), (6, "--resume")])
+def test_a_run_killed_while_it_wrote_a_file_goes_on_and_leaves_nothing_else(poseplug, writes, again):
+    short = ["run", "--lifter", "mlp:channels=8,blocks=1", "--steps", "4", "--batch-size", "8"]
+    short += ["--set", "checkpoint_every=2", "--eval", "builtin:takes=1,frames=2"]
+    code = KILLED.format(writes=writes, argv=["poseplug", *short, "--out", "here"])
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -signal.SIGKILL
+    done = poseplug(*short, again, "here")
+    assert done.exit_code == 0, done.stderr
+    files = {path.name for path in (done.folder / "here").rglob("*") if path.is_file()}
+    assert files == {"experiment.toml", "state.safetensors", "model.safetensors", "history.nc", "result.json"}
+
+
 IMPORTS = """
 import sys
 sys.argv = {argv}

@@ -76,6 +76,19 @@ def test_reasons_say_what_was_found(name, part_of_reason):
     assert part_of_reason in reason
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, GeneratorExit, SystemExit])
+def test_a_component_that_raises_what_ends_programs_does_not_end_the_check(raised):
+    class Leaving(TwoPartLifter):
+        """Leaves when it is used."""
+
+        def forward(self, joints_2d, **inputs):
+            raise raised("enough")
+
+    verdicts = {v.promise: v for v in check_component("lifter", Leaving)}
+    assert verdicts["works"].state == "failed"
+    assert verdicts["works"].reason.startswith(f"{raised.__name__}: enough (test_kit.py:")
+
+
 def test_what_depends_on_a_broken_promise_is_skipped_with_its_name():
     verdicts = {v.promise: v for v in check_component("lifter", BREAKERS["constructs"][0][1])}
     assert verdicts["works"] == Verdict("works", "skipped", "'constructs' is not kept")

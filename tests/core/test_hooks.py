@@ -63,6 +63,37 @@ def test_watching_changes_nothing_and_replacing_poses_does():
     assert not torch.equal(plain["lifter.flat.weight"], replaced["lifter.flat.weight"])
 
 
+def test_each_hook_is_handed_what_the_one_before_it_returned():
+    class Times(RunHook):
+        def __init__(self, factor):
+            self.factor = factor
+
+        def on_batch(self, step, poses):
+            return poses.moved(poses.joints_3d * self.factor)
+
+    first, both, product = (
+        train(HookSet(dict(enumerate(hooks))))
+        for hooks in ([Times(2)], [Times(2), Recorder(), Times(4)], [Times(8), Recorder()])
+    )
+    weight = "lifter.flat.weight"
+    assert torch.equal(both[weight], product[weight])
+    assert not torch.equal(first[weight], product[weight])
+
+
+def test_a_hook_that_is_dropped_leaves_the_poses_to_the_others():
+    class Failing(RunHook):
+        def on_batch(self, step, poses):
+            raise ZeroDivisionError
+
+    class Emptying(RunHook):
+        def on_batch(self, step, poses):
+            return poses.select(slice(0, 3))
+
+    recorder = Recorder()
+    train(HookSet({"e": Emptying(), "f": Failing(), "r": recorder}, "drop"), steps=2)
+    assert [entry for entry in recorder.seen if entry[0] == "batch"] == [("batch", 1, 3), ("batch", 2, 3)]
+
+
 class Broken(RunHook):
     calls = 0
 

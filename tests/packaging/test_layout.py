@@ -1,5 +1,6 @@
 """What keeps the workspace installable: one namespace without an __init__, wheels that hold all they should."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -59,6 +60,16 @@ def test_wheels_hold_every_module_and_nothing_else(project, tmp_path):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert packed == expected
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there is but one core")
+def test_a_plugins_tests_alone_run_on_one_thread_as_all_tests_do():
+    """Its conftest imports torch before anything else could tell it the number of threads."""
+    path = str(ROOT / "plugins" / "pose2drep")
+    code = f"import pytest, torch\npytest.main([{path!r}, '--collect-only'])\nassert torch.get_num_threads() == 1"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_files_stay_small():

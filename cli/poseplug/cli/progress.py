@@ -14,7 +14,9 @@ from rich.text import Text
 from torch import Tensor
 
 from poseplug.cli.render import err
+from poseplug.core.errors import Interrupted
 from poseplug.core.hooks import RunFacts, RunHook
+from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.training.trainer import Trainer
 
 
@@ -63,10 +65,16 @@ class TrainingProgress(RunHook):
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[Trainer], None]]:
+def stop_on_interrupt(directory: RunDirectory) -> Iterator[Callable[[Trainer], None]]:
     """Give a function that is to be told of the trainer; from then on SIGINT asks that trainer to stop.
 
     The first Ctrl-C lets the step end and keeps the state, the second stops at once.
+
+    Args:
+        directory: where the run leaves its state.
+
+    Raises:
+        Interrupted: the run was stopped at once; the message says what is left to resume.
     """
     before = signal.getsignal(signal.SIGINT)
 
@@ -79,5 +87,15 @@ def stop_on_interrupt() -> Iterator[Callable[[Trainer], None]]:
 
     try:
         yield watch
+    except KeyboardInterrupt:
+        raise Interrupted(f"Stopped at once; {_left_in(directory)}.") from None
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _left_in(directory: RunDirectory) -> str:
+    if directory.checkpoint.exists():
+        return f"--resume {directory.path} continues the run from its last checkpoint"
+    if directory.experiment.exists():
+        return f"no checkpoint was written yet, so --resume {directory.path} starts the run anew"
+    return "nothing was written"

@@ -48,7 +48,7 @@ def reporting() -> Iterator[None]:
         err().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        err().print("Stopped; there is nothing to resume.")
+        err().print("Stopped.")
         raise typer.Exit(130) from None
 
 

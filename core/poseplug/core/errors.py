@@ -28,6 +28,15 @@ class Interrupted(PoseplugError):
     exit_code = 130
 
 
+def in_words(error: BaseException) -> str:
+    """Return "Type: message" of an error, also of a stranger's that fails to say its message."""
+    try:
+        message = str(error).strip()
+    except Exception:
+        message = ""
+    return f"{type(error).__name__}: {message or 'no message'}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest known name, else the list of known names."""
     names = sorted(known)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from poseplug.core.errors import PoseplugError, TrainingFailed
+from poseplug.core.errors import PoseplugError, TrainingFailed, in_words
 from poseplug.core.interfaces import Component
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class RunFacts:
         steps: how many steps the run has.
         start: the steps already done, in a run that is resumed.
         device: where it computes.
+        resumed: whether the run was begun before; it may not have come to a first checkpoint then, and start anew.
     """
 
     experiment: Mapping[str, Any]
@@ -35,6 +36,7 @@ class RunFacts:
     steps: int
     start: int
     device: str
+    resumed: bool = False
 
 
 class RunHook(Component):
@@ -134,10 +136,10 @@ class HookSet:
         return self._listeners[event]
 
     def _failed(self, name: str, event: str, error: Exception) -> None:
-        reason = f"Hook '{name}' failed in {event} ({type(error).__name__}: {error})"
+        reason = f"Hook '{name}' failed in {event} ({in_words(error)})"
         if self.on_error == "stop":
             raise TrainingFailed(f"{reason}. Leave it out, or go on without it: --hook-errors drop.") from error
-        self.dropped[name] = f"{event}: {type(error).__name__}: {error}"
+        self.dropped[name] = f"{event}: {in_words(error)}"
         del self._hooks[name]
         self._listeners.clear()
         self.warn(f"{reason}; the run goes on without it.")

@@ -42,11 +42,103 @@ def test_a_resumed_run_goes_on_in_its_file(tmp_path, form):
     for step in (5, 10, 15):
         hook.on_log(step, {"loss": 1.0})
     again = LogFile(LogFileConfig(format=form), BuildContext())
-    again.configure(RunFacts({}, tmp_path, 30, 10, "cpu"))
+    with (tmp_path / f"log.{form}").open("a") as file:
+        file.write("1" if form == "csv" else '{"step": 1')  # the process was killed in the middle of a line
+    again.configure(RunFacts({}, tmp_path, 30, 10, "cpu", resumed=True))
     again.on_log(15, {"loss": 2.0})
     text = (tmp_path / f"log.{form}").read_text()
     assert len(text.splitlines()) == 3 + (form == "csv")
     assert "2.0" in text.splitlines()[-1]
+
+
+class Killed(BaseException):
+    """As if the process ended here."""
+
+
+@pytest.fixture
+def killed_after(monkeypatch, poseplug):
+    """Begins a run with a hook in the folder "here", which ends like a killed one after some steps."""
+
+    def begin(steps, *arguments):
+        from poseplug_baselines.perceptron import ResidualPerceptron
+
+        forward, calls = ResidualPerceptron.forward, iter(range(steps))
+
+        def dying(self, *inputs, **further):
+            if next(calls, None) is None:
+                raise Killed
+            return forward(self, *inputs, **further)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ResidualPerceptron, "forward", dying)
+            with pytest.raises(Killed):
+                poseplug("run", *NARROW, "--set", "checkpoint_every=10", *arguments, "--out", "here")
+
+    return begin
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("steps", [7, 17])  # before and after the first checkpoint
+def test_a_killed_run_goes_on_in_the_file_that_it_was_given(poseplug, tmp_path, killed_after, steps, form):
+    log = ["--hook", f"logfile:format={form},path=own.log"]
+    killed_after(steps, *log)
+    assert poseplug("run", "--resume", "here").exit_code == 0
+    run(poseplug, "--hook", f"logfile:format={form},path=whole.log", "--set", "checkpoint_every=10")
+    assert (tmp_path / "own.log").read_text() == (tmp_path / "whole.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "content", ["HIERARCHY\nROOT Hips\n", "one line without end", "step,name,value\n1,a,b\n", "{}\n"]
+)
+@pytest.mark.parametrize("hook", ["logfile", "logfile:format=csv"])
+def test_a_file_of_the_user_is_never_touched(poseplug, tmp_path, killed_after, hook, content):
+    hook = f"{hook}{',' if ':' in hook else ':'}path=clip.bvh"
+    (tmp_path / "clip.bvh").write_text(content)
+    refused = poseplug("run", *NARROW, "--hook", hook, "--out", "here")
+    assert_refused(refused, "clip.bvh' exists and is not the log of this run; give another path, or move that file")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("clip.bvh", content)]
+    (tmp_path / "clip.bvh").unlink()
+    killed_after(12, "--hook", hook)
+    (tmp_path / "clip.bvh").write_text(content)
+    assert_refused(poseplug("run", "--resume", "here"), "clip.bvh' exists and is not the log of this run")
+    assert (tmp_path / "clip.bvh").read_text() == content
+
+
+def assert_refused(result, message):
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.count("error:") == 1
+    assert message in result.stderr
+
+
+def test_what_a_refused_run_left_does_not_stand_in_the_way_of_the_next(poseplug, tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is an optional extra")
+    (tmp_path / "clip.bvh").write_text("HIERARCHY")
+    hooks = ["--hook", "tensorboard:path=board", "--hook", "logfile:path=new.log", "--hook", "logfile:path=clip.bvh"]
+    assert_refused(poseplug("run", *NARROW, *hooks, "--out", "here"), "clip.bvh' exists")
+    run(poseplug, *hooks[:4], "--out", "here")
+    assert len((tmp_path / "new.log").read_text().splitlines()) == 5
+
+
+def test_tensorboard_takes_no_folder_with_other_things(poseplug, tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is an optional extra")
+    (tmp_path / "mocap").mkdir()
+    (tmp_path / "mocap" / "clip.bvh").write_text("HIERARCHY")
+    refused = poseplug("run", *NARROW, "--hook", "tensorboard:path=mocap", "--out", "here")
+    assert_refused(refused, "mocap' is not empty; give another path")
+    assert [p.name for p in tmp_path.rglob("*")] == ["mocap", "clip.bvh"]
+    under_a_file = poseplug("run", *NARROW, "--hook", "tensorboard:path=mocap/clip.bvh", "--out", "here")
+    assert_refused(under_a_file, "Hook 'tensorboard' cannot write to")
+
+
+def test_a_killed_run_goes_on_in_its_tensorboard_folder(poseplug, tmp_path, killed_after):
+    pytest.importorskip("tensorboard", reason="tensorboard is an optional extra")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    killed_after(17, "--hook", "tensorboard:path=board")
+    assert poseplug("run", "--resume", "here").exit_code == 0
+    events = EventAccumulator(str(tmp_path / "board")).Reload()
+    assert [event.step for event in events.Scalars("supervised")] == [5, 10, 15, 20]
 
 
 def test_a_run_without_a_directory_needs_a_path():

@@ -18,6 +18,7 @@ from poseplug.registry.config.experiment_file import read_document
 from poseplug.registry.discovery.catalogue import load_catalogue
 from poseplug.registry.runs.build import build
 from poseplug.registry.runs.plan import make_plan
+from poseplug_pose2drep.discriminator import Pose2DResidual
 
 CPU = torch.device("cpu")
 LIFTERS = ("full2d", "splitcombine_legtorso", "independent_legtorso", "splitcombine_limbs", "independent_limbs")
@@ -56,8 +57,30 @@ def test_depth_is_learnt_from_2d_alone(lifter: str) -> None:
     for name in ("cycle", "right_angle"):
         values = curve(trainer, name)
         assert sum(values[-5:]) < 0.8 * sum(values[:5]), name
-    assert len(curve(trainer, "adversarial_pose2d_residual")) == 40
-    assert 0 <= curve(trainer, "discriminator/pose2d_residual/accuracy_fake")[0] <= 1
+
+
+def test_what_the_discriminator_says_is_in_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    loss, realism = Pose2DResidual.loss, Pose2DResidual.realism
+    right: dict[str, list[float]] = {"real": [], "fake": []}
+    adversarial: list[float] = []
+
+    def noting_loss(self: Pose2DResidual, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+        right["real"].append((real > 0.5).float().mean().item())
+        right["fake"].append((fake < 0.5).float().mean().item())
+        return loss(self, real, fake)
+
+    def noting_realism(self: Pose2DResidual, fake: torch.Tensor) -> torch.Tensor:
+        adversarial.append(realism(self, fake).item())
+        return realism(self, fake)
+
+    monkeypatch.setattr(Pose2DResidual, "loss", noting_loss)
+    monkeypatch.setattr(Pose2DResidual, "realism", noting_realism)
+    judge = {"name": "pose2d_residual", "channels": 16, "blocks": 1, "learning_rate": 1e-2}
+    trainer = train({"name": "mlp", "channels": 16}, 20, objective={"name": "reprojection"}, discriminator=[judge])
+    assert curve(trainer, "adversarial_pose2d_residual") == pytest.approx(adversarial)
+    for side, shares in right.items():
+        assert curve(trainer, f"discriminator/pose2d_residual/accuracy_{side}") == pytest.approx(shares)
+        assert len(set(shares)) > 3  # it learns, and is not always right to the same degree
 
 
 class Wrapped(PoseSource):

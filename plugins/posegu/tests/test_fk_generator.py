@@ -51,7 +51,7 @@ def upright(batch: PoseBatch) -> Tensor:
 def test_a_batch_is_complete_and_consistent(people: People, reading: str, n: int) -> None:
     source = built(people(), reading=reading)
     batch = source.sample(n, generator())
-    assert len(batch) == len(batch.absolute) == len(batch.camera) == n
+    assert len(batch.camera) == n
     assert batch.absolute.shape == (n, 16, 3)
     assert batch.absolute.is_contiguous()
     assert torch.allclose(batch.joints_2d, batch.camera.project(batch.absolute), atol=1e-3)
@@ -253,7 +253,8 @@ def test_an_endless_reference_is_represented_by_a_sample(people: People) -> None
         def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
             return table.sample(n, generator)
 
-    assert len(built(Endless()).sample(10, generator())) == 10
+    roots = built(Endless()).sample(500, generator()).root
+    assert torch.cdist(roots, table.poses.root).amin(1).median() < 1e-5
 
 
 def test_seeds_are_distinct_poses_of_their_action(people: People) -> None:
@@ -280,7 +281,7 @@ def test_errors_say_what_to_do(people: People) -> None:
     with pytest.raises(PoseplugError, match="--reference"):
         FKGenerator(FKGeneratorConfig(), BuildContext())
     flat = people()
-    flat.has_3d = False  # type: ignore[misc]
+    flat.has_3d = False
     with pytest.raises(PoseplugError, match="3D"):
         built(flat)
     poses = people(distorted=False).poses

@@ -106,5 +106,22 @@ def test_join_of_different_skeletons_is_refused() -> None:
 
 
 def test_join_cares_for_the_tree_not_the_name() -> None:
-    renamed = attrs.evolve(CHAIN, name="other")
-    assert len(PoseBatch.join([batch(1), batch(1, renamed)])) == 2
+    parts = [batch(1), batch(1, attrs.evolve(CHAIN, name="other"), seed=1)]
+    joined = PoseBatch.join(parts)
+    assert torch.equal(joined.absolute, torch.cat([part.absolute for part in parts]))
+    assert joined.skeleton.name == "chain"
+
+
+def test_a_mirrored_batch_is_what_its_mirrored_camera_sees() -> None:
+    sides = Skeleton("sides", ("l", "root", "r"), ("root", "", "root"), pairs=(("l", "r"),))
+    given = attrs.evolve(
+        batch(3, sides, labels={"action": torch.arange(3)}), extent=torch.ones(3), weight=torch.ones(3)
+    )
+    mirrored = given.mirrored()
+    torch.testing.assert_close(mirrored.absolute, given.absolute[:, [2, 1, 0]] * torch.tensor([-1.0, 1.0, 1.0]))
+    torch.testing.assert_close(mirrored.camera.project(mirrored.absolute), mirrored.joints_2d)
+    for name in ("labels", "extent", "weight", "scene", "origin"):
+        assert getattr(mirrored, name) is getattr(given, name)
+    flat = attrs.evolve(given, joints_3d=None).mirrored()
+    assert flat.joints_3d is None
+    assert torch.equal(flat.joints_2d, mirrored.joints_2d)

@@ -172,3 +172,27 @@ def test_shared_cameras_take_no_memory_per_pose() -> None:
     camera = h36m("54138969", 10_000)
     assert len(camera) == 10_000
     assert camera.focal.untyped_storage().nbytes() == 8
+
+
+@pytest.mark.parametrize("name", H36M)
+def test_a_mirrored_camera_sees_the_mirror_image(name: str) -> None:
+    flip, joints = torch.tensor([-1.0, 1.0, 1.0]), points(20)
+    lens = h36m(name, 20)
+    rotation, position = look_at(torch.rand(20) * 6, torch.rand(20), 3 + torch.rand(20), torch.zeros(3))
+    camera = attrs.evolve(lens, rotation=rotation, position=position)
+    mirrored, world = camera.mirrored(), camera.camera_to_world(joints)
+    width = torch.tensor([SIZE[0], 0.0])
+    torch.testing.assert_close(
+        mirrored.project(joints * flip), width + camera.project(joints) * flip[:2], atol=1e-3, rtol=0
+    )
+    torch.testing.assert_close(mirrored.world_to_camera(world * flip), joints * flip, atol=1e-5, rtol=0)
+    torch.testing.assert_close(mirrored.camera_to_world(mirrored.world_to_camera(world)), world, atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.linalg.det(mirrored.rotation), torch.ones(20))
+    for field in attrs.fields(Camera):
+        twice = getattr(mirrored.mirrored(), field.name)
+        torch.testing.assert_close(twice, getattr(camera, field.name), atol=1e-4, rtol=0)
+
+
+def test_a_mirrored_camera_without_distortion_and_world_has_none_either() -> None:
+    mirrored = h36m("54138969", 2, distorted=False).mirrored()
+    assert (mirrored.distortion, mirrored.rotation, mirrored.position) == (None, None, None)

@@ -146,10 +146,9 @@ def test_augmentors_are_told_errors_in_metres(bodies):
     critic = {"size": SizeDiscriminator(NoConfig(), CONTEXT)}
     assembly = Assembly(PoseTable(bodies), objective, model, augmentors=(asking,), discriminators=critic)
     Trainer(assembly, Training(steps=1, batch_size=8, lr=1e-9), CPU).run()
-    batch, lifted = asking.told
+    _, lifted = asking.told
     sizes = bone_lengths(lifted, STAR).sum(-1)
     torch.testing.assert_close(sizes, torch.full_like(sizes, 0.27 * STAR.num_bones))
-    assert len(batch) == 8
 
 
 def test_a_view_changes_what_a_source_gives_and_keeps_its_end(bodies):

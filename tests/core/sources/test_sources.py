@@ -1,13 +1,23 @@
+from collections.abc import Callable
+
+import attrs
 import pytest
 import torch
+from toys import LinearLifter
 
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import PoseSource
+from poseplug.core.interfaces import BuildContext, PoseSource
+from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.mixture import Mixture
 from poseplug.core.sources.pose_table import PoseTable, random_share
+from poseplug.core.sources.viewed import viewed
+from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.training_step import AugmentedSource
+from poseplug.registry.conformance.poses import without_end
 
 CHAIN = Skeleton("chain", ("a", "b"), ("", "a"))
 
@@ -103,3 +113,54 @@ def test_mixture_of_different_skeletons_is_refused() -> None:
     other = Skeleton("other", ("a", "c"), ("", "a"))
     with pytest.raises(PoseplugError, match="'chain' and 'other' cannot be mixed"):
         Mixture([PoseTable(poses(1)), PoseTable(poses(1, skeleton=other))])
+
+
+# ---------------------------------------------------------------- what a source declares
+
+NAMES = {"number": ("x", "y")}
+
+
+class Flat(PoseSource):
+    """Endless poses without 3D joints."""
+
+    has_3d = False
+    skeleton, label_names = CHAIN, NAMES
+
+    def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
+        return attrs.evolve(poses(n), joints_3d=None)
+
+
+def flat_table() -> PoseTable:
+    return PoseTable(attrs.evolve(poses(4), joints_3d=None), NAMES)
+
+
+def augmented(source: PoseSource) -> PoseSource:
+    """What the lifter is trained on, as what is fitted before training sees it."""
+    lifter = LinearLifter(context=BuildContext(skeleton=CHAIN))
+    objective = Supervised(SupervisedConfig(), BuildContext(skeleton=CHAIN))
+    return AugmentedSource(Assembly(source, objective, LiftingModel(lifter, CHAIN)))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda s: viewed(s, lambda batch: batch), without_end, augmented, lambda s: random_share(s, 0.5, seeded(0))],
+    ids=["viewed", "without end", "augmented", "share"],
+)
+def test_what_is_made_of_a_source_declares_what_the_source_does(wrap: Callable[..., PoseSource]) -> None:
+    for table in (PoseTable(poses(4), NAMES), flat_table()):
+        made = wrap(table)
+        assert made.has_3d == table.has_3d == (made.sample(3, seeded(0)).joints_3d is not None)
+        assert (made.skeleton, made.label_names) == (CHAIN, NAMES)
+
+
+def test_an_endless_source_of_2d_stays_one_in_another_view() -> None:
+    made = viewed(Flat(), lambda batch: batch)
+    assert (made.has_3d, made.label_names) == (False, NAMES)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_a_mixture_has_3d_joints_if_all_its_sources_have(n: int) -> None:
+    with_3d = PoseTable(poses(4))
+    for parts, expected in ([with_3d, with_3d], True), ([with_3d, Flat()], False), ([Flat(), with_3d], False):
+        mixture = Mixture(parts)
+        assert mixture.has_3d == expected == (mixture.sample(n, seeded(0)).joints_3d is not None)

@@ -18,14 +18,34 @@ BROKEN = {
     "missing": "import no_such_module\n",
     "leaving": "import sys\nsys.exit('usage: leaving FILE')\n",
     "future": "POSEPLUG_API = 99\n",
+    "interrupting": "raise KeyboardInterrupt\n",
+    "generating": "raise GeneratorExit('of a generator')\n",
+    "mute": "class Mute(Exception):\n    def __str__(self):\n        return self.text\nraise Mute\n",
+    "incomparable": """
+class Api:
+    def __ne__(self, other):
+        raise ValueError("which of them?")
+POSEPLUG_API = Api()
+""",
+    "nameless": HOOKIMPL
+    + "@hookimpl\ndef register_lifters(register):\n    register('nameless', 'nameless.part:Part', summary=None)\n",
+    "talking": "print('Welcome to talking!')\n"
+    + HOOKIMPL
+    + REGISTER.format(kind="lifter", name="talking", target="talking.part:Talking"),
     "lacking": HOOKIMPL + REGISTER.format(kind="lifter", name="lacking", target="lacking.part:Lacking"),
     "copycat": HOOKIMPL + REGISTER.format(kind="lifter", name="mlp", target="copycat.part:Copy"),
 }
-LACKING = """
-    from poseplug.core.interfaces import Lifter
-    class Lacking(Lifter):
-        pass
-"""
+PARTS = {
+    "lacking": """
+        from poseplug.core.interfaces import Lifter
+        class Lacking(Lifter):
+            pass
+    """,
+    "talking": """
+        print("Loading the weights of talking")
+        raise KeyboardInterrupt
+    """,
+}
 MAIN = ["run", "--source", "fk_generator", "--reweight", "cips", "--lifter", "semgcn:channels=8,blocks=1"]
 SHORT = ["--steps", "4", "--batch-size", "8", "--eval", "builtin:split=test,takes=1,frames=4"]
 
@@ -45,7 +65,7 @@ def install(folder, name, code, parts="", version="2.0"):
 def broken(tmp_path_factory):
     folder = tmp_path_factory.mktemp("broken")
     for name, code in BROKEN.items():
-        install(folder, name, code, parts=LACKING if name == "lacking" else "")
+        install(folder, name, code, parts=PARTS.get(name, ""))
     return folder
 
 
@@ -81,14 +101,56 @@ def test_each_broken_plugin_is_explained_in_one_line(broken, tmp_path):
     assert "clashes: lifter 'mlp' (say dist:name)" in lines["dist-copycat"]
     assert "lifter 'mlp' of dist-copycat cannot be loaded from 'copycat.part:Copy'" in lines["dist-copycat"]
     assert "ok; clashes: lifter 'mlp' (say dist:name)" in lines["poseplug-baselines"]
+    assert "KeyboardInterrupt: no message" in lines["dist-interrupting"]
+    assert "GeneratorExit: of a generator" in lines["dist-generating"]
+    assert "Mute: no message" in lines["dist-mute"]
+    assert "PoseplugError: written for plugin API <incomparable.Api object" in lines["dist-incomparable"]
+    assert "PoseplugError: registers lifter 'nameless' with a summary or" in lines["dist-nameless"]
+    assert "lifter 'talking' of dist-talking cannot be loaded from 'talking.part:Talking'" in lines["dist-talking"]
     assert lines["poseplug-posegu"].split()[3] == "ok"
-    assert done.stderr == ""
+    assert done.stderr == "Welcome to talking!\nLoading the weights of talking\n"
 
 
 def test_without_verify_no_component_is_imported(broken, tmp_path):
     found = states(poseplug(broken, tmp_path, "plugins", "--format", "json"))
     assert found["dist-lacking"] == "ok"
     assert found["dist-copycat"] == "ok; clashes: lifter 'mlp' (say dist:name)"
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "lifter"], ["show", "semgcn"]])
+def test_listings_stay_alone_on_standard_output_beside_plugins_that_print(broken, tmp_path, command):
+    done = poseplug(broken, tmp_path, *command, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert {entry["name"] for entry in json.loads(done.stdout)} & {"talking", "semgcn"}
+    assert done.stderr == "Welcome to talking!\n"
+    assert poseplug(broken, tmp_path, *command).returncode == 0
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_the_users_ctrl_c_ends_the_command_whatever_a_plugin_makes_of_it(tmp_path, swallowed):
+    press = "os.kill(os.getpid(), signal.SIGINT); time.sleep(60)\n"
+    code = f"try:\n    {press}except BaseException:\n    pass\n" if swallowed else press
+    install(tmp_path, "slow", f"import os, signal, time\n{code}")
+    for command in ("list", "plugins"):
+        done = poseplug(tmp_path, tmp_path, command)
+        assert done.returncode == 130
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+
+
+def test_plugins_reports_a_problem_as_the_other_verbs_do(tmp_path):
+    install(tmp_path, "future", BROKEN["future"])
+    done = poseplug(tmp_path, tmp_path, "plugins", POSEPLUG_STRICT="1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: written for plugin API 99, this poseplug has 1; install a matching version\n"
+
+
+def test_strict_mode_shows_where_a_component_failed(tmp_path):
+    install(tmp_path, "failing", HOOKIMPL + REGISTER.format(kind="lifter", name="f", target="failing.part:F"), "1 / 0")
+    assert "Traceback" not in poseplug(tmp_path, tmp_path, "show", "f").stderr
+    done = poseplug(tmp_path, tmp_path, "show", "f", POSEPLUG_STRICT="1")
+    assert "failing/part.py" in done.stderr
+    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
 def test_a_clash_is_settled_by_switching_one_off_or_by_naming_it(broken, tmp_path):
@@ -115,7 +177,7 @@ def test_a_name_that_switches_nothing_off_is_told(broken, tmp_path):
     variables = {"POSEPLUG_DISABLE_PLUGINS": "futrue,core"}
     done = poseplug(broken, tmp_path, "--no-plugin", "missin", "list", "--format", "json", **variables)
     assert json.loads(done.stdout)
-    assert done.stderr.splitlines() == [
+    assert done.stderr.splitlines()[:3] == [
         "warning: 'core' is poseplug itself, which cannot be switched off.",
         "warning: There is no plugin 'futrue' to switch off. Did you mean 'future'?",
         "warning: There is no plugin 'missin' to switch off. Did you mean 'missing'?",

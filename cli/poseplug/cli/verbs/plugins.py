@@ -21,21 +21,21 @@ def plugins(
     as_json: bool = False,
 ) -> None:
     """List the plugins, with the reason for each that takes no part."""
-    from poseplug.cli.render import print_json, print_table
+    from poseplug.cli.render import print_json, print_table, reporting
     from poseplug.registry.discovery.catalogue import load_catalogue
 
-    catalogue = load_catalogue()
-    rows = []
-    for plugin in catalogue.plugins:
-        api = "-" if plugin.api is None else str(plugin.api)
-        rows.append(
-            (plugin.distribution, plugin.version, api, _state(plugin, catalogue, verify), _names(plugin, catalogue))
-        )
-    columns = ("distribution", "version", "api", "state", "components")
-    if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        print_table(columns, rows, wide="components")
+    with reporting():
+        catalogue = load_catalogue()
+        rows = []
+        for plugin in catalogue.plugins:
+            api = "-" if plugin.api is None else str(plugin.api)
+            state, names = _state(plugin, catalogue, verify), _names(plugin, catalogue)
+            rows.append((plugin.distribution, plugin.version, api, state, names))
+        columns = ("distribution", "version", "api", "state", "components")
+        if as_json:
+            print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        else:
+            print_table(columns, rows, wide="components")
 
 
 def _names(plugin: Plugin, catalogue: Catalogue) -> str:

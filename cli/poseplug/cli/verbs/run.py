@@ -138,7 +138,7 @@ def _train(
 
     parts = ", ".join(f"{kind} {name}" for kind, name in plan.experiment.components().items() if kind != "objective")
     err().print(f"{parts}; {device}; into {directory.path}", soft_wrap=True, markup=False)
-    with stop_on_interrupt() as watch, TrainingProgress() as progress:
+    with stop_on_interrupt(directory) as watch, TrainingProgress() as progress:
         result = execute(
             plan,
             catalogue,

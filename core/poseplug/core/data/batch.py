@@ -13,7 +13,7 @@ from torch import Tensor
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.tensors import TensorRecord
+from poseplug.core.tensors import TensorRecord, constant
 
 
 class Origin(enum.IntEnum):
@@ -106,6 +106,15 @@ class PoseBatch(TensorRecord):
             return self
         joints_3d = None if self.joints_3d is None else self.joints_3d.detach()
         return attrs.evolve(self, joints_2d=self.joints_2d.detach(), joints_3d=joints_3d)
+
+    def mirrored(self) -> Self:
+        """Return the same people as a left-right mirrored image shows them: sides exchanged, cameras mirrored too."""
+        order = list(self.skeleton.flip_index)
+        joints_3d = self.joints_3d
+        if joints_3d is not None:
+            joints_3d = joints_3d[:, order] * constant((-1.0, 1.0, 1.0), self.device)
+        pixels = self.camera.mirror_pixels(self.joints_2d[:, order])
+        return attrs.evolve(self, joints_2d=pixels, joints_3d=joints_3d, camera=self.camera.mirrored())
 
     @classmethod
     def join(cls, records: Sequence[Self]) -> Self:

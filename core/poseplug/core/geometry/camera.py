@@ -93,6 +93,27 @@ class Camera(TensorRecord):
         rotation, position = self._extrinsics()
         return points @ rotation + position[:, None]
 
+    def mirrored(self) -> Self:
+        """Return the cameras of the mirror images: left becomes right in the image and in both frames.
+
+        Of points whose x has changed its sign, in the camera frame or in the world, they show the mirror image of what
+        these cameras show of the points themselves.
+        """
+        sign = constant((-1.0, 1.0, 1.0), self.focal.device)
+        rotation, position, distortion = self.rotation, self.position, self.distortion
+        return attrs.evolve(
+            self,
+            centre=self.mirror_pixels(self.centre[:, None])[:, 0],
+            distortion=None if distortion is None else distortion * constant((1.0, 1.0, 1.0, -1.0, 1.0), sign.device),
+            rotation=None if rotation is None else sign[:, None] * rotation * sign,
+            position=None if position is None else position * sign,
+        )
+
+    def mirror_pixels(self, pixels: Tensor) -> Tensor:
+        """Return where pixels [N, K, 2] are in the left-right mirrored image."""
+        offset = self.size * constant((1.0, 0.0), pixels.device)
+        return offset[:, None] + pixels * constant((-1.0, 1.0), pixels.device)
+
     def _extrinsics(self) -> tuple[Tensor, Tensor]:
         if self.rotation is None or self.position is None:
             raise ValueError("this camera has no extrinsics, so its world frame is unknown")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
 import torch
 from torch import Tensor, nn
 
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normaliser
-from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import ROOTS, InputProvider, Lifter, OutputHead, RootEstimator
 from poseplug.core.models.inputs import Inputs, PredictedRoots, standard_inputs
@@ -88,7 +86,7 @@ class LiftingModel(nn.Module):
         joints = self._relative(batch)
         if not flip:
             return joints
-        mirrored = self._relative(_mirror(batch))[:, list(self.skeleton.flip_index)]
+        mirrored = self._relative(batch.mirrored())[:, list(self.skeleton.flip_index)]
         return (joints + mirrored * mirrored.new_tensor([-1.0, 1.0, 1.0])) / 2
 
     def _relative(self, batch: PoseBatch) -> Tensor:
@@ -100,19 +98,3 @@ class LiftingModel(nn.Module):
         """Calibrate the output head with labelled poses, in evaluation mode; see ``OutputHead.calibrate``."""
         with evaluating(self):
             return self.head.calibrate(batch, self._lift(batch))
-
-
-def _mirror(batch: PoseBatch) -> PoseBatch:
-    """Return the batch as a left-right mirrored image shows it, camera included."""
-    order = list(batch.skeleton.flip_index)
-    sign = torch.tensor([-1.0, 1.0], device=batch.device)
-    offset = batch.camera.size * torch.tensor([1.0, 0.0], device=batch.device)
-    distortion = batch.camera.distortion
-    if distortion is not None:
-        distortion = distortion * distortion.new_tensor([1.0, 1.0, 1.0, -1.0, 1.0])
-    camera = Camera(batch.camera.focal, offset + batch.camera.centre * sign, batch.camera.size, distortion)
-    joints_2d = offset[:, None] + batch.joints_2d[:, order] * sign
-    joints_3d = batch.joints_3d
-    if joints_3d is not None:
-        joints_3d = joints_3d[:, order] * joints_3d.new_tensor([-1.0, 1.0, 1.0])
-    return attrs.evolve(batch, joints_2d=joints_2d, joints_3d=joints_3d, camera=camera)

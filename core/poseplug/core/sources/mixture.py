@@ -13,7 +13,7 @@ from poseplug.core.interfaces import PoseSource
 
 
 class Mixture(PoseSource):
-    """Equal parts of several sources in every batch.
+    """Equal parts of several sources in every batch; with 3D joints if all of them have some.
 
     Raises:
         PoseplugError: the sources have different skeletons.
@@ -22,6 +22,7 @@ class Mixture(PoseSource):
     def __init__(self, sources: Sequence[PoseSource]) -> None:
         self.sources = tuple(sources)
         self.skeleton = sources[0].skeleton
+        self.has_3d = all(source.has_3d for source in sources)
         for source in sources[1:]:
             if source.skeleton != self.skeleton:
                 raise PoseplugError(
@@ -33,4 +34,6 @@ class Mixture(PoseSource):
         counts = [n // len(self.sources) + (i < n % len(self.sources)) for i in range(len(self.sources))]
         parts = [s.sample(count, generator) for s, count in zip(self.sources, counts, strict=True) if count]
         # Class numbers of different sources do not mean the same, so a mixture has no labels.
-        return PoseBatch.join([attrs.evolve(part, labels={}) for part in parts])
+        joined = PoseBatch.join([attrs.evolve(part, labels={}) for part in parts])
+        # A batch of fewer poses than sources may have drawn from those with 3D alone.
+        return joined if self.has_3d else attrs.evolve(joined, joints_3d=None)

@@ -15,7 +15,7 @@ class PoseTable(FiniteSource):
     """A finite source that holds all its poses in one batch on the device.
 
     Args:
-        poses: the poses, not empty.
+        poses: the poses, not empty; without 3D joints they make a source of 2D only.
         label_names: names of the classes of each label.
     """
 
@@ -24,6 +24,7 @@ class PoseTable(FiniteSource):
             raise PoseplugError("A source holds no poses; check its path, split and other filters.")
         self.poses = poses
         self.skeleton = poses.skeleton
+        self.has_3d = poses.joints_3d is not None
         self.label_names = label_names or {}
 
     def __len__(self) -> int:

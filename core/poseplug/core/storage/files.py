@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,11 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+def left_behind(path: Path) -> list[Path]:
+    """Return the temporary files of processes that were killed while they wrote this file whole."""
+    return [found for found in path.parent.glob(f".{path.name}.*") if re.fullmatch(r"\.[0-9a-f]{32}", found.suffix)]
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,11 +8,15 @@ from pathlib import Path
 import attrs
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.storage.files import left_behind
 
 
 @attrs.frozen
 class RunDirectory:
-    """Paths of a run's files. A folder with an ``experiment.toml`` holds a run."""
+    """Paths of a run's files. A folder with an ``experiment.toml`` holds a run.
+
+    One with nothing but what a killed process left of its files is as good as empty.
+    """
 
     path: Path
 
@@ -60,11 +64,21 @@ class RunDirectory:
                 f"'{self.path}' already holds a run; choose another --out, or continue that run with "
                 f"--resume {self.path}."
             )
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or {*self.path.iterdir()} - self._left_behind()):
             raise PoseplugError(f"'{self.path}' exists and is not an empty folder; choose another --out.")
         above = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
         if not above.is_dir() or not os.access(above, os.W_OK):
             raise PoseplugError(f"Cannot write to '{above}'; choose another --out.")
+
+    def clean(self) -> None:
+        """Remove what a process that was killed while it wrote one of the run's files has left of it."""
+        for path in self._left_behind():
+            path.unlink(missing_ok=True)
+
+    def _left_behind(self) -> set[Path]:
+        files = (self.experiment, self.model, self.checkpoint, self.result, self.history)
+        own = {found for file in files for found in left_behind(file)}
+        return own.union(*(RunDirectory(folder)._left_behind() for folder in self.path.glob("seed-*")))
 
     def check_run(self) -> None:
         """Raise PoseplugError unless a run is here."""

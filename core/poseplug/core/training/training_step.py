@@ -141,8 +141,8 @@ class AugmentedSource(PoseSource):
 
     def __init__(self, assembly: Assembly) -> None:
         self.assembly = assembly
-        self.skeleton = assembly.source.skeleton
-        self.has_3d = assembly.source.has_3d
+        source = assembly.source
+        self.skeleton, self.has_3d, self.label_names = source.skeleton, source.has_3d, source.label_names
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
         drawn = self.assembly.source.sample(n, generator)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 import attrs
 
@@ -25,7 +24,7 @@ class LogFileConfig:
     """Settings of the log file."""
 
     format: str = setting("jsonl", "one JSON object a line, or tidy CSV: step, name, value", choices=("jsonl", "csv"))
-    path: str = setting("", "the file; empty: log.jsonl or log.csv in the run directory", path=True)
+    path: str = setting("", "a new file; empty: log.jsonl or log.csv in the run directory", path=True)
 
 
 class LogFile(RunHook):
@@ -35,7 +34,8 @@ class LogFile(RunHook):
     interrupted run wrote after its last checkpoint are dropped, so no step stands there twice.
 
     Raises:
-        PoseplugError: the run keeps no directory and no path was given, or the file cannot be written.
+        PoseplugError: the run keeps no directory and no path was given, the file cannot be written, or it holds
+            something else than the log of the run that is resumed.
     """
 
     Config = LogFileConfig
@@ -51,12 +51,14 @@ class LogFile(RunHook):
                 raise PoseplugError("Hook 'logfile': this run has no directory; give logfile:path=FILE.")
             self.path = facts.directory / f"log.{self.config.format}"
         self.last_step = facts.steps
-        kept = self._lines_up_to(facts.start) if facts.start and self.path.exists() else []
-        if not kept and self.config.format == "csv":
-            kept = [self._csv_line(_COLUMNS)]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text("".join(kept), encoding="utf-8")
+            with self._opened() as file:
+                if file.tell() and not (facts.resumed and self._cut(file, facts.start)):
+                    raise PoseplugError(
+                        f"Hook 'logfile': '{self.path}' exists and is not the log of this run; give another path, or "
+                        "move that file away."
+                    )
         except OSError as error:
             raise PoseplugError(f"Hook 'logfile' cannot write '{self.path}': {error}.") from error
 
@@ -67,20 +69,41 @@ class LogFile(RunHook):
         self._write(self.last_step, {f"{label}/{name}": value for name, value in evaluation.metrics.items()})
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:
-        if self.config.format == "csv":
-            lines = [self._csv_line((step, name, value)) for name, value in values.items()]
-        else:
-            lines = [json.dumps({"step": step, **values}) + "\n"]
-        with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(lines)
+        with self._opened() as file:
+            if self.config.format == "jsonl":
+                file.write(json.dumps({"step": step, **values}) + "\n")
+                return
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerows([] if file.tell() else [_COLUMNS])
+            rows.writerows((step, name, value) for name, value in values.items())
 
-    def _lines_up_to(self, step: int) -> list[str]:
-        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-        if self.config.format == "csv":
-            return lines[:1] + [line for line in lines[1:] if int(line.partition(",")[0]) <= step]
-        return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    def _opened(self) -> TextIO:
+        return self.path.open("a+", encoding="utf-8", newline="")
 
-    def _csv_line(self, row: tuple[Any, ...]) -> str:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(row)
-        return text.getvalue()
+    def _cut(self, file: TextIO, step: int) -> bool:
+        """Drop what a log holds after a step, and a line that was not finished; a file that is no log is left alone.
+
+        Returns:
+            Whether it is one.
+        """
+        file.seek(0)
+        try:
+            lines = [line for line in file.read().splitlines(keepends=True) if line.endswith("\n")]
+            steps = [self._step_of(number, line) for number, line in enumerate(lines)]
+        except (ValueError, KeyError, TypeError, csv.Error):
+            return False
+        if lines:
+            file.truncate(sum(len(line.encode()) for line, at in zip(lines, steps, strict=True) if at <= step))
+        return bool(lines)
+
+    def _step_of(self, number: int, line: str) -> int:
+        """Return the step of a line; an error tells that no log file has such a line there."""
+        if self.config.format == "jsonl":
+            return int(json.loads(line)["step"])
+        step, name, value = next(csv.reader([line]))
+        if number > 0:
+            float(value)
+            return int(step)
+        if (step, name, value) != _COLUMNS:
+            raise ValueError("not the heading")
+        return 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import attrs
@@ -19,14 +21,15 @@ from poseplug.core.settings import setting
 class TensorBoardConfig:
     """Settings of the TensorBoard logger."""
 
-    path: str = setting("", "folder of the event files; empty: tensorboard in the run directory", path=True)
+    path: str = setting("", "a new folder for the event files; empty: tensorboard in the run directory", path=True)
 
 
 class TensorBoard(RunHook):
     """Writes event files: losses whenever they are looked at, metrics (LABEL/METRIC) and the experiment at the end.
 
     Raises:
-        PoseplugError: tensorboard is not installed, or the run keeps no directory and no path was given.
+        PoseplugError: tensorboard is not installed, the run keeps no directory and no path was given, or a run that is
+            not resumed was given a folder with something in it.
     """
 
     Config = TensorBoardConfig
@@ -40,16 +43,29 @@ class TensorBoard(RunHook):
             ) from error
         self.config = config
         self.writer_class = SummaryWriter
-        self.writer: Any = None
+        self.folder = Path(config.path)
+        self.first_step: int | None = None
         self.last_step = 0
 
     def configure(self, facts: RunFacts) -> None:
-        if not self.config.path and facts.directory is None:
-            raise PoseplugError("Hook 'tensorboard': this run has no directory; give tensorboard:path=FOLDER.")
-        folder = self.config.path or str(facts.directory / "tensorboard" if facts.directory else "")
-        # Events that an interrupted run wrote after its last checkpoint are dropped from the display.
-        self.writer = self.writer_class(folder, purge_step=facts.start + 1 if facts.start else None)
+        if not self.config.path:
+            if facts.directory is None:
+                raise PoseplugError("Hook 'tensorboard': this run has no directory; give tensorboard:path=FOLDER.")
+            self.folder = facts.directory / "tensorboard"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if any(self.folder.iterdir()) and not facts.resumed:
+                raise PoseplugError(f"Hook 'tensorboard': '{self.folder}' is not empty; give another path.")
+        except OSError as error:
+            raise PoseplugError(f"Hook 'tensorboard' cannot write to '{self.folder}': {error}.") from error
+        self.first_step = facts.start + 1 if facts.resumed else None
         self.last_step = facts.steps
+
+    @cached_property
+    def writer(self) -> Any:
+        """What writes the events, from the first on: a run that is refused leaves none."""
+        # Events that an interrupted run wrote after its last checkpoint are dropped from the display.
+        return self.writer_class(str(self.folder), purge_step=self.first_step)
 
     def on_log(self, step: int, means: Mapping[str, float]) -> None:
         for name, value in means.items():
@@ -63,5 +79,6 @@ class TensorBoard(RunHook):
         self.writer.flush()
 
     def on_report(self, result: Mapping[str, Any], directory: Path) -> None:
-        self.writer.add_text("experiment", "    " + (directory / "experiment.toml").read_text().replace("\n", "\n    "))
+        text = (directory / "experiment.toml").read_text(encoding="utf-8")
+        self.writer.add_text("experiment", indent(text, "    "))
         self.writer.close()

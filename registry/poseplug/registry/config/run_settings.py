@@ -28,3 +28,11 @@ class RunSettings(Training):
         choices=PROJECTIONS,
     )
     pretrained: str | None = setting(None, "folder of a finished run whose model this one starts from", path=True)
+
+    def __attrs_post_init__(self) -> None:
+        try:
+            attrs.validate(Training(seed=self.seed + self.seeds - 1))
+        except ValueError as error:
+            raise ValueError(
+                f"'seed' and 'seeds': the last of {self.seeds} seeds from {self.seed} on {error}"
+            ) from None

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, in_words
 from poseplug.core.kinds import kind_names
-from poseplug.registry.discovery.manager import ANYTHING
+from poseplug.registry.discovery.manager import strangers_code
 
 if TYPE_CHECKING:
     from poseplug.registry.conformance.subject import Subject
@@ -78,26 +78,27 @@ def require(condition: object, complaint: str) -> None:
 
 def judge(promise: Promise, subject: Subject) -> Verdict:
     """Check one promise."""
-    try:
-        promise.check(subject)
-    except NotChecked as reason:
-        return Verdict(promise.name, "skipped", str(reason))
-    except Broken as broken:
-        return Verdict(promise.name, "failed", str(broken), broken)
-    except ANYTHING as error:
-        if _lacks_optional_package(error):
-            return Verdict(promise.name, "skipped", str(error))
-        return Verdict(promise.name, "failed", describe(error, subject.home), error)
+    with strangers_code():
+        try:
+            promise.check(subject)
+        except NotChecked as reason:
+            return Verdict(promise.name, "skipped", str(reason))
+        except Broken as broken:
+            return Verdict(promise.name, "failed", str(broken), broken)
+        except BaseException as error:
+            if _lacks_optional_package(error):
+                return Verdict(promise.name, "skipped", str(error))
+            return Verdict(promise.name, "failed", describe(error, subject.home), error)
     return Verdict(promise.name, "ok")
 
 
 def describe(error: BaseException, home: Path | None) -> str:
     """Return an error in one line, with the last place in the component's own folder that led to it."""
     stack = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__}: {first_line(error)}{place(stack, home)}"
+    return f"{first_line(in_words(error))}{place(stack, home)}"
 
 
-def first_line(error: BaseException | Warning | str) -> str:
+def first_line(error: Warning | str) -> str:
     """Return the first line of a message."""
     return next(iter(str(error).strip().splitlines()), "no message")
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import importlib
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from poseplug.core.errors import PoseplugError, did_you_mean
+from poseplug.core.errors import PoseplugError, did_you_mean, in_words
 from poseplug.core.kinds import KINDS, kind_named, kind_names
-from poseplug.registry.discovery.manager import ANYTHING, STRICT_VARIABLE, Plugin, discover, failed, hooks_of
+from poseplug.registry.discovery.manager import (
+    STRICT_VARIABLE,
+    Plugin,
+    discover,
+    failed,
+    hooks_of,
+    strangers_code,
+    strict,
+)
 
 RECIPE = "recipe"
 
@@ -43,13 +53,16 @@ class Entry:
             PoseplugError: the module or the class is missing, fails at import, or lacks a method.
         """
         module, _, attribute = self.target.partition(":")
-        try:
-            loaded = getattr(importlib.import_module(module), attribute)
-        except ANYTHING as error:
-            raise PoseplugError(
-                f"{self.kind} '{self.name}' of {self.distribution} cannot be loaded from '{self.target}' "
-                f"({type(error).__name__}: {error}). Repair or uninstall that plugin; {STRICT_VARIABLE}=1 shows where."
-            ) from error
+        with strangers_code():
+            try:
+                loaded = getattr(importlib.import_module(module), attribute)
+            except BaseException as error:
+                if strict():
+                    raise
+                raise PoseplugError(
+                    f"{self.kind} '{self.name}' of {self.distribution} cannot be loaded from '{self.target}' "
+                    f"({in_words(error)}). Repair or uninstall that plugin; {STRICT_VARIABLE}=1 shows where."
+                ) from error
         _check_class(self, loaded)
         return loaded
 
@@ -113,7 +126,9 @@ class Catalogue:
         found = [kind for kind in kinds if any(entry.name == plain for entry in self.of(kind))]
         if not found:
             known = {entry.name for entry in self.entries if entry.kind in kinds}
-            raise PoseplugError(f"There is no component '{name}'.{did_you_mean(name, known)}")
+            raise PoseplugError(
+                f"There is no component '{name}'.{self.not_installed(plain) or did_you_mean(name, known)}"
+            )
         return [self.find(kind, name) for kind in found]
 
     def name_of(self, kind: str, distribution: str, name: str) -> str:
@@ -121,7 +136,18 @@ class Catalogue:
         found = [e.distribution for e in self.of(kind) if e.name == name]
         return f"{distribution}:{name}" if distribution in found and len(found) > 1 else name
 
+    def not_installed(self, name: str, kind: str = "") -> str:
+        """Return how to install a component of poseplug's own plugins, of one kind or any; "" for every other name."""
+        text = (files("poseplug.registry.discovery") / "own_plugins.toml").read_text(encoding="utf-8")
+        installed = {plugin.distribution for plugin in self.plugins}
+        for distribution, kinds in tomllib.loads(text).items():
+            if distribution not in installed and any(name in kinds[k] for k in kinds if kind in ("", k)):
+                return f" It comes with {distribution}: pip install {distribution}."
+        return ""
+
     def _hint(self, kind: str, name: str) -> str:
+        if missing := self.not_installed(name, kind):
+            return missing
         elsewhere = [e.kind for e in self.entries if e.name == name]
         hint = f" '{name}' is a {elsewhere[0]}." if elsewhere else did_you_mean(name, [e.name for e in self.of(kind)])
         for state, off in (("that failed to load", False), ("switched off", True)):
@@ -145,11 +171,12 @@ def load_catalogue(plugins: Iterable[Plugin] | None = None) -> Catalogue:
     checked: list[Plugin] = []
     entries: list[Entry] = []
     for plugin in discover() if plugins is None else plugins:
-        try:
-            entries += _entries_of(plugin)
-            checked.append(plugin)
-        except ANYTHING as error:
-            checked.append(failed(plugin, error))
+        with strangers_code():
+            try:
+                entries += _entries_of(plugin)
+                checked.append(plugin)
+            except BaseException as error:
+                checked.append(failed(plugin, error))
     return Catalogue(tuple(checked), tuple(entries))
 
 
@@ -157,6 +184,8 @@ def _entries_of(plugin: Plugin) -> list[Entry]:
     entries: list[Entry] = []
 
     def add(kind: str, name: str, target: str, *, summary: str, paper: str = "") -> None:
+        if not all(isinstance(text, str) for text in (name, target, summary, paper)):
+            raise PoseplugError(f"registers {kind} {name!r} with a summary or another text that is no text")
         if any(e.kind == kind and e.name == name for e in entries):
             raise PoseplugError(f"registers {kind} '{name}' twice")
         if not name or ":" in name or "=" in name or "," in name:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import sys
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
+from types import FrameType, ModuleType
 
 import attrs
 import pluggy
 
-from poseplug.core.errors import PoseplugError, did_you_mean
+from poseplug.core.errors import PoseplugError, did_you_mean, in_words
 from poseplug.registry import hookspecs
 from poseplug.registry.markers import API_VERSION, PROJECT
 
 STRICT_VARIABLE = "POSEPLUG_STRICT"
 DISABLE_VARIABLE = "POSEPLUG_DISABLE_PLUGINS"
 ALL = "all"
-# What a stranger's code may raise, and poseplug lives on: some scripts call sys.exit() when they are imported.
-ANYTHING = (Exception, SystemExit)
 
 
 @attrs.frozen
@@ -65,24 +66,59 @@ def _load(point: EntryPoint, off: frozenset[str]) -> Plugin:
     plugin = Plugin(point.name, name, version)
     if name != PROJECT and off & {ALL, _plain(point.name), _plain(name)}:
         return attrs.evolve(plugin, off=True, problem="switched off")
-    try:
-        module = point.load()
-    except ANYTHING as error:
-        return failed(plugin, error)
-    api = getattr(module, "POSEPLUG_API", API_VERSION)
-    plugin = attrs.evolve(plugin, module=module, api=api)
-    if api != API_VERSION:
-        reason = f"written for plugin API {api}, this poseplug has {API_VERSION}; install a matching version"
-        return failed(plugin, PoseplugError(reason))
+    with strangers_code():
+        try:
+            module = point.load()
+            api = getattr(module, "POSEPLUG_API", API_VERSION)
+            plugin = attrs.evolve(plugin, module=module, api=api if type(api) is int else None)
+            if plugin.api != API_VERSION:
+                reason = f"written for plugin API {api!r}, this poseplug has {API_VERSION}; install a matching version"
+                raise PoseplugError(reason)
+        except BaseException as error:  # some scripts call sys.exit() when they are imported
+            return failed(plugin, error)
     return plugin
+
+
+@contextmanager
+def strangers_code() -> Iterator[None]:
+    """Run code of a plugin, which may raise anything without ending the command, while a Ctrl-C always ends it.
+
+    A KeyboardInterrupt alone does not tell which of the two it is, and a plugin may catch the user's; so the signal is
+    noted. What the code prints goes to standard error, as standard output may be read by a program.
+
+    Raises:
+        KeyboardInterrupt: the user pressed Ctrl-C meanwhile.
+    """
+    pressed: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        signal.default_int_handler(number, frame)
+
+    main = threading.current_thread() is threading.main_thread()
+    noting = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if noting:
+        signal.signal(signal.SIGINT, note)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if noting:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if pressed:
+            raise KeyboardInterrupt
 
 
 def failed(plugin: Plugin, error: BaseException) -> Plugin:
     """Return the plugin with the reason why it takes no part; in strict mode raise it instead."""
-    if os.environ.get(STRICT_VARIABLE) == "1":
+    if strict():
         raise error
-    lines = str(error).strip().splitlines() or ["no message"]
-    return attrs.evolve(plugin, module=None, problem=f"{type(error).__name__}: {lines[0]}")
+    return attrs.evolve(plugin, module=None, problem=in_words(error).splitlines()[0])
+
+
+def strict() -> bool:
+    """Say whether a plugin's own error is to end the command, with its traceback; for plugin authors."""
+    return os.environ.get(STRICT_VARIABLE) == "1"
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:

@@ -77,7 +77,8 @@ def execute(
         directory.check_free()
         directory.path.mkdir(parents=True, exist_ok=True)
         write_document(directory.experiment, plan.document)
-    facts = RunFacts(plan.document, directory.path, run.training.steps, trainer.step, str(device))
+    directory.clean()
+    facts = RunFacts(plan.document, directory.path, run.training.steps, trainer.step, str(device), resume)
     try:
         hook_set.call("configure", facts)
     except PoseplugError:

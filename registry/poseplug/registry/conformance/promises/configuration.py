@@ -14,7 +14,6 @@ from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import check_finite
 from poseplug.registry.conformance.uses import USES, set_training
 from poseplug.registry.conformance.verdict import Broken, describe, promise, require
-from poseplug.registry.discovery.manager import ANYTHING
 
 _NAN = float("nan")
 
@@ -50,7 +49,7 @@ def _must_work(subject: Subject, field: attrs.Attribute[Any], value: Any) -> Non
             check_finite(USES[subject.kind](part, ordinary(8, subject.device)), "")
     except PoseplugError:
         return
-    except ANYTHING as error:
+    except BaseException as error:  # of a Ctrl-C, the judge takes note
         reason = str(error) if isinstance(error, Broken) else describe(error, subject.home)
         raise Broken(f"setting '{field.name}' takes {value}, and fails with it: {reason}") from error
 
