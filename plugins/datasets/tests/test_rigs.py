@@ -88,7 +88,7 @@ def test_a_missing_neck_is_half_way_to_the_head(tmp_path, person, body):
 
 def test_the_joint_nearest_the_middle_of_the_back_is_preferred():
     names = [*MOTIONBUILDER.values(), "Spine", "Spine2"]
-    assert names[detect(names, H36M_16, "x").first[H36M_16.index("Spine")]] == "Spine1"
+    assert detect(names, H36M_16, "x").copied["Spine"] == "Spine1"
 
 
 def test_no_rig_fits():

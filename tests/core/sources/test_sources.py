@@ -17,7 +17,7 @@ from poseplug.core.sources.viewed import viewed
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.supervised import Supervised, SupervisedConfig
 from poseplug.core.training.training_step import AugmentedSource
-from poseplug.registry.conformance.poses import without_end
+from poseplug.registry.conformance.poses import WithoutEnd
 
 CHAIN = Skeleton("chain", ("a", "b"), ("", "a"))
 
@@ -143,7 +143,7 @@ def augmented(source: PoseSource) -> PoseSource:
 
 @pytest.mark.parametrize(
     "wrap",
-    [lambda s: viewed(s, lambda batch: batch), without_end, augmented, lambda s: random_share(s, 0.5, seeded(0))],
+    [lambda s: viewed(s, lambda batch: batch), WithoutEnd, augmented, lambda s: random_share(s, 0.5, seeded(0))],
     ids=["viewed", "without end", "augmented", "share"],
 )
 def test_what_is_made_of_a_source_declares_what_the_source_does(wrap: Callable[..., PoseSource]) -> None:

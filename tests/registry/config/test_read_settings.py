@@ -58,6 +58,9 @@ def test_typed_values_pass_as_they_are():
         ({"name": 3}, "expected text, got 3"),
         ({"span": "[1]"}, r"expected \[2 numbers\], got '\[1\]'"),
         ({"span": "1"}, r"expected \[2 numbers\]"),
+        ({"span": [1, "x"]}, r"expected \[2 numbers\], got \[1, 'x'\]"),
+        ({"words": "left"}, r"expected \[texts\], got 'left'"),
+        ({"words": {"left": 1}}, r"expected \[texts\], got {'left': 1}"),
         ({"maybe": "x"}, "expected a number or none, got 'x'"),
         ({"coutn": 3}, "lifter 'x' has no setting 'coutn'. Did you mean 'count'?"),
     ],
@@ -71,6 +74,25 @@ def test_all_problems_are_told_at_once():
     with pytest.raises(PoseplugError) as caught:
         read(coutn=3, rate=7, on="maybe")
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_setting_may_be_of_several_types():
+    @attrs.frozen(kw_only=True)
+    class Either:
+        size: int | float | None = setting(None, "a count or a share")
+
+    assert [structure(Either, {"size": text}, "x").size for text in ("3", "0.5", "none")] == [3, 0.5, None]
+    with pytest.raises(PoseplugError, match="expected a whole number or a number or none, got 'x'"):
+        structure(Either, {"size": "x"}, "x")
+
+
+def test_a_check_that_is_itself_wrong_is_no_fault_of_the_user():
+    @attrs.frozen(kw_only=True)
+    class Broken:
+        size: int = setting(1, "count", check=lambda size: size.missing)
+
+    with pytest.raises(AttributeError, match="missing"):
+        structure(Broken, {"size": 2}, "x")
 
 
 def test_settings_that_depend_on_each_other_are_refused_like_others():

@@ -1,80 +1,78 @@
-"""Mapping poses from one skeleton to another: by joint name, and saying which joints are made up."""
+"""Mapping poses from one layout of joints to another: by name, and saying what is copied, made up and missing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Self
 
 import attrs
-import torch
 from torch import Tensor
 
-from poseplug.core.errors import PoseplugError
-from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.skeleton import Skeleton
 
 
 @attrs.frozen
-class Remapping:
-    """How the joints of one skeleton become those of another; made by ``Remapping.between``.
+class JointMapping:
+    """Where the joints of one layout come from among those of another.
 
     Attributes:
-        source, target: the two skeletons.
-        synthesised: the target's joints that the source does not have; their positions are midpoints.
-        first, second: for each target joint the two source joints whose midpoint it is, twice the same for a joint
-            that both skeletons have.
+        source: names of the joints at hand.
+        target: names of the joints wanted.
+        origins: for each target joint the source joints whose mean it is: one if it is copied, several if it is
+            synthesised; a target joint without any is missing.
+
+    Raises:
+        PoseplugError: ``origins`` has a joint that is not in the target, or one made from a joint not in the source.
     """
 
-    source: Skeleton
-    target: Skeleton
-    synthesised: tuple[str, ...]
-    first: tuple[int, ...]
-    second: tuple[int, ...]
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    origins: Mapping[str, tuple[str, ...]]
+
+    def __attrs_post_init__(self) -> None:
+        for asked, known in ((self.origins, self.target), (chain(*self.origins.values()), self.source)):
+            for joint in asked:
+                if joint not in known:
+                    hint = did_you_mean(joint, known)
+                    raise PoseplugError(f"There is no joint '{joint}' among {', '.join(known)}.{hint}")
 
     @classmethod
-    def between(
-        cls, source: Skeleton, target: Skeleton, synthesised: Mapping[str, tuple[str, str]] | None = None
-    ) -> Self:
-        """Match two skeletons by joint name.
+    def by_name(cls, source: Skeleton, target: Skeleton, origins: Mapping[str, tuple[str, ...]] = {}) -> Self:
+        """Return the mapping that copies joints of the same name, but for those of which ``origins`` says more."""
+        shared = {joint: (joint,) for joint in target.joints if joint in source.joints}
+        return cls(source.joints, target.joints, {**shared, **origins})
 
-        Args:
-            source: the skeleton of the poses at hand.
-            target: the skeleton wanted.
-            synthesised: for each target joint that the source lacks, the two source joints it lies half-way between.
+    @property
+    def copied(self) -> dict[str, str]:
+        """For each target joint that is a source joint, which one."""
+        return {joint: made[0] for joint, made in self.origins.items() if len(made) == 1}
 
-        Raises:
-            PoseplugError: a target joint is neither in the source nor synthesised, a synthesised joint is not
-                missing, or one to synthesise it from is unknown.
-        """
-        synthesised = dict(synthesised or {})
-        missing = [joint for joint in target.joints if joint not in source.joints]
-        unmade = [joint for joint in missing if joint not in synthesised]
-        if unmade:
-            raise PoseplugError(
-                f"Skeleton '{source.name}' cannot become '{target.name}': it lacks {', '.join(unmade)}; say between "
-                f"which two of its joints each lies. '{source.name}' has {', '.join(source.joints)}; "
-                f"'{target.name}' has {', '.join(target.joints)}."
-            )
-        needless = [joint for joint in synthesised if joint not in missing]
-        if needless:
-            raise PoseplugError(
-                f"From '{source.name}' to '{target.name}' only missing joints can be synthesised "
-                f"({', '.join(missing) or 'none'}), not {', '.join(needless)}; remove them."
-            )
-        pairs = [synthesised.get(joint, (joint, joint)) for joint in target.joints]
-        first, second = (tuple(source.index(pair[side]) for pair in pairs) for side in (0, 1))
-        return cls(source, target, tuple(missing), first, second)
+    @property
+    def synthesised(self) -> dict[str, tuple[str, ...]]:
+        """For each target joint that is the mean of several source joints, which ones."""
+        return {joint: made for joint, made in self.origins.items() if len(made) > 1}
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(joint for joint in self.target if not self.origins.get(joint))
 
     def __call__(self, joints: Tensor) -> Tensor:
         """Return joints [N, J_source, C] (3D or pixels) as [N, J_target, C].
 
-        A joint that both have is copied exactly; a NaN touches only what is made from it.
+        A joint that is copied is the same to the last bit; a NaN touches only what is made from it.
+
+        Raises:
+            PoseplugError: a target joint is missing.
         """
-        mapped = joints.index_select(1, torch.tensor(self.first, device=joints.device))
-        if not self.synthesised:
-            return mapped
-        return (mapped + joints.index_select(1, torch.tensor(self.second, device=joints.device))) / 2
-
-
-H36M_17_TO_16 = Remapping.between(H36M_17, H36M_16)
-H36M_16_TO_17 = Remapping.between(H36M_16, H36M_17, {"Neck": ("Thorax", "Head")})
+        if self.missing:
+            raise PoseplugError(
+                f"There is nothing to make {', '.join(self.missing)} from: the joints wanted are "
+                f"{', '.join(self.target)}; those at hand are {', '.join(self.source)}. Say for each which to take."
+            )
+        places = {joint: [self.source.index(name) for name in made] for joint, made in self.origins.items()}
+        mapped = joints[:, [places[joint][0] for joint in self.target]]
+        for joint in self.synthesised:
+            mapped[:, self.target.index(joint)] = joints[:, places[joint]].mean(1)
+        return mapped

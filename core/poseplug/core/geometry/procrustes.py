@@ -2,12 +2,15 @@
 
 The rotation is the quaternion of Horn (1987), "Closed-form solution of absolute orientation using unit quaternions":
 the eigenvector of the largest eigenvalue of a symmetric 4x4 matrix made from the cross-covariance. The eigenvalue is a
-root of a quartic in closed form, as in Theobald (2005); the eigenvector is a column of an adjugate. That is a few
-hundred elementwise operations on arrays [N], many times faster than N small singular value decompositions. They are in
-float64, because both steps lose digits where two eigenvalues nearly agree (collinear and mirrored poses).
+root of a quartic in closed form, as in Theobald (2005); the eigenvector follows from it by Cayley and Hamilton. All is
+elementwise on arrays [N], in float64 because both lose digits where two eigenvalues nearly agree (collinear and
+mirrored poses). N singular value decompositions would take twice as long on a CPU, and wait for a GPU; the figures are
+in benchmarks/test_procrustes.py.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -18,11 +21,12 @@ _MAX_ITERATIONS = 16
 _TOLERANCE = 1e-9
 # Slopes smaller than this are rounding errors.
 _FLAT = 1e-8
-# Adjugates smaller than this stand between eigenvalues that are too close for them.
-_BLURRED = 1e-5
+# Where the rotation is less sharp than this, eigenvalues are too close for the closed form.
+_BLURRED = 5e-6
 _TINY = 1e-300
 
-Matrix = list[list[Tensor]]
+# The nine entries of 3x3 matrices, row by row, each [n]: one array for each is faster than one for all.
+Matrix = list[Tensor]
 
 
 @torch.no_grad()
@@ -45,14 +49,13 @@ def alignment_errors(predicted: Tensor, target: Tensor, *, scale: bool = True, r
 
 def _piece_errors(predicted: Tensor, target: Tensor, scale: bool, reflection: bool) -> Tensor:
     x, y = _centred(predicted), _centred(target)
-    covariance = [[(x[a] * y[b]).sum(0) for b in range(3)] for a in range(3)]
-    rotation, agreement = best_rotation(covariance, reflection)
+    transposed, agreement = _best_rotation([(a * b).sum(0) for a in x for b in y], reflection)
     if scale:
         factor = agreement / (x * x).sum((0, 1)).clamp_min(_TINY)
-        rotation = [[entry * factor for entry in row] for row in rotation]
+        transposed = [entry * factor for entry in transposed]
     squares = torch.zeros_like(x[0])
-    for row, residual in zip(rotation, y, strict=True):
-        for entry, plane in zip(row, x, strict=True):
+    for b, residual in enumerate(y):
+        for entry, plane in zip(transposed[b::3], x, strict=True):
             residual.addcmul_(plane, entry, value=-1)
         squares.addcmul_(residual, residual)
     return squares.to(predicted.dtype).sqrt_()
@@ -64,73 +67,86 @@ def _centred(points: Tensor) -> Tensor:
     return planes - planes.mean(1, keepdim=True)
 
 
-def best_rotation(covariance: Matrix, reflection: bool) -> tuple[Matrix, Tensor]:
-    """Return the rotations R that maximise trace(R S), and that maximum [n].
+def _best_rotation(covariance: Matrix, reflection: bool) -> tuple[Matrix, Tensor]:
+    """Return the transposes of the rotations R that maximise trace(R S), and that maximum [n].
 
     Args:
-        covariance: the 3x3 entries S[a][b] = sum over joints of x_a y_b, each [n] float64.
+        covariance: S, the sums over joints of x_a y_b.
         reflection: whether R may also be a mirrored rotation, where that is better.
     """
-    size = torch.stack([entry for row in covariance for entry in row]).square_().sum(0).sqrt_()
-    unit = [[entry / size.clamp_min(_TINY) for entry in row] for row in covariance]
-    cofactors = _cofactors(unit)
-    determinant = sum((u * c for u, c in zip(unit[0], cofactors[0], strict=True)), torch.zeros_like(size))
+    size = _inner(covariance, covariance).sqrt_().clamp_min_(_TINY)
+    unit = [entry / size for entry in covariance]
+    first, second, third = unit[:3], unit[3:6], unit[6:]
+    cofactors = [*_cross(second, third), *_cross(third, first), *_cross(first, second)]
+    determinant = _inner(first, cofactors[:3])
     # The best mirrored rotation for S is minus the best rotation for -S; it is the better one where det S < 0.
     sign = torch.where(determinant < 0, -1.0, 1.0) if reflection else torch.ones_like(size)
-    squares = torch.stack([entry for row in cofactors for entry in row]).square_().sum(0)
-    key = _key_matrix([[entry * sign for entry in row] for row in unit])
-    quaternion = _dominant_eigenvector(key, determinant * sign, squares)
-    rotation = [[entry * sign for entry in row] for row in _rotation(quaternion)]
-    agreement = sum((rotation[b][a] * covariance[a][b] for a in range(3) for b in range(3)), torch.zeros_like(size))
-    return rotation, agreement
+    quaternion = _quaternion([entry * sign for entry in unit], cofactors, determinant * sign)
+    transposed = [entry * sign for entry in _transposed_rotation(quaternion)]
+    return transposed, _inner(transposed, covariance)
 
 
-def _cofactors(m: Matrix) -> Matrix:
-    def minor(a: int, b: int) -> Tensor:
-        i, j, k, h = (a + 1) % 3, (a + 2) % 3, (b + 1) % 3, (b + 2) % 3
-        return torch.addcmul(m[i][k] * m[j][h], m[i][h], m[j][k], value=-1)
-
-    return [[minor(a, b) for b in range(3)] for a in range(3)]
-
-
-def _key_matrix(s: Matrix) -> Matrix:
-    """Return Horn's symmetric 4x4 matrix, whose quadratic form is trace(R S) for the quaternion (w, x, y, z) of R."""
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = s
-    w = [yz - zy, zx - xz, xy - yx]
-    return [
-        [xx + yy + zz, *w],
-        [w[0], xx - yy - zz, xy + yx, zx + xz],
-        [w[1], xy + yx, yy - xx - zz, yz + zy],
-        [w[2], zx + xz, yz + zy, zz - xx - yy],
-    ]
+def _inner(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
+    total = one[0] * other[0]
+    for a, b in zip(one[1:], other[1:], strict=True):
+        total.addcmul_(a, b)
+    return total
 
 
-def _dominant_eigenvector(key: Matrix, determinant: Tensor, squares: Tensor) -> Tensor:
-    """Return unit eigenvectors [4, n] of the largest eigenvalue of the key matrix of a covariance of norm 1.
+def _cross(u: Matrix, v: Matrix) -> Matrix:
+    pairs = ((1, 2), (2, 0), (0, 1))
+    return [torch.addcmul(u[i] * v[j], u[j], v[i], value=-1) for i, j in pairs]
 
-    Args:
-        key: the 4x4 entries, each [n].
-        determinant: [n] determinant of the covariance.
-        squares: [n] sum of its squared cofactors.
+
+def _key_matrix(s: Matrix, shift: Tensor | float = 0.0) -> Tensor:
+    """Return Horn's matrix [4, 4, n], whose quadratic form is trace(R S) for the quaternion (w, x, y, z) of R.
+
+    ``shift`` [n] is added to its diagonal.
     """
-    root = _largest_root(determinant, 1 - 4 * squares)
-    # The adjugate of (root - key) is the sum of v v^T over all eigenvectors, each times the product of the *other*
-    # eigenvalues' distances from root: that of the largest eigenvalue stands out. At a multiple eigenvalue all of it
-    # would be 0, but there the root comes out some 1e-9 too large, and the eigenspace stands out of the rest.
-    shifted = [[(root - entry) if i == j else -entry for j, entry in enumerate(row)] for i, row in enumerate(key)]
-    adjugate = torch.stack([torch.stack(row) for row in _adjugate(shifted)])
-    largest = torch.stack([adjugate[i, i] for i in range(4)]).abs_().max(0)
-    vector = adjugate.gather(1, largest.indices.expand(4, 1, -1))[:, 0]
-    # Two more powers of the adjugate raise what is left of the other eigenvectors to its cube.
+    xx, xy, xz, yx, yy, yz, zx, zy, zz = s
+    a, b, c, d, e, f = yz - zy, zx - xz, xy - yx, xy + yx, zx + xz, yz + zy
+    rows = [
+        [shift + xx + yy + zz, a, b, c],
+        [a, shift + xx - yy - zz, d, e],
+        [b, d, shift + yy - xx - zz, f],
+        [c, e, f, shift + zz - xx - yy],
+    ]
+    return torch.stack([torch.stack(row) for row in rows])
+
+
+def _quaternion(s: Matrix, cofactors: Matrix, determinant: Tensor) -> Tensor:
+    """Return the unit quaternions [4, n] of the rotations R that maximise trace(R S), for S of norm 1.
+
+    S is U R^T with U symmetric, and the largest eigenvalue of its key matrix, ``root``, is trace U. By Cayley and
+    Hamilton, for U,
+
+        sharpness R^T = (root^2 + 1) / 2 S + root cofactors(S) - S S^T S
+
+    where ``sharpness`` is an eighth of the quartic's slope at the root. The key matrix of the right side, with the
+    sharpness on its diagonal, is the sum of q q^T over all eigenvectors, each times the product of the *other*
+    eigenvalues' distances from the root: that of the largest eigenvalue stands out. At a multiple eigenvalue all of it
+    would be 0, but there the root comes out some 1e-9 too large, and the eigenspace stands out of the rest.
+    """
+    root = _largest_root(determinant, 1 - 4 * _inner(cofactors, cofactors))
+    half = (root * root + 1) / 2
+    sharpness = root * (half - 1) - determinant
+    rows, columns = (s[:3], s[3:6], s[6:]), (s[0::3], s[1::3], s[2::3])
+    squares = [[_inner(one, other) for other in rows] for one in rows]
+    cubes = [_inner(row, column) for row in squares for column in columns]
+    blend = [half * a + root * b - c for a, b, c in zip(s, cofactors, cubes, strict=True)]
+    outer = _key_matrix(blend, sharpness)
+    largest = outer.diagonal().argmax(-1)
+    vector = outer.gather(1, largest.expand(4, 1, -1))[:, 0]
+    # Two more powers of it raise what is left of the other eigenvectors to its cube.
     for _ in range(2):
-        vector = (adjugate * vector).sum(1)
+        vector = (outer * vector).sum(1)
     vector = vector / vector.square().sum(0).sqrt_().clamp_min(_TINY)
     # The few poses where even that is not sharp. To find them a GPU would have to wait, so there this vector stands:
     # its squared error is right to 1e-5, and only which of several near-equal rotations it is remains open.
-    rows = [] if vector.is_cuda else (largest.values < _BLURRED).nonzero()[:, 0].tolist()
-    if rows:
-        matrices = torch.stack([torch.stack(row) for row in key])[..., rows].permute(2, 0, 1)
-        vector[:, rows] = torch.linalg.eigh(matrices).eigenvectors[..., -1].T
+    blurred = [] if vector.is_cuda else (sharpness < _BLURRED).nonzero()[:, 0].tolist()
+    if blurred:
+        keys = _key_matrix([entry[blurred] for entry in s]).permute(2, 0, 1)
+        vector[:, blurred] = torch.linalg.eigh(keys).eigenvectors[..., -1].T
     return vector
 
 
@@ -156,38 +172,9 @@ def _largest_root(determinant: Tensor, constant: Tensor) -> Tensor:
     return x
 
 
-def _adjugate(m: Matrix) -> Matrix:
-    """Return the adjugate of symmetric 4x4 matrices, from the 2x2 minors of their upper and lower halves."""
-    pairs = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
-    upper = [torch.addcmul(m[0][i] * m[1][j], m[1][i], m[0][j], value=-1) for i, j in pairs]
-    lower = [torch.addcmul(m[2][i] * m[3][j], m[3][i], m[2][j], value=-1) for i, j in pairs]
-    s0, s1, s2, s3, s4, s5 = upper
-    _, c1, c2, c3, c4, c5 = lower
-
-    def combine(row: list[Tensor], *terms: tuple[int, Tensor]) -> Tensor:
-        (i, p), (j, q), (k, r) = terms
-        return torch.addcmul(torch.addcmul(row[i] * p, row[j], q, value=-1), row[k], r)
-
-    a00 = combine(m[1], (1, c5), (2, c4), (3, c3))
-    a01 = -combine(m[0], (1, c5), (2, c4), (3, c3))
-    a02 = combine(m[3], (1, s5), (2, s4), (3, s3))
-    a03 = -combine(m[2], (1, s5), (2, s4), (3, s3))
-    a11 = combine(m[0], (0, c5), (2, c2), (3, c1))
-    a12 = -combine(m[3], (0, s5), (2, s2), (3, s1))
-    a13 = combine(m[2], (0, s5), (2, s2), (3, s1))
-    a22 = combine(m[3], (0, s4), (1, s2), (3, s0))
-    a23 = -combine(m[2], (0, s4), (1, s2), (3, s0))
-    a33 = combine(m[2], (0, s3), (1, s1), (2, s0))
-    return [[a00, a01, a02, a03], [a01, a11, a12, a13], [a02, a12, a22, a23], [a03, a13, a23, a33]]
-
-
-def _rotation(quaternion: Tensor) -> Matrix:
-    """Return the rotation matrices of unit quaternions [4, n] in the order w, x, y, z."""
+def _transposed_rotation(quaternion: Tensor) -> Matrix:
+    """Return the transposed rotation matrices of unit quaternions [4, n] in the order w, x, y, z."""
     w, x, y, z = quaternion
-    xx, yy, zz = x * x, y * y, z * z
-    xy, xz, yz, wx, wy, wz = x * y, x * z, y * z, w * x, w * y, w * z
-    return [
-        [1 - 2 * (yy + zz), 2 * (xy - wz), 2 * (xz + wy)],
-        [2 * (xy + wz), 1 - 2 * (xx + zz), 2 * (yz - wx)],
-        [2 * (xz - wy), 2 * (yz + wx), 1 - 2 * (xx + yy)],
-    ]
+    xx, yy, zz, xy, xz, yz, wx, wy, wz = x * x, y * y, z * z, x * y, x * z, y * z, w * x, w * y, w * z
+    halves = [0.5 - yy - zz, xy + wz, xz - wy, xy - wz, 0.5 - xx - zz, yz + wx, xz + wy, yz - wx, 0.5 - xx - yy]
+    return [2 * entry for entry in halves]

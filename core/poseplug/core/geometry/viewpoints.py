@@ -21,7 +21,6 @@ ROOT_SPREAD = 0.4
 
 # (azimuth, elevation) in radians and distance in metres of the four fixed cameras.
 _H36M_LIKE = ((0.9, 0.12, 5.2), (2.3, 0.10, 5.5), (4.0, 0.13, 5.0), (5.4, 0.09, 5.4))
-NUM_FIXED = len(_H36M_LIKE)
 
 
 @attrs.frozen
@@ -41,10 +40,9 @@ class ViewRange:
         return _placed(uniform(*self.azimuth), uniform(*self.elevation), uniform(*self.distance))
 
 
-def fixed_cameras(index: Tensor) -> Camera:
-    """Return the Human3.6M-like cameras with the given numbers [N], each below NUM_FIXED."""
-    placement = constant(_H36M_LIKE, index.device)[index]
-    return _placed(*placement.unbind(-1))
+def fixed_cameras() -> Camera:
+    """Return the four cameras that stand like Human3.6M's."""
+    return _placed(*torch.tensor(_H36M_LIKE).unbind(-1))
 
 
 def _placed(azimuth: Tensor, elevation: Tensor, distance: Tensor) -> Camera:

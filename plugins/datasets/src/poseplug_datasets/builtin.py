@@ -69,8 +69,7 @@ class Builtin(ViewedPoses):
 def h36m_cameras() -> Camera:
     """Return the four fixed placements of ``viewpoints`` with Human3.6M's intrinsics and distortion."""
     focal, centre, size, distortion = (torch.tensor(rows) for rows in zip(*_H36M_INTRINSICS, strict=True))
-    placed = fixed_cameras(torch.arange(len(_H36M_INTRINSICS)))
-    return attrs.evolve(placed, focal=focal, centre=centre, size=size.float(), distortion=distortion)
+    return attrs.evolve(fixed_cameras(), focal=focal, centre=centre, size=size.float(), distortion=distortion)
 
 
 def world_poses(skeleton: Skeleton, split: str, takes: int, frames: int, device: torch.device) -> WorldPoses:

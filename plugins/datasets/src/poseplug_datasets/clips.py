@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.geometry.joint_mapping import JointMapping
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug_datasets.bvh_file import read_bvh
 from poseplug_datasets.bvh_pose import joint_positions
-from poseplug_datasets.rigs import JointMap, apply_names, detect, read_names
+from poseplug_datasets.rigs import apply_names, detect, read_names
 
 # Metres per unit. "cmu" is the unit of the CMU motion capture library, 1/0.45 inch.
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
@@ -23,7 +24,7 @@ UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45
 _ADULT_LEG = 0.86
 _LEG_RANGE = (0.4, 1.3)
 # From a file's joint names, and the file for messages, to where the skeleton's joints are among them.
-Finder = Callable[[tuple[str, ...], str], JointMap]
+Finder = Callable[[tuple[str, ...], str], JointMapping]
 # What a clip's file name says of it; the first pattern that fits counts.
 _NAME_PATTERNS = (
     r"dataset-\d+_(?P<action>[^_]+)_[^_]+_\d+",  # Bandai Namco: data set, action, style, number
@@ -103,9 +104,9 @@ def mapper(skeleton: Skeleton, names: Path | str | None) -> Finder:
     Each distinct list of joints is looked at once.
     """
     chosen = read_names(Path(names).expanduser(), skeleton) if names else None
-    known: dict[tuple[str, ...], JointMap] = {}
+    known: dict[tuple[str, ...], JointMapping] = {}
 
-    def find(joints: tuple[str, ...], where: str) -> JointMap:
+    def find(joints: tuple[str, ...], where: str) -> JointMapping:
         if joints not in known:
             known[joints] = apply_names(chosen, joints, skeleton, where) if chosen else detect(joints, skeleton, where)
         return known[joints]
@@ -123,7 +124,7 @@ def load(
 ) -> Tensor:
     """Return the joints [F, J, 3] of a file in metres, float32, in the file's own axes."""
     clip = read_bvh(path)
-    joints = find(clip.names, f"'{path}'").select(joint_positions(clip, stride))
+    joints = find(clip.names, f"'{path}'")(joint_positions(clip, stride))
     scale = metres_per_unit(joints, skeleton, f"'{path}'") if units == "auto" else UNITS.get(units) or float(units)
     return (joints * scale).float()
 

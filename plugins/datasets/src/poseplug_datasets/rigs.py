@@ -8,10 +8,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import attrs
-from torch import Tensor
-
 from poseplug.core.errors import PoseplugError, did_you_mean
+from poseplug.core.geometry.joint_mapping import JointMapping
 from poseplug.core.geometry.skeleton import Skeleton
 
 # A joint that a map need not name: where it is missing, it is put in the middle of these two.
@@ -61,25 +59,8 @@ RIGS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-@attrs.frozen
-class JointMap:
-    """Where the joints of a skeleton are among the joints of a BVH file.
-
-    Attributes:
-        first, second: for each of the skeleton's joints two joints of the file; it lies half-way between them. The two
-            are the same joint unless the rig lacks this one.
-    """
-
-    first: tuple[int, ...]
-    second: tuple[int, ...]
-
-    def select(self, positions: Tensor) -> Tensor:
-        """Return the skeleton's joints [F, J, 3] of a file's joint positions [F, K, 3]."""
-        return (positions[:, self.first] + positions[:, self.second]) / 2
-
-
-def detect(names: Sequence[str], skeleton: Skeleton, where: str) -> JointMap:
-    """Return the map of the first built-in rig that fits a file's joint names.
+def detect(names: Sequence[str], skeleton: Skeleton, where: str) -> JointMapping:
+    """Return the mapping of the first built-in rig that fits a file's joint names.
 
     Args:
         names: the file's joints and end sites.
@@ -89,16 +70,16 @@ def detect(names: Sequence[str], skeleton: Skeleton, where: str) -> JointMap:
     Raises:
         PoseplugError: no rig fits; names the nearest and the joints it lacks.
     """
-    plain: dict[str, int] = {}
-    for index, name in enumerate(names):
-        plain.setdefault(_plain(name), index)
+    plain: dict[str, str] = {}
+    for name in names:
+        plain.setdefault(_plain(name), name)
     lacking: dict[str, list[str]] = {}
     for rig, wanted in RIGS.items():
         found = {joint: at for joint, name in wanted.items() if (at := _first(name, plain)) is not None}
-        missing = [joint for joint in skeleton.joints if joint not in found and joint not in MIDPOINTS]
-        if not missing:
-            return _joint_map(found, skeleton)
-        lacking[rig] = [f"{wanted.get(joint, '?')} for {joint}" for joint in missing]
+        mapping = _mapping(found, names, skeleton)
+        if not mapping.missing:
+            return mapping
+        lacking[rig] = [f"{wanted.get(joint, '?')} for {joint}" for joint in mapping.missing]
     nearest = min(lacking, key=lambda rig: len(lacking[rig]))
     raise PoseplugError(
         f"{where}: the joint names fit none of the known rigs ({', '.join(RIGS)}); nearest is '{nearest}', which lacks "
@@ -111,7 +92,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9/]", "", _PREFIX.sub("", name).lower())
 
 
-def _first(alternatives: str, plain: Mapping[str, int]) -> int | None:
+def _first(alternatives: str, plain: Mapping[str, str]) -> str | None:
     return next((plain[key] for name in alternatives.split("|") if (key := _plain(name)) in plain), None)
 
 
@@ -143,23 +124,21 @@ def read_names(path: Path, skeleton: Skeleton) -> dict[str, str]:
     return names
 
 
-def apply_names(chosen: Mapping[str, str], names: Sequence[str], skeleton: Skeleton, where: str) -> JointMap:
-    """Return the map that a user's choice of joints means in a file with these joint names.
+def apply_names(chosen: Mapping[str, str], names: Sequence[str], skeleton: Skeleton, where: str) -> JointMapping:
+    """Return the mapping that a user's choice of joints means in a file with these joint names.
 
     Raises:
         PoseplugError: the file has no such joint.
     """
-    found = {}
     for joint, name in chosen.items():
-        if joint not in skeleton.joints:
-            continue
-        if name not in names:
+        if joint in skeleton.joints and name not in names:
             hint = did_you_mean(name, names)
             raise PoseplugError(f"{where} has no joint '{name}', which the joint map gives for {joint}.{hint}")
-        found[joint] = names.index(name)
-    return _joint_map(found, skeleton)
+    return _mapping(chosen, names, skeleton)
 
 
-def _joint_map(found: Mapping[str, int], skeleton: Skeleton) -> JointMap:
-    ends = [(joint, joint) if joint in found else MIDPOINTS[joint] for joint in skeleton.joints]
-    return JointMap(tuple(found[first] for first, _ in ends), tuple(found[second] for _, second in ends))
+def _mapping(found: Mapping[str, str], names: Sequence[str], skeleton: Skeleton) -> JointMapping:
+    """Map a file's joints by which of them was found for each of the skeleton's."""
+    ends = {joint: (joint,) if joint in found else MIDPOINTS.get(joint, ()) for joint in skeleton.joints}
+    origins = {joint: tuple(found[end] for end in made if end in found) for joint, made in ends.items()}
+    return JointMapping(tuple(names), skeleton.joints, origins)

@@ -14,7 +14,7 @@ from poseplug.core.data.batch import Origin, PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS, layout
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.geometry.viewpoints import NUM_FIXED, ViewRange, around_origin, fixed_cameras
+from poseplug.core.geometry.viewpoints import ViewRange, around_origin, fixed_cameras
 from poseplug.core.interfaces import BuildContext, FiniteSource
 from poseplug.core.settings import setting
 
@@ -107,7 +107,7 @@ class ViewedPoses(FiniteSource):
         self._noise = settings.noise
         self._fixed: Camera | None = None
         if settings.cameras == "h36m":
-            self._fixed = (fixed or fixed_cameras(torch.arange(NUM_FIXED))).to(poses.joints.device)
+            self._fixed = (fixed or fixed_cameras()).to(poses.joints.device)
         self._range = ViewRange(settings.azimuth, settings.elevation, settings.distance)
 
     def __len__(self) -> int:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 import attrs
 import cattrs
+from cattrs.gen import make_dict_structure_fn, override
+from cattrs.strategies import configure_union_passthrough
 
 from poseplug.core.errors import PoseplugError, did_you_mean
 
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-
-
-class _WrongType(Exception):
-    """A value is not of the type that a setting has."""
 
 
 def structure(config: type, settings: Mapping[str, Any], where: str) -> Any:
@@ -31,39 +30,20 @@ def structure(config: type, settings: Mapping[str, Any], where: str) -> Any:
     Raises:
         PoseplugError: all unknown names, wrong types and bad values at once.
     """
-    fields = {field.name: field for field in attrs.fields(attrs.resolve_types(config))}
-    problems = [
-        f"{where} has no setting '{name}'.{did_you_mean(name, fields)}" for name in settings if name not in fields
-    ]
-    values: dict[str, Any] = {}
-    for name, field in fields.items():
-        if name not in settings:
-            if field.default is attrs.NOTHING:
-                problems.append(f"{where} needs the setting '{name}' ({field.metadata.get('doc', '')}).")
-            continue
-        try:
-            values[name] = _value(field, settings[name])
-        except (_WrongType, ValueError) as error:
-            problems.append(f"{where}, setting '{name}': {error}")
-    if problems:
-        raise PoseplugError("\n".join(problems))
     try:
-        return config(**values)
-    except ValueError as error:  # a check across several fields
-        raise PoseplugError(f"{where}: {error}") from None
+        return _reader(config)(settings, config)
+    except cattrs.ClassValidationError as error:
+        problems = list(_problems(error, config, settings, where))
+    raise PoseplugError("\n".join(problems))
 
 
 def unstructure(instance: Any) -> dict[str, Any]:
     """Return a configuration's values ready for TOML, which has no null: a None that is not the default is "none"."""
-    values: dict[str, Any] = {}
-    for field in attrs.fields(type(instance)):
-        value = getattr(instance, field.name)
-        if value is None:
-            if field.default is not None:
-                values[field.name] = "none"
-            continue
-        values[field.name] = list(value) if isinstance(value, tuple) else value
-    return values
+    return attrs.asdict(
+        instance,
+        filter=lambda field, value: value is not None or field.default is not None,
+        value_serializer=lambda _, field, value: "none" if value is None else value,
+    )
 
 
 def type_name(annotation: Any) -> str:
@@ -79,21 +59,50 @@ def type_name(annotation: Any) -> str:
     return _NAMES.get(annotation, str(annotation))
 
 
-def _value(field: attrs.Attribute[Any], given: Any) -> Any:
-    raw = _read(given, _annotation(field)) if isinstance(given, str) else given
+@lru_cache
+def _reader(config: type) -> Callable[[Mapping[str, Any], type], Any]:
+    """Return what reads a configuration class, and tells all that is wrong in one ClassValidationError."""
+    fields = attrs.fields(attrs.resolve_types(config))
+    read: dict[str, Any] = {field.name: override(struct_hook=partial(_value, field)) for field in fields}
+    return make_dict_structure_fn(config, cattrs.Converter(), _cattrs_forbid_extra_keys=True, **read)
+
+
+def _problems(
+    group: cattrs.ClassValidationError, config: type, settings: Mapping[str, Any], where: str
+) -> Iterator[str]:
+    fields = attrs.fields_dict(config)
+    of_one, of_all = group.group_exceptions()
+    for error, at in of_one:
+        if at.name not in settings:
+            yield f"{where} needs the setting '{at.name}' ({fields[at.name].metadata.get('doc', '')})."
+        elif isinstance(error, ValueError):
+            yield f"{where}, setting '{at.name}': {error}"
+        else:  # a mistake in a check
+            raise error
+    for error in of_all:
+        if isinstance(error, cattrs.ForbiddenExtraKeysError):
+            for name in sorted(error.extra_fields):
+                yield f"{where} has no setting '{name}'.{did_you_mean(name, fields)}"
+        elif isinstance(error, ValueError):  # a check across several fields
+            yield f"{where}: {error}"
+        else:
+            raise error
+
+
+def _value(field: attrs.Attribute[Any], given: Any, _: Any) -> Any:
+    kind: Any = field.type
+    raw = _read(given, kind) if isinstance(given, str) else given
     try:
-        value = _converter.structure(raw, _annotation(field))
-    except Exception:  # cattrs wraps what the hooks raise in its own groups
-        raise _WrongType(f"expected {type_name(_annotation(field))}, got {given!r}") from None
+        if isinstance(raw, str | Mapping) and str not in _options(kind):
+            raise TypeError  # cattrs would take one for a list, letter by letter and key by key
+        value = _converter.structure(raw, kind)
+    except Exception:  # of many classes, with texts for programmers
+        raise ValueError(f"expected {type_name(kind)}, got {given!r}") from None
     if field.metadata.get("path") and isinstance(value, str) and value:
         value = str(Path(value).expanduser().absolute())
     if field.validator is not None:
         field.validator(None, field, value)
     return value
-
-
-def _annotation(field: attrs.Attribute[Any]) -> Any:
-    return field.type
 
 
 def _read(text: str, annotation: Any) -> Any:
@@ -116,48 +125,16 @@ def _options(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def _strict(wanted: type) -> Any:
-    def hook(value: Any, _: Any) -> Any:
-        if wanted is float and type(value) is int:
-            return float(value)
-        if type(value) is not wanted:
-            raise _WrongType
+def _strict(value: Any, wanted: Any) -> Any:
+    """Return the value if it is of the type; cattrs' own conversions are too kind: they turn seed=2.7 into 2."""
+    if type(value) is wanted:
         return value
-
-    return hook
-
-
-def _optional(value: Any, annotation: Any) -> Any:
-    options = _options(annotation)
-    if value is None and type(None) in options:
-        return None
-    for option in options:
-        if option is not type(None):
-            try:
-                return _converter.structure(value, option)
-            except Exception:
-                continue
-    raise _WrongType
+    if wanted is float and type(value) is int:
+        return float(value)
+    raise TypeError
 
 
-def _is_tuple(annotation: Any) -> bool:
-    return get_origin(annotation) is tuple
-
-
-def _tuple(value: Any, annotation: Any) -> tuple[Any, ...]:
-    arguments = get_args(annotation)
-    if not isinstance(value, list | tuple):
-        raise _WrongType
-    if arguments[-1] is Ellipsis:
-        return tuple(_converter.structure(item, arguments[0]) for item in value)
-    if len(value) != len(arguments):
-        raise _WrongType
-    return tuple(_converter.structure(item, kind) for item, kind in zip(value, arguments, strict=True))
-
-
-# cattrs' own conversions are too kind for experiments: they turn seed=2.7 into 2 without a word.
 _converter = cattrs.Converter()
+configure_union_passthrough(int | float | bool | str | None, _converter)
 for _type in _NAMES:
-    _converter.register_structure_hook(_type, _strict(_type))
-_converter.register_structure_hook_func(lambda kind: len(_options(kind)) > 1, _optional)
-_converter.register_structure_hook_func(_is_tuple, _tuple)
+    _converter.register_structure_hook(_type, _strict)

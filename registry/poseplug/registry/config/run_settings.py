@@ -31,7 +31,7 @@ class RunSettings(Training):
 
     def __attrs_post_init__(self) -> None:
         try:
-            attrs.validate(Training(seed=self.seed + self.seeds - 1))
+            Training(seed=self.seed + self.seeds - 1)
         except ValueError as error:
             raise ValueError(
                 f"'seed' and 'seeds': the last of {self.seeds} seeds from {self.seed} on {error}"

@@ -18,7 +18,6 @@ from poseplug.core.geometry.viewpoints import FOCAL, IMAGE_SIZE, TARGET_HEIGHT, 
 from poseplug.core.interfaces import BuildContext, PoseSource
 from poseplug.core.settings import setting
 from poseplug.core.sources.pose_table import PoseTable
-from poseplug.core.sources.viewed import Viewed
 
 LABELS = {"action": ("walk", "reach", "sit", "wave"), "subject": ("ann", "ben", "cat")}
 
@@ -142,9 +141,15 @@ class StandInSource(PoseTable):
         super().__init__(plausible_poses(config.poses, skeleton, context.device, seed), dict(LABELS))
 
 
-def without_end(table: PoseTable) -> PoseSource:
-    """Return a table's poses without end, as the drawn poses of a run are to those who fit themselves to them."""
-    return Viewed(table, lambda poses: poses)
+class WithoutEnd(PoseSource):
+    """A table's poses without end, as the training poses of a run are to those who fit themselves to them."""
+
+    def __init__(self, table: PoseTable) -> None:
+        self.table = table
+        self.skeleton, self.has_3d, self.label_names = table.skeleton, table.has_3d, table.label_names
+
+    def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
+        return self.table.sample(n, generator)
 
 
 def some(sequence: Sequence[str], at_most: int = 3) -> str:

@@ -22,7 +22,7 @@ from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.config.read_settings import structure
 from poseplug.registry.config.resolve import construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
-from poseplug.registry.conformance.poses import LABELS, StandInConfig, StandInSource, plausible_poses, without_end
+from poseplug.registry.conformance.poses import LABELS, StandInConfig, StandInSource, plausible_poses, WithoutEnd
 from poseplug.registry.conformance.verdict import NotChecked
 from poseplug.registry.discovery.catalogue import Entry, load_catalogue
 
@@ -124,7 +124,7 @@ class Subject:
             part.begin_phase(frozenset(part.parameter_groups()))
         if self.kind == "reweighter":
             drawn, reference = self.tables(skeleton)
-            self.fit(part, without_end(drawn) if endless else drawn, reference)
+            self.fit(part, WithoutEnd(drawn) if endless else drawn, reference)
         return part
 
     def tables(self, skeleton: Skeleton = H36M_16, drawn: int = 240, reference: int = 240) -> tuple[PoseTable, ...]:

@@ -12,7 +12,7 @@ import torch
 
 from poseplug.core.interfaces import FiniteSource, Trained
 from poseplug.core.storage.checkpoint import load_tensors, save_tensors
-from poseplug.registry.conformance.poses import ordinary, without_end
+from poseplug.registry.conformance.poses import ordinary, WithoutEnd
 from poseplug.registry.conformance.randomness import RandomStates, seed_globally
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, Watch, check_equal
@@ -60,7 +60,7 @@ def random_state(subject: Subject) -> None:
     before = RandomStates()
     if subject.kind == "reweighter":
         drawn, reference = subject.tables()
-        for source in (drawn, without_end(drawn)):
+        for source in (drawn, WithoutEnd(drawn)):
             subject.fit(part, source, reference)
         before.check("when fitted", torch_too=True)
     elif isinstance(part, FiniteSource):
