@@ -65,6 +65,8 @@ def over_seeds(
             metrics=_combined([of_seed[label].metrics for of_seed in evaluations], combine),
             per_action=_combined([of_seed[label].per_action for of_seed in evaluations], combine),
             poses=first.poses,
+            per_joint=_combined([of_seed[label].per_joint for of_seed in evaluations], combine),
+            headings=first.headings,
         )
         for label, first in evaluations[0].items()
     }
