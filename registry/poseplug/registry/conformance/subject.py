@@ -89,11 +89,12 @@ class Subject:
     def context(self, skeleton: Skeleton = H36M_16) -> BuildContext:
         """Return a context for construction.
 
-        Only sources and what is built for training may see reference poses; a finished run's lifter and root estimator
-        are opened without. A source that is not made from a reference comes first in a run and decides the skeleton.
+        Only sources and what is built for training may see reference poses; lifter and root estimator of a finished run
+        and its metrics are built without. A source that is not made from a reference comes first in a run and decides
+        the skeleton.
         """
         context = BuildContext(skeleton=skeleton, device=self.device, seed=3)
-        if self.kind not in ("lifter", "root"):
+        if self.kind not in ("lifter", "root", "metric"):
             context = attrs.evolve(context, reference=StandInSource(StandInConfig(), context))
         if self.kind == "source" and not getattr(self.component, "needs_reference", False):
             context = attrs.evolve(context, skeleton=None, reference=None)

@@ -35,7 +35,7 @@ def finish_seeds(
     evaluations, diagnostics = [], []
     for index, seed in enumerate(plan.seeds):
         assembly = replica_of(run.assembly, index)
-        found = evaluate_all(assembly.model, run.evaluations, plan.protocol)
+        found = evaluate_all(assembly.model, run.evaluations, plan.protocol, run.metrics)
         evaluations.append(with_metrics_of_hooks(trainer.hooks, found, f"seed-{seed}/"))
         diagnostics.append(assembly.diagnostics())
         own, folder = plan.for_seed(seed), directory.of_seed(seed)
