@@ -49,6 +49,9 @@ def test_the_result_has_means_and_spread(three):
             assert len(set(values)) == 3 or name != "mpjpe_mm"
     action = result["per_action"]["builtin"]["Walking"]["mpjpe_mm"]
     assert action == pytest.approx(statistics.fmean(r["per_action"]["builtin"]["Walking"]["mpjpe_mm"] for r in own))
+    joint = result["per_joint"]["builtin"]["mpjpe_mm"]["Head"]
+    assert joint == pytest.approx(statistics.fmean(r["per_joint"]["builtin"]["mpjpe_mm"]["Head"] for r in own))
+    assert result["headings"] == own[0]["headings"]
     assert result["poses"] == own[0]["poses"]
     with xarray.open_dataset(three / "history.nc") as data:
         assert data.supervised.dims == ("step",)

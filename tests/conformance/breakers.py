@@ -16,6 +16,7 @@ from conformance.keepers import (
     Scaling,
     Shrinking,
     SizeDiscriminator,
+    SizeError,
     SizeReweighter,
     SizeShares,
     Source,
@@ -589,6 +590,42 @@ class MissingArgument(Counter):
         self.steps += 1
 
 
+class OfThreeParts(SizeError):
+    """Has three figures for each pose, of which the core knows nothing."""
+
+    def measure(self, comparison):
+        return {"parts_mm": comparison.errors[:, :3]}
+
+
+class NumberedHeading(SizeError):
+    """Calls its figure by a number."""
+
+    def heading(self, figure):
+        return 1
+
+
+class OverTheBatch(SizeError):
+    """Measures poses in units of their mean."""
+
+    def measure(self, comparison):
+        (size,) = super().measure(comparison).values()
+        return {"size": size / size.nanmean()}
+
+
+class NoNumberIsAMiss(SizeError):
+    """Takes what is no number for a bad prediction."""
+
+    def measure(self, comparison):
+        return {"near": (super().measure(comparison)["size"] < 110).float()}
+
+
+class ClipsErrors(SizeError):
+    """Clips the errors that other metrics look at, too."""
+
+    def measure(self, comparison):
+        return {"clipped_mm": comparison.errors.clamp_max_(100)}
+
+
 class Warns(TwoPartLifter):
     """Makes Python warn when it is constructed."""
 
@@ -637,6 +674,7 @@ BREAKERS = {
         ("source", DrawsFloat64),
         ("reweighter", ScalarWeights),
         ("augmentor", LosesPoses),
+        ("metric", OfThreeParts),
         ("hook", FailsAtTheEnd),
     ],
     "sizes": [("lifter", Squeezing)],
@@ -674,7 +712,10 @@ BREAKERS = {
     "labels": [("source", NamelessActions), ("augmentor", DropsLabels)],
     "stateless": [("source", Sequential)],
     "weights": [("reweighter", NegativeWeights), ("reweighter", WeighsNothing)],
-    "independence": [("lifter", SubtractsBatchMean)],
+    "independence": [("lifter", SubtractsBatchMean), ("metric", OverTheBatch)],
+    "headings": [("metric", NumberedHeading)],
+    "nan": [("metric", NoNumberIsAMiss)],
+    "shared": [("metric", ClipsErrors)],
     "groups": [("lifter", UngroupedDepth)],
     "parts": [("lifter", SharedTrunk)],
     "phases": [("lifter", UnknownPhase)],

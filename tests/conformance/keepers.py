@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from poseplug.core.data.batch import PoseBatch
+from poseplug.core.evaluation.metric import Metric
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.hooks import RunHook
 from poseplug.core.interfaces import (
@@ -244,6 +245,38 @@ class PairObjective(Objective):
 
 
 @attrs.frozen(kw_only=True)
+class SizeErrorConfig:
+    """Settings of SizeError."""
+
+    power: float = setting(1.0, "power of the ratio of sizes", minimum=0)
+
+
+class SizeError(Metric):
+    """How much larger a pose is than the true one, per cent."""
+
+    Config = SizeErrorConfig
+
+    def __init__(self, config, context):
+        self.power = config.power
+
+    def measure(self, comparison):
+        sizes = comparison.predicted.abs().mean((1, 2)), comparison.target.abs().mean((1, 2)).clamp_min(1e-3)
+        return {"size": 100 * (sizes[0] / sizes[1]) ** self.power}
+
+
+class DepthErrors(Metric):
+    """The error of absolute depth of each joint."""
+
+    needs_root = True
+
+    def measure(self, comparison):
+        return {"depth_mm": (comparison.absolute - comparison.truth.absolute)[..., 2].abs() * 1000}
+
+    def heading(self, figure):
+        return ""
+
+
+@attrs.frozen(kw_only=True)
 class CounterConfig:
     """Settings of Counter."""
 
@@ -278,5 +311,6 @@ KEEPERS = {
     "discriminator": [SizeDiscriminator],
     "root": [DepthRoot],
     "objective": [PairObjective],
+    "metric": [SizeError, DepthErrors],
     "hook": [Counter],
 }

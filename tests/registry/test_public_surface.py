@@ -51,6 +51,9 @@ PUBLIC = {
     "poseplug.core.sources.pose_table": ["PoseTable"],
     "poseplug.core.training.supervised": ["Supervised"],
     "poseplug.core.evaluation.evaluate": ["Evaluation"],
+    "poseplug.core.evaluation.joint_errors": ["joint_errors", "pck"],
+    "poseplug.core.evaluation.metric": ["Comparison", "Metric"],
+    "poseplug.core.evaluation.protocol": ["Protocol"],
     "poseplug.core.storage.files": ["write_text"],
 }
 

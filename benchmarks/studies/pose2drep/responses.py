@@ -16,7 +16,7 @@ from torch import Tensor
 
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import extents
-from poseplug.core.evaluation.metrics import MILLIMETRES
+from poseplug.core.evaluation.joint_errors import MILLIMETRES
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.models.inputs import gather_inputs
 from poseplug.core.models.lifting_model import LiftingModel

@@ -15,18 +15,6 @@ from rich.table import Table
 
 from poseplug.core.errors import PoseplugError
 
-_METRICS = {
-    "mpjpe_mm": "MPJPE",
-    "p_mpjpe_mm": "P-MPJPE",
-    "n_mpjpe_mm": "N-MPJPE",
-    "pck_150": "PCK@150",
-    "auc": "AUC",
-    "mrpe_mm": "MRPE",
-    "mrpe_z_mm": "MRPE z",
-    "pck_abs": "PCK abs",
-    "pck_root": "PCK root",
-}
-
 
 def out() -> Console:
     """Return the console for results."""
@@ -57,54 +45,69 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", wide: str = "") -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], wide: str = "") -> None:
     """Print a table that fits the terminal; in a pipe it is as wide as its content."""
-    console = out()
+    console, lines = out(), [columns, *rows]
     if not console.is_terminal:
-        _print_aligned(columns, list(rows), title)
+        # Much faster than rich for long tables.
+        for text in _aligned([[" ".join(cell.split()) for cell in line] for line in lines]):
+            typer.echo(text)
         return
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    others = [cells for cells in zip(*lines, strict=True) if cells[0] != wide]
+    room = console.width - sum(max(map(cell_len, cells)) + 2 for cells in others)
     for column in table.columns:
         column.overflow = "fold"
-        column.no_wrap = str(column.header) != wide
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    if title:
-        console.print(title, markup=False)
+        # Where there is no room for the others, they are folded too: rich would cut them.
+        column.no_wrap = str(column.header) != wide and room > 0
+    for line in lines[1:]:
+        table.add_row(*(escape(cell) for cell in line))
     console.print(table)
 
 
-def _print_aligned(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
-    """Print a table without fitting it to anything, which is much faster for long ones."""
-    lines = [columns, *([" ".join(cell.split()) for cell in row] for row in rows)]
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines of cells as text, with every column as wide as its widest cell."""
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-    if title:
-        typer.echo(title)
-    for line in lines:
-        cells = (set_cell_size(cell, width) for cell, width in zip(line, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+    cells = ([set_cell_size(*sized) for sized in zip(line, widths, strict=True)] for line in lines)
+    return ["  ".join(line).rstrip() for line in cells]
 
 
 def print_result(result: Mapping[str, Any]) -> None:
     """Print the final table of a run or an evaluation."""
-    present = [m for m in _METRICS if any(values.get(m) is not None for values in result["metrics"].values())]
+    shown = {metric: heading for metric, heading in result["headings"].items() if heading}
     spread = result.get("spread", {})
     rows = [
-        [
-            label,
-            *(_figure(values.get(metric), spread.get(label, {}).get(metric)) for metric in present),
-            str(result["poses"][label]),
-        ]
+        [label, *(_figure(values.get(m), spread.get(label, {}).get(m)) for m in shown), str(result["poses"][label])]
         for label, values in result["metrics"].items()
     ]
     protocol = result["protocol"]
-    title = f"protocol {protocol['name']}: {protocol['joints']} joints; errors in mm, PCK and AUC in %"
+    title = f"protocol {protocol['name']}: {protocol['joints']} joints; errors in mm, shares in %"
     if "seeds" in result:
         title += f"; mean and standard deviation of {len(result['seeds'])} seeds"
-    print_table(["evaluation", *(_METRICS[m] for m in present), "poses"], rows, title)
+    print_figures(["evaluation", *shown.values(), "poses"], rows, title)
+
+
+def print_figures(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    """Print a table of numbers without ever cutting one.
+
+    One that is too wide for the terminal is turned on its side, or else every row becomes a table of its own.
+    """
+    console = out()
+    upright, turned = [columns, *rows], list(zip(columns, *rows, strict=True))
+    each = [list(zip(columns, row, strict=True)) for row in rows]
+    shapes = [[_aligned(table) for table in shape] for shape in ([upright], [turned], each)]
+    fitting = (
+        tables for tables in shapes if all(cell_len(line) <= console.width for table in tables for line in table)
+    )
+    console.print(title, markup=False, soft_wrap=not console.is_terminal)
+    for heading, *lines in next(fitting, shapes[-1]) if console.is_terminal else shapes[0]:
+        console.print(heading, style="bold", markup=False, soft_wrap=True)
+        console.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
 def _figure(value: float | None, spread: float | None = None) -> str:
     if value is None:
         return "-"
-    return f"{value:.1f}" if spread is None else f"{value:.1f} +- {spread:.1f}"
+    # A small number is not shown as none.
+    text = f"{value:.1f}" if value == 0 or abs(value) >= 0.1 else f"{value:.2g}"
+    return text if spread is None else f"{text} +- {_figure(spread)}"

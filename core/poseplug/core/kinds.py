@@ -125,6 +125,13 @@ KINDS: tuple[Kind, ...] = (
         (Slot("objective", "objective", "--objective", "Training regime; default: the lifter's."),),
     ),
     Kind(
+        "metric",
+        "poseplug.core.evaluation.metric:Metric",
+        "register_metrics",
+        "how good are predictions?",
+        (Slot("metric", "metric", "--metric", "Measured besides the standard metrics; repeatable.", "several"),),
+    ),
+    Kind(
         "hook",
         "poseplug.core.hooks:RunHook",
         "register_hooks",

@@ -7,6 +7,26 @@ from poseplug.registry.markers import hookimpl
 
 POSEPLUG_API = 1
 
+_IN_THE_WILD = "Mehta et al., Monocular 3D human pose estimation in the wild, 3DV 2017"
+_ROOTNET = "Moon et al., Camera distance-aware top-down approach, ICCV 2019"
+_METRICS = {  # name: class, summary, paper
+    "mpjpe": ("Mpjpe", "mean per-joint position error (protocol 1)", "Ionescu et al., Human3.6M, TPAMI 2014"),
+    "p_mpjpe": ("PMpjpe", "MPJPE after Procrustes alignment of each pose (protocol 2)", "Martinez et al., ICCV 2017"),
+    "n_mpjpe": ("NMpjpe", "MPJPE after the best scaling of each pose", "Rhodin et al., CVPR 2018"),
+    "pck": ("Pck", "share of joints within a distance of the true ones", _IN_THE_WILD),
+    "auc": ("Auc", "mean of PCK over distances up to a greatest one", _IN_THE_WILD),
+    "mrpe": ("Mrpe", "mean root position error, whole and along the camera's axes", _ROOTNET),
+    "pck_abs": ("PckAbs", "PCK of absolute positions in the camera frame", _ROOTNET),
+    "pck_root": ("PckRoot", "share of roots within 250 mm of the true ones", "Su et al., VirtualPose, ECCV 2022"),
+}
+
+
+@hookimpl
+def register_metrics(register: Register) -> None:
+    """Register the metrics that every evaluation measures."""
+    for name, (cls, summary, paper) in _METRICS.items():
+        register(name, f"poseplug.core.evaluation.standard_metrics:{cls}", summary=summary, paper=paper)
+
 
 @hookimpl
 def register_inputs(register: Register) -> None:

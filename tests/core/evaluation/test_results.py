@@ -84,7 +84,13 @@ def test_history_names_the_first_value_that_is_not_finite(value):
 
 def test_results_hold_their_protocol_and_are_json(tmp_path):
     evaluations = {
-        "lab": Evaluation({"mpjpe_mm": 50.0, "auc": math.nan}, {"sit": {"mpjpe_mm": 60.0}}, 10),
+        "lab": Evaluation(
+            {"mpjpe_mm": 50.0, "auc": math.nan, "hook_s": 2.0},
+            {"sit": {"mpjpe_mm": 60.0}},
+            10,
+            per_joint={"mpjpe_mm": {"tip": 80.0, "base": 20.0}},
+            headings={"mpjpe_mm": "MPJPE", "auc": ""},
+        ),
         "wild": Evaluation({"mpjpe_mm": 70.0}, {}, 20),
     }
     result = result_object(
@@ -96,7 +102,9 @@ def test_results_hold_their_protocol_and_are_json(tmp_path):
         run={"steps": 3, "seed": 0},
     )
     json.dumps(result, allow_nan=False)
-    assert result["metrics"] == {"lab": {"mpjpe_mm": 50.0, "auc": None}, "wild": {"mpjpe_mm": 70.0}}
+    assert result["metrics"] == {"lab": {"mpjpe_mm": 50.0, "auc": None, "hook_s": 2.0}, "wild": {"mpjpe_mm": 70.0}}
+    assert result["headings"] == {"mpjpe_mm": "MPJPE", "auc": "", "hook_s": "HOOK-S"}
+    assert result["per_joint"] == {"lab": {"mpjpe_mm": {"tip": 80.0, "base": 20.0}}, "wild": {}}
     assert result["protocol"]["root"] == "excluded"
     history = History()
     history.values = {"supervised": {1: 0.5, 2: 0.25}, "discriminator/d": {2: 1.0}}
@@ -109,6 +117,10 @@ def test_results_hold_their_protocol_and_are_json(tmp_path):
         assert data.metrics.sel(evaluation="wild", metric="mpjpe_mm") == 70
         assert np.isnan(data.metrics.sel(evaluation="wild", metric="auc"))
         assert data.action_metrics.sel(evaluation="lab", action="sit", metric="mpjpe_mm") == 60
+        joints = data.joint_metrics.sel(metric="mpjpe_mm")
+        assert joints.sel(evaluation="lab", joint="tip") == 80
+        assert list(joints.joint) == ["tip", "base"]
+        assert np.isnan(joints.sel(evaluation="wild")).all()
         assert json.loads(data.attrs["result"])["steps"] == 3
 
 

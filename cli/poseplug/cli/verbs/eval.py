@@ -11,6 +11,8 @@ EPILOG = """Examples:
 
 poseplug eval runs/posegu-semgcn
 
+poseplug eval runs/posegu-semgcn --metric pck:threshold_mm=50
+
 poseplug eval runs/posegu-semgcn --on wild=bvh:path=mocap,split=all,cameras=random --protocol pose2drep
 """
 
@@ -21,6 +23,9 @@ def evaluate(
         list[str], typer.Option("--on", help="A source; repeatable. Default: the run's own evaluations.")
     ] = [],  # noqa: B006
     protocol: Annotated[str, typer.Option(help="How results are measured; default: as the run did.")] = "",
+    metric: Annotated[
+        list[str], typer.Option("--metric", help="Measured besides what the run measured; repeatable.")
+    ] = [],  # noqa: B006
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result object, alone.")] = False,
 ) -> None:
@@ -31,10 +36,14 @@ def evaluate(
     with reporting():
         from poseplug.core.storage.run_directory import RunDirectory
         from poseplug.core.training.runtime import pick_device
+        from poseplug.registry.config.experiment_file import table
+        from poseplug.registry.config.spec_syntax import parse_spec
         from poseplug.registry.discovery.catalogue import load_catalogue
         from poseplug.registry.runs.evaluate import evaluate_run
 
-        result = evaluate_run(RunDirectory(run), load_catalogue(), pick_device(device), labelled_tables(on), protocol)
+        metrics = [table(parse_spec(text)) for text in metric]
+        where, sources = pick_device(device), labelled_tables(on)
+        result = evaluate_run(RunDirectory(run), load_catalogue(), where, sources, protocol, metrics)
         if as_json:
             print_json(result)
         else:

@@ -8,8 +8,10 @@ import attrs
 import torch
 
 from poseplug.core.data.batch import PoseBatch
+from poseplug.core.errors import PoseplugError
+from poseplug.core.evaluation.metric import Metric
 from poseplug.core.evaluation.protocol import Protocol
-from poseplug.core.evaluation.scoring import Scores
+from poseplug.core.evaluation.scoring import NO_METRICS, Scores
 from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
 
@@ -26,22 +28,34 @@ class Evaluation:
         metrics: means over all poses, or as the protocol says; millimetres and per cent.
         per_action: the same for each action; empty where the source names none.
         poses: how many poses were lifted.
+        per_joint: of the metrics of joints, the same for each joint.
+        headings: how tables call the metrics; "" leaves one out of them.
     """
 
     metrics: Mapping[str, float]
     per_action: Mapping[str, Mapping[str, float]]
     poses: int
+    per_joint: Mapping[str, Mapping[str, float]] = attrs.field(factory=dict)
+    headings: Mapping[str, str] = attrs.field(factory=dict)
 
 
-def evaluate(model: LiftingModel, source: PoseSource, protocol: Protocol) -> Evaluation:
+def evaluate(
+    model: LiftingModel, source: PoseSource, protocol: Protocol, metrics: Mapping[str, Metric] = NO_METRICS
+) -> Evaluation:
     """Lift every pose of a source and score it.
 
     An endless source is judged by 20,480 poses, the same ones in every call.
 
+    Args:
+        model: what lifts the poses.
+        source: where they come from.
+        protocol: how they are compared.
+        metrics: what to measure besides the standard metrics, by the name that messages call it.
+
     Raises:
-        PoseplugError: the source has no 3D joints to compare with, or no actions where the protocol averages over them.
+        PoseplugError: see ``check_measurable``.
     """
-    scores = Scores(protocol, source.label_names.get("action", ()))
+    scores = _scores(source, protocol, metrics)
     poses = 0
     was_training = model.training
     model.eval()
@@ -50,9 +64,41 @@ def evaluate(model: LiftingModel, source: PoseSource, protocol: Protocol) -> Eva
             root = None if model.root is None else model.locate(batch)
             scores.add(model.predict(batch, flip=protocol.flip), batch, root)
             poses += len(batch)
-        metrics, per_action = scores.mean(), scores.by_action() if scores.actions else {}
+        per_action = scores.by_action() if scores.actions else {}
+        found = Evaluation(scores.mean(), per_action, poses, scores.by_joint(), scores.headings)
     model.train(was_training)
-    return Evaluation(metrics, per_action, poses)
+    return found
+
+
+def check_measurable(
+    source: PoseSource, protocol: Protocol, metrics: Mapping[str, Metric], device: torch.device, *, roots: bool
+) -> None:
+    """Compare two poses of a source with themselves, to refuse before the training what would fail after it.
+
+    Args:
+        source: where the poses to be lifted will come from.
+        protocol: how they will be compared.
+        metrics: what will be measured besides the standard metrics.
+        device: where the source's poses are.
+        roots: whether roots will be predicted.
+
+    Raises:
+        PoseplugError: the source has no 3D joints to compare with, or no actions where the protocol averages over
+            them; a metric needs roots and there are none; two metrics give figures of the same name.
+    """
+    needing = [name for name, metric in metrics.items() if metric.needs_root and not roots]
+    if needing:
+        raise PoseplugError(
+            f"Metric '{needing[0]}' measures absolute positions; give the run a root estimator with --root, or leave "
+            "the metric out."
+        )
+    batch = source.sample(2, torch.Generator(device))
+    with torch.inference_mode():
+        _scores(source, protocol, metrics).add(batch.absolute, batch, batch.root if roots else None)
+
+
+def _scores(source: PoseSource, protocol: Protocol, metrics: Mapping[str, Metric]) -> Scores:
+    return Scores(protocol, source.label_names.get("action", ()), metrics)
 
 
 def _batches(source: PoseSource, device: torch.device) -> Iterator[PoseBatch]:

@@ -44,13 +44,17 @@ class Protocol:
     auc_max_mm: float = 150.0
     auc_step_mm: float = 5.0
 
+    def num_joints(self, skeleton: Skeleton) -> int:
+        """Return how many joints count."""
+        return skeleton.num_joints - (self.root == "excluded")
+
     def asdict(self, skeleton: Skeleton) -> dict[str, Any]:
         """Return what ``result.json`` keeps beside the numbers; numbers compare only where these are equal."""
         allowed = ["rotation", "translation", *["scale"] * self.scale, *["reflection"] * self.reflection]
         return {
             "name": self.name,
             "skeleton": skeleton.name,
-            "joints": skeleton.num_joints - (self.root == "excluded"),
+            "joints": self.num_joints(skeleton),
             "root": self.root,
             "alignment": allowed,
             "flip": self.flip,

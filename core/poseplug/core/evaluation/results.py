@@ -13,6 +13,7 @@ import torch
 
 from poseplug.core import __version__
 from poseplug.core.evaluation.evaluate import Evaluation
+from poseplug.core.evaluation.metric import default_heading
 from poseplug.core.storage.files import write_whole
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ def result_object(
             "metrics": {label: evaluation.metrics for label, evaluation in evaluations.items()},
             "poses": {label: evaluation.poses for label, evaluation in evaluations.items()},
             "per_action": {label: evaluation.per_action for label, evaluation in evaluations.items()},
+            "per_joint": {label: evaluation.per_joint for label, evaluation in evaluations.items()},
+            # In the order of the columns of tables; hooks say nothing of theirs.
+            "headings": {
+                metric: evaluation.headings.get(metric, default_heading(metric))
+                for evaluation in evaluations.values()
+                for metric in evaluation.metrics
+            },
             "components": dict(components),
             **run,
             "device": device_name(device),
@@ -84,8 +92,9 @@ def result_dataset(
 ) -> xarray.Dataset:
     """Return a run as an xarray data set.
 
-    Variables: every loss over ``step``, ``metrics`` over (evaluation, metric) and ``action_metrics`` over
-    (evaluation, action, metric). The result object is kept as the JSON attribute ``result``.
+    Variables: every loss over ``step``, ``metrics`` over (evaluation, metric), ``action_metrics`` over (evaluation,
+    action, metric) and ``joint_metrics`` over (evaluation, joint, metric); NaN where there is none. The result object
+    is kept as the JSON attribute ``result``.
 
     Args:
         losses: for each loss its values by step.
@@ -100,22 +109,28 @@ def result_dataset(
         name.replace("/", "."): ("step", np.array([series.get(step, np.nan) for step in steps]))
         for name, series in losses.items()
     }
-    labels = list(evaluations)
-    metrics = sorted({metric for evaluation in evaluations.values() for metric in evaluation.metrics})
-    actions = sorted({action for evaluation in evaluations.values() for action in evaluation.per_action})
-    table = np.full((len(labels), len(metrics)), np.nan)
-    by_action = np.full((len(labels), len(actions), len(metrics)), np.nan)
-    for i, evaluation in enumerate(evaluations.values()):
-        table[i] = [evaluation.metrics.get(metric, np.nan) for metric in metrics]
-        for action, values in evaluation.per_action.items():
-            by_action[i, actions.index(action)] = [values.get(metric, np.nan) for metric in metrics]
+    found = evaluations.values()
+    metrics = sorted({metric for one in found for metric in one.metrics})
+    actions = sorted({action for one in found for action in one.per_action})
+    joints = list(dict.fromkeys(joint for one in found for values in one.per_joint.values() for joint in values))
+    coords: dict[str, Any] = {"step": steps, "evaluation": list(evaluations), "metric": metrics}
+    # Of no names numpy would not know the type.
+    coords |= {"action": np.array(actions, dtype=str), "joint": np.array(joints, dtype=str)}
+
+    def over(dimensions: tuple[str, ...], values: list[float]) -> tuple[tuple[str, ...], Any]:
+        return dimensions, np.reshape(values, [len(coords[name]) for name in dimensions])
+
+    table = [one.metrics.get(m, np.nan) for one in found for m in metrics]
+    by_action = [one.per_action.get(a, {}).get(m, np.nan) for one in found for a in actions for m in metrics]
+    by_joint = [one.per_joint.get(m, {}).get(j, np.nan) for one in found for j in joints for m in metrics]
     return xarray.Dataset(
         {
             **curves,
-            "metrics": (("evaluation", "metric"), table),
-            "action_metrics": (("evaluation", "action", "metric"), by_action),
+            "metrics": over(("evaluation", "metric"), table),
+            "action_metrics": over(("evaluation", "action", "metric"), by_action),
+            "joint_metrics": over(("evaluation", "joint", "metric"), by_joint),
         },
-        coords={"step": steps, "evaluation": labels, "metric": metrics, "action": np.array(actions, dtype=str)},
+        coords=coords,
         attrs={"result": json.dumps(result)},
     )
 

@@ -33,6 +33,5 @@ class RunSettings(Training):
         try:
             Training(seed=self.seed + self.seeds - 1)
         except ValueError as error:
-            raise ValueError(
-                f"'seed' and 'seeds': the last of {self.seeds} seeds from {self.seed} on {error}"
-            ) from None
+            last = f"the last of {self.seeds} seeds from {self.seed} on"
+            raise ValueError(f"'seed' and 'seeds': {last} {error}") from None

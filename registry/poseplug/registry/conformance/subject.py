@@ -22,7 +22,7 @@ from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.config.read_settings import structure
 from poseplug.registry.config.resolve import construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
-from poseplug.registry.conformance.poses import LABELS, StandInConfig, StandInSource, plausible_poses, WithoutEnd
+from poseplug.registry.conformance.poses import LABELS, StandInConfig, StandInSource, WithoutEnd, plausible_poses
 from poseplug.registry.conformance.verdict import NotChecked
 from poseplug.registry.discovery.catalogue import Entry, load_catalogue
 
@@ -89,11 +89,12 @@ class Subject:
     def context(self, skeleton: Skeleton = H36M_16) -> BuildContext:
         """Return a context for construction.
 
-        Only sources and what is built for training may see reference poses; a finished run's lifter and root estimator
-        are opened without. A source that is not made from a reference comes first in a run and decides the skeleton.
+        Only sources and what is built for training may see reference poses; lifter and root estimator of a finished run
+        and its metrics are built without. A source that is not made from a reference comes first in a run and decides
+        the skeleton.
         """
         context = BuildContext(skeleton=skeleton, device=self.device, seed=3)
-        if self.kind not in ("lifter", "root"):
+        if self.kind not in ("lifter", "root", "metric"):
             context = attrs.evolve(context, reference=StandInSource(StandInConfig(), context))
         if self.kind == "source" and not getattr(self.component, "needs_reference", False):
             context = attrs.evolve(context, skeleton=None, reference=None)

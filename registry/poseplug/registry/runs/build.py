@@ -9,6 +9,9 @@ import attrs
 import torch
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.evaluation.evaluate import check_measurable
+from poseplug.core.evaluation.metric import Metric
+from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.hooks import RunHook
 from poseplug.core.interfaces import BuildContext, FiniteSource, Lifter, Objective, PoseSource
@@ -35,12 +38,14 @@ class Run:
         assembly: the parts to train.
         training: the engine's settings, with epochs turned into steps.
         evaluations: the sources to evaluate on, by label.
+        metrics: what is measured besides the standard metrics, by the names that messages call them.
         hooks: the run-time hooks, by name.
     """
 
     assembly: Assembly
     training: Training
     evaluations: Mapping[str, PoseSource]
+    metrics: Mapping[str, Metric]
     hooks: Mapping[str, RunHook]
 
 
@@ -48,7 +53,8 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     """Construct every part of a plan, sources first: they decide the skeleton, and bad data is found early.
 
     Raises:
-        PoseplugError: bad data, skeletons that differ, or a weight for reference poses that there are none of.
+        PoseplugError: bad data, skeletons that differ, a weight for reference poses that there are none of, or metrics
+            that cannot be measured.
     """
     context = _knowing(BuildContext(device=device, seed=plan.settings.seed), catalogue)
     reference = _source(plan, plan.parts.one("reference"), context)
@@ -74,7 +80,7 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     if training.epochs is not None:
         training = attrs.evolve(training, steps=steps_of_epochs(training.epochs, training.batch_size, source))
     hooks = {f"{part.name} (hook {i})": construct(part, context) for i, part in plan.parts.several("hook").items()}
-    return Run(assembly, training, evaluations, hooks)
+    return Run(assembly, training, evaluations, build_metrics(plan, context, evaluations, plan.protocol), hooks)
 
 
 def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: PoseSource | None) -> Assembly:
@@ -118,6 +124,21 @@ def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource
     for label, evaluation in evaluations.items():
         _same_skeleton(context.layout, evaluation.skeleton, f"evaluation '{label}'")
     return evaluations
+
+
+def build_metrics(
+    plan: Plan, context: BuildContext, evaluations: Mapping[str, PoseSource], protocol: Protocol
+) -> dict[str, Metric]:
+    """Construct what a plan measures besides the standard metrics, and see that it can be measured.
+
+    Raises:
+        PoseplugError: see ``check_measurable``.
+    """
+    parts = plan.parts.several("metric")
+    metrics = {f"{part.name} (metric {number})": construct(part, context) for number, part in parts.items()}
+    for evaluation in evaluations.values():
+        check_measurable(evaluation, protocol, metrics, context.device, roots=plan.parts.one("root") is not None)
+    return metrics
 
 
 def _source(plan: Plan, part: Part | None, context: BuildContext) -> Any:

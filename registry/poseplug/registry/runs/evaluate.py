@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 import torch
 
 from poseplug.core.evaluation.evaluate import Evaluation, evaluate
+from poseplug.core.evaluation.metric import Metric
 from poseplug.core.evaluation.protocol import Protocol, lookup
 from poseplug.core.evaluation.results import result_object
 from poseplug.core.hooks import HookSet
@@ -18,14 +19,16 @@ from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.experiment_file import Document
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
-from poseplug.registry.runs.build import build_evaluations
+from poseplug.registry.runs.build import build_evaluations, build_metrics
 from poseplug.registry.runs.plan import make_plan
 from poseplug.registry.runs.saved_model import open_run
 
 
-def evaluate_all(model: LiftingModel, sources: Mapping[str, PoseSource], protocol: Protocol) -> dict[str, Evaluation]:
-    """Evaluate a model on each source."""
-    return {label: evaluate(model, source, protocol) for label, source in sources.items()}
+def evaluate_all(
+    model: LiftingModel, sources: Mapping[str, PoseSource], protocol: Protocol, metrics: Mapping[str, Metric]
+) -> dict[str, Evaluation]:
+    """Evaluate a model on each source, with metrics besides the standard ones."""
+    return {label: evaluate(model, source, protocol, metrics) for label, source in sources.items()}
 
 
 def with_metrics_of_hooks(
@@ -48,6 +51,7 @@ def evaluate_run(
     device: torch.device,
     sources: Mapping[str, Document],
     protocol: str = "",
+    metrics: Sequence[Document] = (),
 ) -> dict[str, Any]:
     """Evaluate a finished run; return a result object without the facts of the training.
 
@@ -57,16 +61,18 @@ def evaluate_run(
         device: where to compute.
         sources: what to evaluate on, by label; none means the run's own evaluations.
         protocol: how to measure; "" means as the run did.
+        metrics: what to measure besides what the run did.
 
     Raises:
         PoseplugError: see ``open_run``; bad sources; a source with another skeleton than the model's.
     """
     plan, model = open_run(directory, catalogue, device)
-    if sources:
-        plan = make_plan({**plan.document, "eval": dict(sources)}, catalogue)
+    asked = {**plan.document, "metric": [*plan.document.get("metric", []), *metrics]}
+    plan = make_plan(asked | ({"eval": dict(sources)} if sources else {}), catalogue)
     measured = lookup(protocol) if protocol else plan.protocol
     context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.settings.seed)
-    evaluations = evaluate_all(model, build_evaluations(plan, context), measured)
+    found = build_evaluations(plan, context)
+    evaluations = evaluate_all(model, found, measured, build_metrics(plan, context, found, measured))
     return result_object(
         evaluations=evaluations,
         components=plan.experiment.components(),

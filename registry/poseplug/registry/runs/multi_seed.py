@@ -35,7 +35,7 @@ def finish_seeds(
     evaluations, diagnostics = [], []
     for index, seed in enumerate(plan.seeds):
         assembly = replica_of(run.assembly, index)
-        found = evaluate_all(assembly.model, run.evaluations, plan.protocol)
+        found = evaluate_all(assembly.model, run.evaluations, plan.protocol, run.metrics)
         evaluations.append(with_metrics_of_hooks(trainer.hooks, found, f"seed-{seed}/"))
         diagnostics.append(assembly.diagnostics())
         own, folder = plan.for_seed(seed), directory.of_seed(seed)
@@ -65,6 +65,8 @@ def over_seeds(
             metrics=_combined([of_seed[label].metrics for of_seed in evaluations], combine),
             per_action=_combined([of_seed[label].per_action for of_seed in evaluations], combine),
             poses=first.poses,
+            per_joint=_combined([of_seed[label].per_joint for of_seed in evaluations], combine),
+            headings=first.headings,
         )
         for label, first in evaluations[0].items()
     }

@@ -27,7 +27,8 @@ def finish(
     """Evaluate a trained run of one seed and write its files; return the result object."""
     model = run.assembly.model
     save_model(directory, model)
-    evaluations = with_metrics_of_hooks(trainer.hooks, evaluate_all(model, run.evaluations, plan.protocol))
+    found = evaluate_all(model, run.evaluations, plan.protocol, run.metrics)
+    evaluations = with_metrics_of_hooks(trainer.hooks, found)
     result = describe(plan, run, trainer, evaluations, catalogue, device, {"diagnostics": run.assembly.diagnostics()})
     write_dataset(directory.history, result_dataset(trainer.history.values, evaluations, result))
     write_result(directory, result)

@@ -12,7 +12,7 @@ import torch
 
 from poseplug.core.interfaces import FiniteSource, Trained
 from poseplug.core.storage.checkpoint import load_tensors, save_tensors
-from poseplug.registry.conformance.poses import ordinary, WithoutEnd
+from poseplug.registry.conformance.poses import WithoutEnd, ordinary
 from poseplug.registry.conformance.randomness import RandomStates, seed_globally
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, Watch, check_equal

@@ -1,4 +1,4 @@
-"""The papers' error measures: metres in, millimetres (or per cent) out, one number for each pose or joint.
+"""Errors of joints, and what the papers count of them: metres in, millimetres (or per cent) out.
 
 Everything is batched, stays on the device and never waits for it. NaN in a pose gives NaN for that pose only.
 """
@@ -11,30 +11,17 @@ from torch import Tensor
 from poseplug.core.geometry.procrustes import alignment_errors
 
 MILLIMETRES = 1000.0
-# MPI-INF-3DHP's threshold for joints, and the distance within which MuPoTS and VirtualPose call a root found.
-PCK_MM = 150.0
-ROOT_PCK_MM = 250.0
 
 
 def joint_errors(predicted: Tensor, target: Tensor) -> Tensor:
-    """Return the distance [N, J] in mm between points [N, J, 3] in metres."""
+    """Return the distance [...] in mm between points [..., 3] in metres."""
     x, y, z = (predicted - target).unbind(-1)
     # Three strided passes take half the time of a norm over a last dimension of three.
     return torch.addcmul(torch.addcmul(x * x, y, y), z, z).sqrt_().mul_(MILLIMETRES)
 
 
-def mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
-    """Return the mean per-joint position error [N] in mm of poses [N, J, 3] in metres (protocol 1)."""
-    return joint_errors(predicted, target).mean(-1)
-
-
 def p_joint_errors(predicted: Tensor, target: Tensor, *, scale: bool = True, reflection: bool = False) -> Tensor:
-    """Return the distances [N, J] in mm that remain after Procrustes alignment; see ``alignment_errors``."""
-    return alignment_errors(predicted, target, scale=scale, reflection=reflection) * MILLIMETRES
-
-
-def p_mpjpe(predicted: Tensor, target: Tensor, *, scale: bool = True, reflection: bool = False) -> Tensor:
-    """Return the MPJPE [N] in mm after Procrustes alignment of each pose (protocol 2).
+    """Return the distances [N, J] in mm that remain after Procrustes alignment of each pose (protocol 2).
 
     Args:
         predicted: [N, J, 3], metres or any other unit if it may be scaled.
@@ -42,7 +29,7 @@ def p_mpjpe(predicted: Tensor, target: Tensor, *, scale: bool = True, reflection
         scale: whether the alignment may scale, besides rotating and translating.
         reflection: whether it may mirror, where that is closer.
     """
-    return p_joint_errors(predicted, target, scale=scale, reflection=reflection).mean(-1)
+    return alignment_errors(predicted, target, scale=scale, reflection=reflection) * MILLIMETRES
 
 
 def n_joint_errors(predicted: Tensor, target: Tensor) -> Tensor:
@@ -56,18 +43,13 @@ def n_joint_errors(predicted: Tensor, target: Tensor) -> Tensor:
     return joint_errors(unit * factor[:, None, None], target)
 
 
-def n_mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
-    """Return the MPJPE [N] in mm after the best scaling of each root-relative pose [N, J, 3]."""
-    return n_joint_errors(predicted, target).mean(-1)
-
-
-def pck(errors_mm: Tensor, threshold_mm: float = PCK_MM) -> Tensor:
+def pck(errors_mm: Tensor, threshold_mm: float) -> Tensor:
     """Return the percentage [N] of joints whose error [N, J] is below (not at) the threshold; NaN stays NaN."""
     hits = torch.where(errors_mm.isnan(), errors_mm, (errors_mm < threshold_mm).to(errors_mm.dtype))
     return hits.mean(-1) * 100
 
 
-def auc(errors_mm: Tensor, maximum_mm: float = PCK_MM, step_mm: float = 5.0) -> Tensor:
+def auc(errors_mm: Tensor, maximum_mm: float, step_mm: float) -> Tensor:
     """Return the mean PCK [N] in per cent over the thresholds 0, step, ..., maximum, from errors [N, J] in mm.
 
     The threshold 0 counts and contributes nothing, as in MPI-INF-3DHP's evaluation. ``maximum`` is a multiple of
@@ -76,16 +58,3 @@ def auc(errors_mm: Tensor, maximum_mm: float = PCK_MM, step_mm: float = 5.0) -> 
     steps = round(maximum_mm / step_mm)
     passed = (steps - (errors_mm / step_mm).floor_()).clamp_min_(0)
     return passed.mean(-1) * (100 / (steps + 1))
-
-
-def root_axis_errors(predicted: Tensor, target: Tensor) -> Tensor:
-    """Return the distance [N, 3] in mm along each camera axis between roots [N, 3] in metres.
-
-    Their means are VirtualPose's MRPE_x, MRPE_y and MRPE_z (z is depth).
-    """
-    return (predicted - target).abs_().mul_(MILLIMETRES)
-
-
-def mrpe(predicted: Tensor, target: Tensor) -> Tensor:
-    """Return the distance [N] in mm between roots [N, 3] in metres; its mean is the mean root position error."""
-    return joint_errors(predicted, target)

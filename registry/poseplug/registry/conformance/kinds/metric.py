@@ -1,0 +1,101 @@
+"""What metrics promise besides what every component does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import torch
+
+from poseplug.core.evaluation.metric import Comparison
+from poseplug.core.evaluation.protocol import PROTOCOLS, Protocol
+from poseplug.registry.conformance.poses import Occasion, ordinary, some
+from poseplug.registry.conformance.subject import Subject
+from poseplug.registry.conformance.tensors import Tensors, Watch, check_equal, check_finite, check_tensor
+from poseplug.registry.conformance.verdict import Broken, promise, require
+
+
+def use(part: Any, occasion: Occasion) -> Tensors:
+    """Compare poses with others that are taken for predictions, under every protocol, and check the figures' form."""
+    return {
+        f"{figure}, protocol {name}": values
+        for name, protocol in PROTOCOLS.items()
+        for figure, values in _figures(part, _comparison(part, occasion, protocol)).items()
+    }
+
+
+def _comparison(part: Any, occasion: Occasion, protocol: Protocol = PROTOCOLS["default"]) -> Comparison:
+    roots = occasion.others.root if part.needs_root else None
+    return Comparison(occasion.others.root_relative, occasion.poses, protocol, roots)
+
+
+def _figures(part: Any, comparison: Comparison) -> Tensors:
+    figures = part.measure(comparison)
+    if not isinstance(figures, Mapping):
+        raise Broken(f"measure returned a {type(figures).__name__}; expected figures by name")
+    require(figures, "measure returned no figure")
+    n, joints, device = len(comparison.truth), comparison.truth.skeleton.num_joints, comparison.predicted.device
+    for name, values in figures.items():
+        shape = getattr(values, "shape", ())
+        check_tensor(values, shape if shape in ((n, joints), (n, joints - 1)) else (n,), device, f"figure '{name}'")
+    return dict(figures)
+
+
+@promise("headings", "each of its figures has a heading of one line, or none to stay out of tables", kinds=["metric"])
+def headings(subject: Subject) -> None:
+    """Ask for the heading of every figure."""
+    part = subject.ready()
+    for name in _figures(part, _comparison(part, ordinary(8, subject.device))):
+        heading = part.heading(name)
+        require(isinstance(heading, str), f"the heading of '{name}' is a {type(heading).__name__}; expected text")
+        require("\n" not in heading, f"the heading of '{name}' has several lines; expected one")
+
+
+@promise("independence", "a pose is measured alike whatever else is in the batch", kinds=["metric"], needs=("seeded",))
+def independence(subject: Subject) -> None:
+    """Measure 16 poses together, and again eight at a time in another order."""
+    part, occasion = subject.ready(), ordinary(16, subject.device)
+    order = torch.arange(15, -1, -1, device=subject.device)
+    together, *halves = (
+        _figures(part, _comparison(part, _selected(occasion, rows))) for rows in (slice(None), *order.view(2, 8))
+    )
+    apart = {name: torch.cat([half[name] for half in halves])[order] for name in together}
+    check_equal(together, apart, "the same poses in other batches differ", exact=False)
+
+
+def _selected(occasion: Occasion, rows: Any) -> Occasion:
+    return attrs.evolve(occasion, poses=occasion.poses.select(rows), others=occasion.others.select(rows))
+
+
+@promise(
+    "nan",
+    "a prediction that is no number has figures that are none, and a perfect one is finite",
+    kinds=["metric"],
+    needs=("independence",),
+)
+def nan(subject: Subject) -> None:
+    """Take the truth itself for prediction, all but one pose, which is NaN."""
+    part, occasion = subject.ready(), ordinary(8, subject.device)
+    truth = occasion.poses.absolute.clone()
+    truth[3] = float("nan")
+    occasion = attrs.evolve(occasion, others=attrs.evolve(occasion.poses, joints_3d=truth))
+    figures = _figures(part, _comparison(part, occasion))
+    hidden = [name for name, values in figures.items() if not values[3].isnan().all()]
+    require(not hidden, f"a prediction that is NaN gives numbers for {some(hidden)}")
+    perfect = torch.tensor([0, 1, 2, 4, 5, 6, 7], device=subject.device)
+    check_finite({name: values[perfect] for name, values in figures.items()}, "for perfect predictions beside a NaN")
+
+
+@promise("shared", "it does not change what it shares with other metrics", kinds=["metric"])
+def shared(subject: Subject) -> None:
+    """Compare what a comparison computes once, before and after."""
+    part = subject.ready()
+    comparison = _comparison(part, ordinary(8, subject.device))
+    names = ("predicted", "target", "errors", "aligned_errors", "mirrored_errors")
+    watched = Watch({name: getattr(comparison, name) for name in (*names, *["absolute"] * part.needs_root)})
+    part.measure(comparison)
+    watched.check()
+
+
+PROMISES = (headings, independence, nan, shared)
