@@ -162,4 +162,5 @@ def test_experiments():
         for block in blocks(page, "toml"):
             if "phase" in tomllib.loads(block):
                 Path("phases.toml").write_text(block)
-                invoke("run", "--recipe", "poseaug", "--config", "phases.toml", "--device", "cpu", "--dry-run")
+                recipe = ["--recipe", "poseaug"] if "augmentor" in block else []
+                invoke("run", *recipe, "--config", "phases.toml", "--device", "cpu", "--dry-run")
