@@ -1,0 +1,166 @@
+"""Every command on the project's pages runs, rehearses, or at least exists with all its flags.
+
+They are run as a reader would: in a folder that has motion capture and finished runs under the names on the pages.
+"""
+
+import contextlib
+import runpy
+import shlex
+import shutil
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from pages import PAGES, ROOT, blocks, commands, inline_commands, named
+
+CLIPS = ("mocap", "elsewhere", "new-clips", "other", "LAB", "WILD")
+RUNS = ("runs/mine", "runs/captured", "runs/narrow", "runs/posegu-semgcn")
+# Those that only have to exist: they ask, install or check much, or take minutes.
+UNTRIED = ("check", "new", "--install-completion")
+OTHERS = ("pip", "python3", ".", "ruff", "mypy", "lint-imports")
+COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+SHORT = "{:.90}".format
+INLINE = sorted({command for page in PAGES for command in inline_commands(page)})
+
+
+def of_program(name, among):
+    return [command for command in among if shlex.split(command)[0] == name]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with everything that the pages name: motion capture of ten clips, and finished runs."""
+    from poseplug_datasets.bvh import BVH
+
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / "mocap").mkdir()
+    BVH.example_settings(folder / "mocap")
+    (clip,) = (folder / "mocap").iterdir()
+    for number in range(9):
+        shutil.copy(clip, folder / "mocap" / f"sway-{number}.bvh")
+    shutil.copy(clip, folder / "walk.bvh")
+    for name in CLIPS[1:]:
+        (folder / name).symlink_to("mocap")
+    (folder / "docs").mkdir()
+    captured = "bvh:path=mocap"
+    with contextlib.chdir(folder):
+        invoke(
+            *("run", "--source", captured, "--lifter", "mlp:channels=8", "--steps", "2", "--batch-size", "4"),
+            *("--eval", f"own={captured}", "--eval", f"random={captured},cameras=random", "--out", "runs/augmented"),
+        )
+    for name in RUNS:
+        (folder / name).symlink_to("augmented")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def within(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+
+def invoke(*words):
+    from typer.testing import CliRunner
+
+    from poseplug.cli.main import app
+
+    result = CliRunner().invoke(app, words)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("command", of_program("poseplug", COMMANDS), ids=SHORT)
+def test_poseplug(command):
+    _, verb, *words = shlex.split(command)
+    if verb in UNTRIED:
+        flags_exist(verb, words)
+    elif verb == "run":
+        # What the pages write is there already, for the commands that read it; fitting to 200,000 poses takes a while.
+        words = [f"new-{word}" if before == "--out" else word for before, word in pairwise(["", *words])]
+        words += ["--set", "reweighter.fit_samples=2000"] * ("cips" in command and "--reweight" in words)
+        invoke("run", *words, "--device", "cpu", "--dry-run")
+    else:
+        invoke(verb, *words)
+
+
+@pytest.mark.parametrize("command", of_program("poseplug", INLINE))
+def test_poseplug_in_a_sentence(command):
+    _, verb, *words = shlex.split(command)
+    flags_exist(verb, words)
+
+
+def flags_exist(verb, words):
+    from typer.main import get_command
+
+    from poseplug.cli.main import app
+
+    root = get_command(app)
+    asked = {word.partition("=")[0] for word in [verb, *words] if word.startswith("-")} - {"--help"}
+    assert verb.startswith("-") or verb in root.commands
+    known = {flag for command in (root, root.commands.get(verb, root)) for p in command.params for flag in p.opts}
+    assert asked <= known
+
+
+SCRIPTS = sorted({tuple(shlex.split(command)[1:]) for command in of_program("python", [*COMMANDS, *INLINE])})
+
+
+@pytest.mark.parametrize("words", SCRIPTS, ids=" ".join)
+def test_scripts(words, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    script, *arguments = words
+    if Path(script).name == "draw_poses.py":
+        call(script, arguments, monkeypatch)
+        assert Path(next(word for word in arguments if word.endswith(".png"))).stat().st_size > 10_000
+        return
+    with pytest.raises(SystemExit) as ended:
+        call(script, ["--help"], monkeypatch)
+    assert not ended.value.code
+    help_text = capsys.readouterr().out
+    for word in arguments:
+        assert not word.startswith("--") or word.partition("=")[0] in help_text
+
+
+def call(script, arguments, monkeypatch):
+    """Run a script of the repository, and forget the modules beside it: those of other scripts have their names."""
+    path = ROOT / script
+    known = set(sys.modules)
+    monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+    monkeypatch.syspath_prepend(str(path.parent))
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+    finally:
+        for name in set(sys.modules) - known:
+            if str(ROOT / "benchmarks") in (getattr(sys.modules[name], "__file__", None) or ""):
+                del sys.modules[name]
+
+
+def test_other_commands_are_known():
+    for command in COMMANDS:
+        program, *words = shlex.split(command)
+        if program in ("pytest", "bash"):
+            files = [word for before, word in pairwise(["", *words]) if before != "-m"]
+            assert all((ROOT / word).exists() for word in files if not word.startswith("-")), command
+        else:
+            assert program in ("poseplug", "python", *OTHERS), f"'{command}' is tested by nothing"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_python(page):
+    """Code that imports what it uses runs as it stands; the rest are excerpts, which are Python at least."""
+    for block in blocks(page, "python"):
+        code = compile(block, named(page), "exec")
+        if "import " in block:
+            exec(code, {})
+
+
+def test_experiments():
+    """Phases on the pages are phases."""
+    import tomllib
+
+    for page in PAGES:
+        for block in blocks(page, "toml"):
+            if "phase" in tomllib.loads(block):
+                Path("phases.toml").write_text(block)
+                recipe = ["--recipe", "poseaug"] if "augmentor" in block else []
+                invoke("run", *recipe, "--config", "phases.toml", "--device", "cpu", "--dry-run")
