@@ -16,6 +16,7 @@ from poseplug.core.interfaces import (
     Discriminator,
     Lifter,
     Objective,
+    OutputHead,
     PoseSource,
     Reweighter,
     RootEstimator,
@@ -168,6 +169,26 @@ class MeanRoot(RootEstimator):
 
     def loss(self, roots, batch, **inputs):
         return {"distance": (roots - batch.root).square().sum(-1).mean()}
+
+
+class SignHead(OutputHead):
+    """Reads depths up to one sign for all, which twenty labelled poses tell."""
+
+    labelled_poses = 20
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("sign", torch.ones(()))
+
+    def forward(self, batch, output):
+        return output * torch.stack([self.sign.abs(), self.sign.abs(), self.sign])
+
+    def calibrate(self, batch, output):
+        self.sign.copy_((output[..., 2] * batch.root_relative[..., 2]).sum().sign())
+        return {"sign": self.sign.clone()}
+
+    def diagnostics(self):
+        return {"sign": float(self.sign)}
 
 
 class PartObjective(Objective):

@@ -47,7 +47,6 @@ PUBLIC = {
     "poseplug.core.geometry.viewpoints": ["TARGET_HEIGHT", "ViewRange", "around_origin", "fixed_cameras"],
     "poseplug.core.models.dense": ["Dense", "Norm", "dense"],
     "poseplug.core.models.dropout": ["dropout"],
-    "poseplug.core.models.output_heads": ["DepthHead"],
     "poseplug.core.sources.pose_table": ["PoseTable"],
     "poseplug.core.training.supervised": ["Supervised"],
     "poseplug.core.evaluation.evaluate": ["Evaluation"],

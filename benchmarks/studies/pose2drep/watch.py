@@ -17,11 +17,11 @@ from poseplug.core.evaluation.scoring import Scores
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.hooks import RunFacts, RunHook
 from poseplug.core.models.lifting_model import LiftingModel
-from poseplug.core.models.output_heads import DepthReading
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.storage.files import write_text
 from poseplug.core.training.multi_seed import models_of
 from poseplug.core.training.trainer import Trainer
+from poseplug_pose2drep.depth_head import DepthReading
 
 # The paper's joints: the root left out. p_mpjpe_mm keeps the handedness, ERROR, the paper's, may mirror.
 PROTOCOL = attrs.evolve(lookup("pose2drep"), name="pose2drep without reflection", reflection=False)

@@ -15,6 +15,7 @@ from toys import (
     LinearLifter,
     PartObjective,
     ScalingAugmentor,
+    SignHead,
     SizeDiscriminator,
     StarSource,
     star_batch,
@@ -26,7 +27,6 @@ from poseplug.core.interfaces import Lifter, Objective
 from poseplug.core.models.dense import Dense, Norm
 from poseplug.core.models.dropout import dropout
 from poseplug.core.models.lifting_model import LiftingModel
-from poseplug.core.models.output_heads import DepthHead
 from poseplug.core.sources.mixture import Mixture
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.training import stacked_modules as replicas
@@ -317,9 +317,7 @@ def test_each_seed_has_the_sign_of_its_own_depth():
     poses = PoseTable(batch.moved(joints))
     critic = {"size": SizeDiscriminator()}
     seeds = [
-        Assembly(
-            poses, CriticObjective(), LiftingModel(Slope(sign), STAR, head=DepthHead(STAR, {}, 20)), discriminators=d
-        )
+        Assembly(poses, CriticObjective(), LiftingModel(Slope(sign), STAR, head=SignHead()), discriminators=d)
         for sign, d in ((1.0, critic), (-1.0, copy.deepcopy(critic)), (1.0, copy.deepcopy(critic)))
     ]
     together = side_by_side(seeds)

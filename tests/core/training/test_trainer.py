@@ -14,6 +14,7 @@ from toys import (
     MeanRoot,
     PartObjective,
     ScalingAugmentor,
+    SignHead,
     SizeDiscriminator,
     StarSource,
     TwoPartLifter,
@@ -435,6 +436,24 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(PoseplugError, match="is damaged or was not written by poseplug"):
         train(assemble(), path, load=True)
+
+
+def test_an_output_head_is_calibrated_whenever_the_model_is_kept():
+    torch.manual_seed(0)
+    lifter = LinearLifter(LinearConfig(), CONTEXT)
+    critic = {"size": SizeDiscriminator()}
+    model = LiftingModel(lifter, STAR, head=SignHead())
+    assembly = Assembly(StarSource(), CriticObjective(), model, discriminators=critic)
+    trainer = Trainer(assembly, Training(steps=4, batch_size=8, checkpoint_every=2), CPU)
+    draws = trainer._generator.get_state()
+    trainer.calibrate()
+    assert torch.equal(trainer._generator.get_state(), draws)
+    trainer.run()
+    assert set(trainer.history.values["head/sign"]) == {2, 4}
+    assert assembly.diagnostics() == {"head": {"sign": float(model.head.sign)}}
+    batch = StarSource().sample(3, torch.Generator().manual_seed(1))
+    read = model.head(batch, model(batch))
+    torch.testing.assert_close(model.predict(batch), read - read[:, STAR.root, None])
 
 
 def test_diagnostics_are_gathered_by_part():

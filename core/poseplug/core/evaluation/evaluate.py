@@ -14,6 +14,7 @@ from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.evaluation.scoring import NO_METRICS, Scores
 from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.models.modes import evaluating
 
 BATCH = 4096
 # An endless source is judged by this many poses, always the same ones.
@@ -57,17 +58,13 @@ def evaluate(
     """
     scores = _scores(source, protocol, metrics)
     poses = 0
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), evaluating(model):
         for batch in _batches(source, model.device):
-            root = None if model.root is None else model.locate(batch)
-            scores.add(model.predict(batch, flip=protocol.flip), batch, root)
+            with model.inputs.shared():
+                scores.add(model.predict(batch, flip=protocol.flip), batch, model.locate(batch))
             poses += len(batch)
         per_action = scores.by_action() if scores.actions else {}
-        found = Evaluation(scores.mean(), per_action, poses, scores.by_joint(), scores.headings)
-    model.train(was_training)
-    return found
+        return Evaluation(scores.mean(), per_action, poses, scores.by_joint(), scores.headings)
 
 
 def check_measurable(

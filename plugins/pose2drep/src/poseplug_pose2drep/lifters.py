@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from poseplug.core.data.normalise import Normalisation
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Lifter, OutputHead
-from poseplug.core.models.output_heads import DepthHead
 from poseplug.core.settings import setting
 from poseplug.core.tensors import constant
 from poseplug_pose2drep.capacity import matched_width
+from poseplug_pose2drep.depth_head import DepthHead
 from poseplug_pose2drep.network import NORMS, Branch, glorot
 from poseplug_pose2drep.parts import Parts, five_limbs, legs_and_torso, shares, whole
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Lifter, Objective, OutputHead, Step
-from poseplug.core.models.output_heads import DepthHead
 from poseplug.core.settings import setting
 from poseplug.core.tensors import constant
+from poseplug_pose2drep.depth_head import DepthHead
 from poseplug_pose2drep.turning import Projection, Turn
 from poseplug_pose2drep.views import Views
 

@@ -10,11 +10,11 @@ from poseplug.core.data.normalise import Normalisation, extents, max_normalised
 from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.interfaces import Lifter, NoConfig
 from poseplug.core.models.lifting_model import LiftingModel
-from poseplug.core.models.output_heads import DepthHead
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.sources.projection import orthographic, projected
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.trainer import Trainer, Training
+from poseplug_pose2drep.depth_head import DepthHead
 
 CPU = torch.device("cpu")
 LEGS = (3, 4)
