@@ -70,14 +70,13 @@ class StepRunner:
             logs |= self._train_lifter(poses, reference, fakes, progress, phase)
         if "root" in phase.trains and "root" in self.roles:
             logs |= self._train_root(poses, phase)
-        real = drawn if reference is None else reference
         if "augmentor" in phase.trains:
             logs |= self._train_augmentors(index, drawn, augmentations, progress, moment)
         if "discriminator" in phase.trains:
             for name, made in self._fakes(augmentations).items():
                 fakes[name] = _joined(fakes[name], made) if name in fakes else made
-            own = [augmentation.real for augmentation in augmentations if augmentation.real is not None]
-            logs |= self._train_discriminators(index, own[-1] if own else real, fakes, phase)
+            real = self._real(drawn, augmentations) if reference is None else reference
+            logs |= self._train_discriminators(index, real, fakes, phase)
         return {name: value.detach() for name, value in logs.items()}
 
     def _augments(self, phase: Phase) -> bool:
@@ -151,8 +150,7 @@ class StepRunner:
         moment: Moment,
     ) -> dict[str, Tensor]:
         logs: dict[str, Tensor] = {}
-        given = [drawn, *(_detached(augmentation.batch) for augmentation in augmentations[:-1])]
-        made = zip(self.assembly.augmentors, given, augmentations, strict=True) if augmentations else ()
+        made = zip(self.assembly.augmentors, _given(drawn, augmentations), augmentations, strict=True)
         for i, (augmentor, source, augmentation) in enumerate(made):
             role = self.roles.get(f"augmentor{i}")
             if role is None:
@@ -162,7 +160,6 @@ class StepRunner:
                 for name, discriminator in self.assembly.discriminators.items():
                     with frozen(discriminator):
                         realism[name] = discriminator.realism(discriminator(_judged(discriminator, augmentation)))
-                source = source if augmentation.real is None else augmentation.real
                 feedback = AugmentorFeedback(source, realism, self._relative_lift, progress, moment.cycle)
                 losses = augmentor.loss(augmentation, feedback)
                 if role.due(index):
@@ -177,6 +174,14 @@ class StepRunner:
         learning = [made for i, made in enumerate(augmentations) if f"augmentor{i}" in self.roles]
         discriminators = self.assembly.discriminators if learning else {}
         return {name: _detached(_judged(d, learning[-1])) for name, d in discriminators.items()}
+
+    def _real(self, drawn: PoseBatch, augmentations: list[Augmentation]) -> PoseBatch:
+        """Return what counts as real without a reference: what the first trained augmentor was given.
+
+        Then discriminators cannot tell fakes by what untrained augmentors before it do, as by other bone lengths.
+        """
+        given = enumerate(_given(drawn, augmentations))
+        return next((batch for i, batch in given if f"augmentor{i}" in self.roles), drawn)
 
     def _relative_lift(self, batch: PoseBatch) -> Tensor:
         """Return what the lifter would say in evaluation: metres, also where it is trained on depth only."""
@@ -220,6 +225,11 @@ def apply_augmentors(assembly: Assembly, batch: PoseBatch, generator: torch.Gene
         augmentations.append(augmentor.augment(batch, generator))
         batch = augmentations[-1].batch
     return augmentations
+
+
+def _given(drawn: PoseBatch, augmentations: list[Augmentation]) -> list[PoseBatch]:
+    """Return what each augmentor was given: the drawn poses, or what the one before it made of them."""
+    return [drawn, *(_detached(augmentation.batch) for augmentation in augmentations)][:-1]
 
 
 def _judged(discriminator: Discriminator, augmentation: Augmentation) -> PoseBatch:
