@@ -44,7 +44,7 @@ def plan(lifter):
     ]
     document = {
         "source": [{"name": "builtin"}],
-        "augmentor": [{"name": "poseaug", "swap": "pose"}],
+        "augmentor": [{"name": "swap_lengths"}, {"name": "poseaug"}],
         "discriminator": [{"name": "kcs_part"}, {"name": "pose2d"}],
         "lifter": {"name": lifter},
         "batch_size": BATCH,

@@ -253,7 +253,7 @@ class Lifter(Trained, ABC):
 
 
 class Discriminator(Trained, ABC):
-    """Does this look real?
+    """Does this look real? Real are reference poses; without any, what the first trained augmentor was given.
 
     Attributes:
         stage: which poses it judges: a stage that an augmentor or an objective names; where there is none, "final".

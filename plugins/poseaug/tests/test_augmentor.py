@@ -9,9 +9,8 @@ import torch
 
 from poseplug.core.data.batch import Origin, PoseBatch
 from poseplug.core.data.normalise import screen_coordinates
-from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.kinematics import bone_lengths, bone_vectors
-from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
 from poseplug.registry.conformance import conformance_tests
@@ -19,10 +18,6 @@ from poseplug_poseaug.augmentor import LearnedAugmentation, PoseAug, PoseAugConf
 
 People = Callable[..., PoseBatch]
 TWINS = [(0, 3), (1, 4), (2, 5), (9, 12), (10, 13), (11, 14)]
-# The root stands in the middle of the order, and a parent follows its child.
-STAR = Skeleton(
-    "star", ("tip", "arm", "base", "left", "right"), ("arm", "base", "", "base", "base"), pairs=(("left", "right"),)
-)
 
 test_the_conformance_kit = conformance_tests("augmentor", PoseAug)
 
@@ -190,43 +185,6 @@ def test_poses_out_of_view_are_not_accepted_and_stay_as_they_were(people: People
     assert both.accepted is not None
     assert both.accepted.tolist() == strict
     assert 0 < sum(strict) < sum(expected)
-
-
-@pytest.mark.parametrize("skeleton", [H36M_16, H36M_17], ids=["h36m16", "h36m17"])
-def test_a_swap_gives_every_pose_the_lengths_of_one_subject(people: People, skeleton: Skeleton) -> None:
-    batch = people(100, skeleton)
-    made = augment(build(skeleton, swap="pose", bone_angle=False, bone_length=False, rigid=False), batch)
-    assert made.real is made.stages["source"]
-    source = made.stages["source"]
-    before, after = (torch.nn.functional.normalize(bone_vectors(b.absolute, skeleton), dim=-1) for b in (batch, source))
-    torch.testing.assert_close(before, after, rtol=0, atol=1e-4)
-    torch.testing.assert_close(source.root, batch.root)
-    torch.testing.assert_close(source.joints_2d, batch.camera.project(source.absolute))
-    lengths = bone_lengths(source.absolute, skeleton)
-    # Thigh, shin, upper arm and fore arm of S1, S5, S6, S7, S8.
-    people_of_h36m = torch.tensor(
-        [[0.4429, 0.4542, 0.2789, 0.2517], [0.4283, 0.4424, 0.2646, 0.2486], [0.4866, 0.4615, 0.3010, 0.2579],
-         [0.4486, 0.4380, 0.2756, 0.2473], [0.4521, 0.4386, 0.2899, 0.2442]]
-    )  # fmt: skip
-    bone = {skeleton.joints[child]: b for b, (_, child) in enumerate(skeleton.bones)}
-    for side in "LR":
-        limbs = lengths[:, [bone[side + name] for name in ("Knee", "Foot", "Elbow", "Wrist")]]
-        distance, who = (limbs[:, None] - people_of_h36m).norm(dim=-1).min(1)
-        assert distance.max() < 1e-4
-        assert set(who.tolist()) == set(range(5))
-    if skeleton is H36M_17:
-        scale = lengths / bone_lengths(batch.absolute, skeleton)
-        thorax = scale[:, bone["Thorax"], None]
-        torch.testing.assert_close(scale[:, [bone["Neck"], bone["Head"]]], thorax.expand(-1, 2), rtol=1e-3, atol=1e-4)
-    else:
-        assert {round(v, 4) for v in lengths[:, bone["Head"]].tolist()} == {0.1819, 0.1662, 0.1925, 0.1687, 0.2128}
-
-
-def test_a_swap_may_be_one_for_the_whole_batch_and_needs_h36m(people: People) -> None:
-    made = augment(build(swap="batch"), people(50))
-    assert bone_lengths(made.stages["source"].absolute, H36M_16)[:, 1].std() < 1e-5
-    with pytest.raises(PoseplugError, match="'swap'.*'star' is neither h36m16 nor h36m17; use swap=none"):
-        build(STAR, swap="pose")
 
 
 def test_every_network_draws_noise_of_its_own(people: People) -> None:

@@ -97,7 +97,6 @@ def test_with_nothing_to_learn_yet_a_step_still_works(people: People) -> None:
         {"freeze_trunk": False},
         {"noise": 0.5},
         {"length_limit": 0.1},
-        {"swap": "pose"},
         {"cameras": "new"},
     ],
     ids=lambda change: next(iter(change)),

@@ -20,7 +20,10 @@ from poseplug.registry.runs.plan import make_plan
 CPU = torch.device("cpu")
 DOCUMENT = {
     "source": [{"name": "builtin", "takes": 1, "frames": 4}],
-    "augmentor": [{"name": "poseaug", "channels": 24, "swap": "pose", "feedback_from_cycle": 2, "accept": "one_sided"}],
+    "augmentor": [
+        {"name": "swap_lengths"},
+        {"name": "poseaug", "channels": 24, "feedback_from_cycle": 2, "accept": "one_sided"},
+    ],
     "discriminator": [{"name": "kcs_part", "pool": 24}, {"name": "pose2d", "pool": 24}],
     "lifter": {"name": "mlp", "channels": 16},
     "steps": 20,
@@ -82,7 +85,7 @@ def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path: Path, stop_at: int) -> 
 
 
 def test_an_adversarial_step_leaves_lifter_and_batch_statistics_alone() -> None:
-    watch = Watch(parts=("model", "augmentor0", "discriminator0"))
+    watch = Watch(parts=("model", "augmentor1", "discriminator0"))
     train(watch=watch)
 
     def changed(first: int, second: int) -> set[str]:
@@ -91,8 +94,8 @@ def test_an_adversarial_step_leaves_lifter_and_batch_statistics_alone() -> None:
 
     # Steps 1 to 5 and 6 to 10 are adversarial (feedback from step 6 on); discriminators learn at every second step.
     assert all("model" not in changed(step, step + 1) for step in range(1, 10))
-    assert changed(6, 7) == {"augmentor0", "discriminator0"}
-    assert changed(7, 8) == {"augmentor0"}
+    assert changed(6, 7) == {"augmentor1", "discriminator0"}
+    assert changed(7, 8) == {"augmentor1"}
     assert changed(10, 11) == {"model"}
 
 
@@ -103,7 +106,7 @@ def test_no_gradient_reaches_what_is_frozen() -> None:
     trainer._one_step.run(1, 0.5, trainer._schedule.at(0))  # an odd step: the discriminators do not learn
     gradients = {n: p.grad for n, p in run.assembly.modules().named_parameters() if p.grad is not None}
     assert gradients
-    assert all(name.startswith("augmentor0") for name in gradients)
+    assert all(name.startswith("augmentor1") for name in gradients)
 
 
 def test_the_health_of_the_parts_is_logged() -> None:
@@ -125,8 +128,8 @@ def test_the_health_of_the_parts_is_logged() -> None:
     trainer.run()
     values = trainer.history.values
     for name in ("accepted", "turn", "variety", "views", "spread", "adversarial_kcs_part", "feedback_final"):
-        assert values[f"augmentor0/{name}"]
-    assert set(values["augmentor0/feedback_final"]) == {6, 7, 8, 9, 10, 15, 16, 17, 18, 19}
+        assert values[f"augmentor1/{name}"]
+    assert set(values["augmentor1/feedback_final"]) == {6, 7, 8, 9, 10, 15, 16, 17, 18, 19}
     # Adversarial steps are 1 to 10 and 15 to 19; the discriminators learn at every second step.
     assert right.keys() == {f"{name}/accuracy_{side}" for name in ("kcs_part", "pose2d") for side in ("real", "fake")}
     for name, shares in right.items():
@@ -134,7 +137,7 @@ def test_the_health_of_the_parts_is_logged() -> None:
         assert list(logged) == [1, 3, 5, 7, 9, 15, 17, 19]
         assert list(logged.values()) == pytest.approx(shares)
     assert len({share for shares in right.values() for share in shares}) > 3
-    assert set(trainer.assembly.diagnostics()) == {"augmentor0", "kcs_part", "pose2d"}
+    assert set(trainer.assembly.diagnostics()) == {"augmentor1", "kcs_part", "pose2d"}
 
 
 def test_behind_another_augmentor_it_is_compared_with_what_it_was_given() -> None:
@@ -150,6 +153,38 @@ def test_behind_another_augmentor_it_is_compared_with_what_it_was_given() -> Non
     learned.loss = loss  # type: ignore[method-assign]
     Trainer(run.assembly, attrs.evolve(run.training, steps=5), CPU, phases=phases).run()
     assert seen == [True] * 5
+
+
+@pytest.mark.parametrize("reference", [False, True])
+def test_discriminators_take_for_real_what_poseaug_was_given_or_the_reference(reference: bool) -> None:
+    """With swapped bone lengths on both sides, lengths alone do not tell the fakes."""
+    more = {"reference": {"name": "builtin", "takes": 1, "frames": 4}, "reweighter": {"name": "cips"}}
+    run, phases = assemble(**(more if reference else {}))
+    given, real, referred = [], [], []
+    swap, judge = run.assembly.augmentors[0], run.assembly.discriminators["pose2d"]
+    augment, before = swap.augment, judge.real
+
+    def swapped(*arguments: Any) -> Any:
+        given.append(augment(*arguments))
+        return given[-1]
+
+    def learned(batch: Any, generator: torch.Generator) -> Any:
+        real.append(batch)
+        return before(batch, generator)
+
+    swap.augment, judge.real = swapped, learned  # type: ignore[method-assign]
+    if run.assembly.reference is not None:
+        sample = run.assembly.reference.sample
+
+        def refer(*arguments: Any) -> Any:
+            referred.append(sample(*arguments))
+            return referred[-1]
+
+        run.assembly.reference.sample = refer  # type: ignore[method-assign]
+    Trainer(run.assembly, attrs.evolve(run.training, steps=1), CPU, phases=phases).run()
+    expected = referred[-1] if reference else given[-1].batch
+    assert torch.equal(real[-1].absolute, expected.absolute)
+    assert torch.equal(real[-1].joints_2d, expected.joints_2d)
 
 
 # ---------------------------------------------------------------- the command line
@@ -197,7 +232,8 @@ def test_extra_poses_are_named_on_the_command_line(poseplug: Any) -> None:
 @pytest.mark.parametrize("lifter", ["mlp:channels=8", "semgcn:channels=8"])
 def test_recipes_run(poseplug: Any, recipe: str, lifter: str) -> None:
     short = [f"phase.{i}.{key}=1" for i in range(4) for key in ("steps", "first_cycle")]
-    small = ["augmentor.channels=16", "discriminator.0.pool=8", "discriminator.1.pool=8"]
+    small = [f"augmentor.{1 if recipe == 'poseaug' else 0}.channels=16"]
+    small += ["discriminator.0.pool=8", "discriminator.1.pool=8"]
     result = poseplug(
         *("run", "--recipe", recipe, "--source", "builtin:takes=1,frames=4", "--lifter", lifter),
         *(argument for assignment in (*short, *small) for argument in ("--set", assignment)),
@@ -206,7 +242,7 @@ def test_recipes_run(poseplug: Any, recipe: str, lifter: str) -> None:
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert found["steps"] == 6
-    assert found["components"]["augmentor"] == "poseaug"
+    assert found["components"]["augmentor"] == ("swap_lengths,poseaug" if recipe == "poseaug" else "poseaug")
 
 
 def test_recipes_say_what_they_claim() -> None:
@@ -218,10 +254,11 @@ def test_recipes_say_what_they_claim() -> None:
         for name in ("poseaug", "poseaug-paper")
     )
     printed = paper.parts["augmentor"]["0"].config
-    assert (printed.feedback, printed.regulariser, printed.swap) == ("exponential", "printed", "none")
+    assert (printed.feedback, printed.regulariser) == ("exponential", "printed")
     assert not printed.freeze_trunk
-    code = released.parts["augmentor"]["0"].config
-    assert (code.feedback, code.regulariser, code.swap, code.freeze_trunk) == ("rectified", "rectified", "pose", True)
+    assert released.parts["augmentor"]["0"].name == "swap_lengths"
+    code = released.parts["augmentor"]["1"].config
+    assert (code.feedback, code.regulariser, code.freeze_trunk) == ("rectified", "rectified", True)
     for plan in (released, paper):
         cycle = sum(phase.steps for phase in plan.phases[1:])
         assert plan.settings.steps > plan.phases[0].steps + 5 * cycle

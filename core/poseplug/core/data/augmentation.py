@@ -17,13 +17,11 @@ class Augmentation:
     Attributes:
         batch: the poses to train on, N or more.
         stages: named poses along the way that discriminators may judge ("bones": after the bone operators, ...).
-        real: the poses that count as real beside these, where they are not those that were augmented.
         accepted: [N] bool, which poses are fit to be kept for training; None accepts all.
     """
 
     batch: PoseBatch
     stages: Mapping[str, PoseBatch] = attrs.field(factory=dict)
-    real: PoseBatch | None = None
     accepted: Tensor | None = None
 
 
@@ -32,7 +30,7 @@ class AugmentorFeedback:
     """What a trained augmentor may learn from, besides its own output.
 
     Attributes:
-        source: the poses before augmentation.
+        source: the poses that it was given.
         adversarial_losses: for each discriminator what it says of the stage of the augmentation that it judges.
         lift: the lifter under training, frozen: batch -> root-relative joints [N, J, 3].
         progress: share of the training that is done, 0 to 1.

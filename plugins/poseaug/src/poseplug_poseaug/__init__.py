@@ -13,12 +13,18 @@ _PAPER = "PoseAug (Gong, Zhang, Feng, CVPR 2021, arXiv 2105.02465)"
 
 @hookimpl
 def register_augmentors(register: Register) -> None:
-    """Register poseaug."""
+    """Register poseaug and swap_lengths."""
     register(
         "poseaug",
         "poseplug_poseaug.augmentor:PoseAug",
         summary="learns to change bone angles, bone lengths, view point and position of poses",
         paper=f"{_PAPER}, eqs. 4-6 and 9-11",
+    )
+    register(
+        "swap_lengths",
+        "poseplug_poseaug.swap_lengths:SwapLengths",
+        summary="gives poses the bone lengths of other people",
+        paper=f"{_PAPER}, its released code",
     )
 
 

@@ -25,7 +25,6 @@ from poseplug_poseaug.health import RunningMeans, direction_spread, place_spread
 from poseplug_poseaug.operators import length_ratios, rotated, rotation_matrices, rotation_vectors, translations, turned
 from poseplug_poseaug.perceptron import Perceptron
 from poseplug_poseaug.regularisers import angle_range, length_range, printed
-from poseplug_poseaug.templates import SWAPS, LengthSwap
 
 # A run whose figures fall below these has collapsed: hardly a pose is usable, or all of them are alike.
 _FEWEST_ACCEPTED = 0.02
@@ -47,11 +46,6 @@ class PoseAugConfig:
     noise: float = setting(1.0, "standard deviation of the noise that the networks are fed", minimum=0)
     freeze_trunk: bool = setting(True, "the bones from the root to the thorax keep their direction")
     length_limit: float = setting(0.2, "largest relative change of a bone's length", minimum=0, maximum=0.99)
-    swap: str = setting(
-        "none",
-        "first give each pose, or all of a batch, the bone lengths of one of five Human3.6M subjects",
-        choices=SWAPS,
-    )
     cameras: str = setting(
         "source",
         "see augmented poses by each pose's own camera, or by a pinhole with a new focal length",
@@ -141,7 +135,6 @@ class PoseAug(Augmentor):
         self.register_buffer("free_groups", torch.tensor(free, device=device), persistent=False)
         self.register_buffer("group", torch.tensor(groups, device=device), persistent=False)
         self.networks = nn.ModuleDict(self._networks(len(free), device))
-        self.swap = None if config.swap == "none" else LengthSwap(skeleton, config.swap, device)
         self.error = None if config.feedback == "none" else ErrorFeedback(skeleton, config.feedback, device)
         self.facing = facing_pair(skeleton)
         self.health = RunningMeans(("accepted", "turn", "variety", "views", "spread"), device)
@@ -161,7 +154,7 @@ class PoseAug(Augmentor):
 
     def augment(self, batch: PoseBatch, generator: torch.Generator) -> LearnedAugmentation:
         camera = reprojection.clamping(batch.camera)
-        source = attrs.evolve(batch, camera=camera) if self.swap is None else self.swap(batch, generator)
+        source = attrs.evolve(batch, camera=camera)
         says = self._ask(source, generator)
         root, bones = source.root, bone_vectors(source.absolute, self.skeleton)
         directions = functional.normalize(bones, dim=-1)
@@ -179,7 +172,6 @@ class PoseAug(Augmentor):
         return LearnedAugmentation(
             batch=final if final is source else reprojection.chosen(accepted, final, source),
             stages={"source": source, "bones": at_bones, "final": final},
-            real=None if self.swap is None else source,
             accepted=accepted,
             residual=says.get("angle"),
             turn=turn,

@@ -32,9 +32,8 @@ def train(part: Any, occasion: Occasion, augmentation: Augmentation | None = Non
     model = stand_in_model(occasion.poses.skeleton, occasion.poses.device)
     root = occasion.poses.skeleton.root
     with frozen(model):
-        source = occasion.poses if augmentation.real is None else augmentation.real
         feedback = AugmentorFeedback(
-            source, scores, lambda batch: (joints := model(batch)) - joints[:, root : root + 1], 0.5
+            occasion.poses, scores, lambda batch: (joints := model(batch)) - joints[:, root : root + 1], 0.5
         )
         return check_scalars(part.loss(augmentation, feedback), occasion.poses.device, "loss")
 
@@ -50,8 +49,6 @@ def _augment(part: Any, occasion: Occasion) -> Augmentation:
     check_poses(augmentation.batch, n, poses.skeleton, poses.device, "the augmented batch")
     for name, stage in augmentation.stages.items():
         check_poses(stage, len(stage), poses.skeleton, poses.device, f"stage '{name}'")
-    if augmentation.real is not None:
-        check_poses(augmentation.real, len(augmentation.real), poses.skeleton, poses.device, "the real poses")
     if augmentation.accepted is not None:
         check_tensor(augmentation.accepted, (n,), poses.device, "accepted", torch.bool)
     return augmentation

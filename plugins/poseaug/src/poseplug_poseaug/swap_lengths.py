@@ -1,7 +1,8 @@
-"""Bodies to swap bone lengths with: the released code gives its training poses the lengths of other subjects."""
+"""Other people's bone lengths for the same poses: the released code trains on such poses, and takes them for real."""
 
 from __future__ import annotations
 
+import attrs
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,9 +12,10 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.kinematics import bone_vectors, joints_from_bones
 from poseplug.core.geometry.layouts import H36M_16, H36M_17
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.interfaces import Augmentation, Augmentor, BuildContext
+from poseplug.core.settings import setting
 from poseplug_poseaug.reprojection import clamping, seen
 
-SWAPS = ("none", "pose", "batch")
 # Metres, subjects S1, S5, S6, S7, S8 of Human3.6M; left and right differ by less than 0.1 mm.
 _TEMPLATES = {
     "Hip": (0.1329, 0.1193, 0.1426, 0.1359, 0.1465),
@@ -39,8 +41,8 @@ def templates(skeleton: Skeleton) -> tuple[tuple[float, ...], ...]:
     """
     if skeleton not in (H36M_16, H36M_17):
         raise PoseplugError(
-            f"Augmentor 'poseaug', setting 'swap': its bone lengths are those of Human3.6M's subjects, and skeleton "
-            f"'{skeleton.name}' is neither h36m16 nor h36m17; use swap=none."
+            f"Augmentor 'swap_lengths': its bone lengths are those of Human3.6M's subjects, and skeleton "
+            f"'{skeleton.name}' is neither h36m16 nor h36m17; leave it out."
         )
     divided = ("Neck", "Head") if skeleton == H36M_17 else ()
     names = [skeleton.joints[child] for _, child in skeleton.bones]
@@ -52,29 +54,41 @@ def templates(skeleton: Skeleton) -> tuple[tuple[float, ...], ...]:
     )
 
 
-class LengthSwap:
+@attrs.frozen(kw_only=True)
+class SwapLengthsConfig:
+    """Settings of the swap of bone lengths."""
+
+    each: str = setting(
+        "pose", "what gets a subject of its own: every pose, or every batch as a whole", choices=("pose", "batch")
+    )
+
+
+class SwapLengths(Augmentor):
     """Gives poses the bone lengths of a person drawn from the templates; directions and root stay.
 
-    Args:
-        skeleton: of the poses.
-        each: "pose": every pose has a person of its own; "batch": all poses of a batch share one.
-        device: where to compute.
+    The poses' own cameras project them anew. In front of ``poseaug`` its poses are what that starts from, and what its
+    discriminators take for real.
     """
 
-    def __init__(self, skeleton: Skeleton, each: str, device: torch.device) -> None:
-        self.skeleton = skeleton
-        self.each = each
-        self.lengths = torch.tensor(templates(skeleton), device=device)
+    Config = SwapLengthsConfig
+
+    lengths: Tensor
+
+    def __init__(self, config: SwapLengthsConfig, context: BuildContext) -> None:
+        super().__init__()
+        self.each = config.each
+        self.skeleton = skeleton = context.layout
+        lengths = torch.tensor(templates(skeleton), device=context.device)
+        self.register_buffer("lengths", lengths, persistent=False)
         self.thorax = [child for _, child in skeleton.bones].index(skeleton.index(_THORAX))
 
-    def __call__(self, batch: PoseBatch, generator: torch.Generator) -> PoseBatch:
-        """Return the batch with other bone lengths, projected anew by its own cameras."""
+    def augment(self, batch: PoseBatch, generator: torch.Generator) -> Augmentation:
         n = len(batch) if self.each == "pose" else 1
         person = torch.randint(len(self.lengths), (n,), generator=generator, device=self.lengths.device)
         bones = bone_vectors(batch.absolute, self.skeleton)
         wanted = self._wanted(torch.linalg.vector_norm(bones, dim=-1), self.lengths.index_select(0, person))
         joints = joints_from_bones(functional.normalize(bones, dim=-1) * wanted[..., None], batch.root, self.skeleton)
-        return seen(batch, joints, clamping(batch.camera))
+        return Augmentation(seen(batch, joints, clamping(batch.camera)))
 
     def _wanted(self, lengths: Tensor, template: Tensor) -> Tensor:
         """Return the new lengths [N, M]: the template's, or the old ones scaled as the thorax bone is."""
