@@ -13,9 +13,9 @@ from poseplug.core.interfaces import BuildContext, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.mixture import Mixture
 from poseplug.core.sources.pose_table import PoseTable, random_share
-from poseplug.core.sources.viewed import viewed
+from poseplug.core.sources.projection import projected
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.supervised import Supervised
 from poseplug.core.training.training_step import AugmentedSource
 from poseplug.registry.conformance.poses import WithoutEnd
 
@@ -137,14 +137,13 @@ def flat_table() -> PoseTable:
 def augmented(source: PoseSource) -> PoseSource:
     """What the lifter is trained on, as what is fitted before training sees it."""
     lifter = LinearLifter(context=BuildContext(skeleton=CHAIN))
-    objective = Supervised(SupervisedConfig(), BuildContext(skeleton=CHAIN))
-    return AugmentedSource(Assembly(source, objective, LiftingModel(lifter, CHAIN)))
+    return AugmentedSource(Assembly(source, Supervised(), LiftingModel(lifter, CHAIN)))
 
 
 @pytest.mark.parametrize(
     "wrap",
-    [lambda s: viewed(s, lambda batch: batch), WithoutEnd, augmented, lambda s: random_share(s, 0.5, seeded(0))],
-    ids=["viewed", "without end", "augmented", "share"],
+    [WithoutEnd, augmented, lambda s: random_share(s, 0.5, seeded(0))],
+    ids=["without end", "augmented", "share"],
 )
 def test_what_is_made_of_a_source_declares_what_the_source_does(wrap: Callable[..., PoseSource]) -> None:
     for table in (PoseTable(poses(4), NAMES), flat_table()):
@@ -153,9 +152,11 @@ def test_what_is_made_of_a_source_declares_what_the_source_does(wrap: Callable[.
         assert (made.skeleton, made.label_names) == (CHAIN, NAMES)
 
 
-def test_an_endless_source_of_2d_stays_one_in_another_view() -> None:
-    made = viewed(Flat(), lambda batch: batch)
-    assert (made.has_3d, made.label_names) == (False, NAMES)
+def test_a_projection_keeps_what_a_source_declares_and_needs_its_3d_joints() -> None:
+    made = projected(PoseTable(poses(4), NAMES), "orthographic")
+    assert (made.skeleton, made.label_names, made.has_3d, len(made)) == (CHAIN, NAMES, True, 4)  # type: ignore[arg-type]
+    with pytest.raises(PoseplugError, match="orthographic .* 3D joints, and this source gives 2D only"):
+        projected(Flat(), "orthographic")
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])

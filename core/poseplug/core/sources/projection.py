@@ -8,6 +8,7 @@ import attrs
 import torch
 
 from poseplug.core.data.batch import PoseBatch
+from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import FiniteSource, PoseSource
 
 PROJECTIONS = ("perspective", "orthographic")
@@ -37,9 +38,18 @@ class OrthographicTable(Orthographic, FiniteSource):
 
 
 def projected(source: PoseSource, projection: str) -> PoseSource:
-    """Return a source whose poses are seen by a projection, one of PROJECTIONS."""
+    """Return a source whose poses are seen by a projection, one of PROJECTIONS.
+
+    Raises:
+        PoseplugError: the source has no 3D joints to see otherwise.
+    """
     if projection == "perspective":
         return source
+    if not source.has_3d:
+        raise PoseplugError(
+            "projection=orthographic is made of 3D joints, and this source gives 2D only; choose another source, or "
+            "leave projection as it is."
+        )
     return OrthographicTable(source) if isinstance(source, FiniteSource) else Orthographic(source)
 
 
