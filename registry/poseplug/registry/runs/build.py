@@ -70,6 +70,7 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     if reference is not None:
         _same_skeleton(source.skeleton, reference.skeleton, "the reference")
     evaluations = build_evaluations(plan, context)
+    metrics = build_metrics(plan, context, evaluations, plan.protocol)
     assembly = _assemble(plan, context, source, reference)
     if len(plan.seeds) > 1:
         check_together(assembly, plan.parts, plan.phases)
@@ -80,7 +81,7 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     if training.epochs is not None:
         training = attrs.evolve(training, steps=steps_of_epochs(training.epochs, training.batch_size, source))
     hooks = {f"{part.name} (hook {i})": construct(part, context) for i, part in plan.parts.several("hook").items()}
-    return Run(assembly, training, evaluations, build_metrics(plan, context, evaluations, plan.protocol), hooks)
+    return Run(assembly, training, evaluations, metrics, hooks)
 
 
 def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: PoseSource | None) -> Assembly:
@@ -131,9 +132,12 @@ def build_metrics(
 ) -> dict[str, Metric]:
     """Construct what a plan measures besides the standard metrics, and see that it can be measured.
 
+    As a stored model is measured without the reference, metrics do not get to know it.
+
     Raises:
         PoseplugError: see ``check_measurable``.
     """
+    context = attrs.evolve(context, reference=None)
     parts = plan.parts.several("metric")
     metrics = {f"{part.name} (metric {number})": construct(part, context) for number, part in parts.items()}
     for evaluation in evaluations.values():
