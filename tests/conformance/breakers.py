@@ -689,6 +689,6 @@ BREAKERS = {
     "blind": [("objective", Peeks)],
     "declared": [("objective", UndeclaredCritic), ("objective", IdleCritic)],
     "depth": [("objective", LooksAtAll)],
-    "quiet": [("lifter", Warns), ("lifter", WarnsInTorch)],
+    "no_warnings": [("lifter", Warns), ("lifter", WarnsInTorch)],
     "events": [("hook", Silent), ("hook", Misspelt), ("hook", MissingArgument)],
 }

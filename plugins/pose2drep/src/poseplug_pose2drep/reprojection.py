@@ -19,7 +19,7 @@ from poseplug.core.interfaces import BuildContext, Objective, Step, Weights
 from poseplug.core.models.output_heads import orthographic_view
 from poseplug.core.settings import setting
 from poseplug.core.tensors import constant
-from poseplug_pose2drep.turning import Projection, Turn
+from poseplug_pose2drep.turn_and_project import Projection, Turn
 from poseplug_pose2drep.views import Views
 
 _AZIMUTH = 8 * math.pi / 9

@@ -18,10 +18,10 @@ from poseplug.registry.conformance.promises import (
     construction,
     description,
     gradients,
-    quiet,
+    no_warnings,
     repetition,
 )
-from poseplug.registry.conformance.promises.quiet import noted
+from poseplug.registry.conformance.promises.no_warnings import noted
 from poseplug.registry.conformance.randomness import RandomStates
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.verdict import Promise, Verdict, judge
@@ -40,7 +40,7 @@ PROMISES: tuple[Promise, ...] = (
     *discriminator.PROMISES,
     *objective.PROMISES,
     *hook.PROMISES,
-    *quiet.PROMISES,  # last: it reports what the others came upon
+    *no_warnings.PROMISES,  # last: it reports what the others came upon
 )
 
 
