@@ -13,7 +13,7 @@ import torch
 from poseplug.core.interfaces import BuildContext
 from poseplug_datasets.builtin import Builtin, BuiltinSettings
 from poseplug_posegu.fk_generator import FKGenerator, FKGeneratorConfig
-from poseplug_posegu.readings import READINGS
+from poseplug_posegu.joint_angles import READINGS
 
 BATCH = 65_536
 BAR = 3e6

@@ -723,6 +723,6 @@ BREAKERS = {
     "blind": [("objective", Peeks)],
     "declared": [("objective", UndeclaredCritic), ("objective", IdleCritic)],
     "head": [("objective", FlatHead)],
-    "quiet": [("lifter", Warns), ("lifter", WarnsInTorch)],
+    "no_warnings": [("lifter", Warns), ("lifter", WarnsInTorch)],
     "events": [("hook", Silent), ("hook", Misspelt), ("hook", MissingArgument)],
 }

@@ -215,9 +215,9 @@ def test_an_error_is_told_with_the_component_s_own_lines_and_no_others():
 def test_warnings_raise_nothing_and_are_told_with_the_component_s_line():
     for component, line in ((Warns, "UserWarning: channels are few"), (WarnsInTorch, "UserWarning: The use of")):
         verdicts = {v.promise: v for v in check_component("lifter", component)}
-        assert [v.promise for v in verdicts.values() if v.state == "failed"] == ["quiet"]
-        assert verdicts["quiet"].reason.startswith(line)
-        assert "(breakers.py:" in verdicts["quiet"].reason
+        assert [v.promise for v in verdicts.values() if v.state == "failed"] == ["no_warnings"]
+        assert verdicts["no_warnings"].reason.startswith(line)
+        assert "(breakers.py:" in verdicts["no_warnings"].reason
 
 
 def test_a_skeleton_that_is_refused_does_not_hide_the_other():

@@ -20,10 +20,10 @@ from poseplug.core.interfaces import BuildContext, PoseSource
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug_posegu import fk_generator
 from poseplug_posegu.fk_generator import FKGenerator, FKGeneratorConfig
-from poseplug_posegu.inverse import Posture, inverse_kinematics, pose
+from poseplug_posegu.inverse_kinematics import Posture, inverse_kinematics, pose
+from poseplug_posegu.joint_angles import READINGS
 from poseplug_posegu.keyframes import inter_frame_weights
-from poseplug_posegu.readings import READINGS
-from poseplug_posegu.seeds import angle_ranges, draw_seeds, upright_frames
+from poseplug_posegu.seed_poses import angle_ranges, draw_seed_poses, upright_frames
 
 People = Callable[..., PoseTable]
 SPIDER = Skeleton(
@@ -69,7 +69,7 @@ def test_equal_generators_give_equal_poses(people: People) -> None:
     assert torch.equal(first.absolute, again.absolute)
     assert torch.equal(first.joints_2d, again.joints_2d)
     assert not torch.equal(first.absolute, built(reference).sample(333, generator(4)).absolute)
-    assert not torch.equal(first.absolute, built(reference, seed=1, seeds=5).sample(333, generator(3)).absolute)
+    assert not torch.equal(first.absolute, built(reference, seed=1, seed_poses=5).sample(333, generator(3)).absolute)
 
 
 def test_bone_lengths_are_those_of_the_subjects(people: People) -> None:
@@ -105,9 +105,9 @@ def test_identical_seeds_give_the_seed_again(people: People, reading: str, rotat
 @pytest.mark.parametrize("reading", READINGS)
 def test_angles_stay_within_the_seeds_ranges(people: People, reading: str) -> None:
     reference = people(scatter=0.3)
-    source = built(reference, reading=reading, seeds=8)
+    source = built(reference, reading=reading, seed_poses=8)
     drawn = source._keys.draw(500, 1, generator())
-    seeds = draw_seeds(reference, 8, BuildContext().generator(0x5EED))
+    seeds = draw_seed_poses(reference, 8, BuildContext().generator(0x5EED))
     posture = inverse_kinematics(upright(seeds.poses), H36M_16, READINGS[reading])
     order = source._poser.order
     for action in range(3):
@@ -259,17 +259,17 @@ def test_an_endless_reference_is_represented_by_a_sample(people: People) -> None
 
 def test_seeds_are_distinct_poses_of_their_action(people: People) -> None:
     reference = people(121)
-    seeds = draw_seeds(reference, 20, generator())
+    seeds = draw_seed_poses(reference, 20, generator())
     assert seeds.count.tolist() == [20, 20, 20]
     assert torch.equal(seeds.action, torch.arange(3).repeat_interleave(20))
     assert len(torch.unique(seeds.poses.root, dim=0)) == 60
     assert seeds.poses.labels["action"].tolist() == seeds.action.tolist()
-    few = draw_seeds(people(10), 20, generator())
+    few = draw_seed_poses(people(10), 20, generator())
     assert few.count.tolist() == [4, 4, 2]
 
 
 def test_ranges_unwrap_angles_that_cross_half_a_turn(people: People) -> None:
-    seeds = draw_seeds(people(12), 4, generator())
+    seeds = draw_seed_poses(people(12), 4, generator())
     angles = torch.tensor([3.0, -3.0, 3.1, -3.1, 0.1, -0.2, 0.3, 0.0, 1.0, 1.0, 1.0, 1.0])[:, None]
     ranges = angle_ranges(angles, seeds)
     assert ranges.span[:, 0].tolist() == pytest.approx([2 * math.pi - 6, 0.5, 0.0], abs=1e-6)

@@ -49,8 +49,8 @@ class Middle(RootEstimator):
     def forward(self, *, joints_2d, camera):
         return self.where.expand(len(joints_2d), 3)
 
-    def loss(self, batch, **inputs):
-        return {"distance": (self(**inputs) - batch.root).square().sum(-1).mean()}
+    def loss(self, roots, batch, **inputs):
+        return {"distance": (roots - batch.root).square().sum(-1).mean()}
 
 
 class Even(Discriminator):
@@ -62,10 +62,10 @@ class Even(Discriminator):
     def forward(self, batch):
         return (batch.joints_2d / batch.camera.size[:, None]).std(1).mean(-1, keepdim=True)
 
-    def loss(self, real, fake):
+    def loss(self, real, fake, generator):
         return (fake - real).mean()
 
-    def realism(self, fake):
+    def adversarial_loss(self, fake):
         return -fake.mean()
 '''
 SHORT = ["--batch-size", "8", "--set", "log_every=1", "--eval", "builtin:takes=1,frames=4"]

@@ -12,7 +12,7 @@ from poseplug.core.geometry.kinematics import bone_vectors, joints_from_bones
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import Augmentation, Augmentor, BuildContext
 from poseplug.core.settings import setting
-from poseplug_baselines.chosen import MIXING, MIXINGS, choose, keep_others
+from poseplug_baselines.mixing import MIXING, MIXINGS, choose, keep_others
 
 
 @attrs.frozen(kw_only=True)

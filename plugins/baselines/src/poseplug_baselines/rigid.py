@@ -10,7 +10,7 @@ from poseplug.core.data.batch import Origin, PoseBatch
 from poseplug.core.geometry.viewpoints import TARGET_HEIGHT, ViewRange, around_origin
 from poseplug.core.interfaces import Augmentation, Augmentor, BuildContext
 from poseplug.core.settings import setting
-from poseplug_baselines.chosen import MIXING, MIXINGS, choose, keep_others
+from poseplug_baselines.mixing import MIXING, MIXINGS, choose, keep_others
 
 _ANYWHERE = ViewRange()
 

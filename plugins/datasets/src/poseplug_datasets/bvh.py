@@ -12,7 +12,7 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.settings import REQUIRED, setting
 from poseplug_datasets.clips import check_units, describe, find_clips, load, mapper, turned_up, up_axis
-from poseplug_datasets.specimen import specimen_bvh
+from poseplug_datasets.example_clip import example_bvh
 from poseplug_datasets.viewing import ViewedPoses, ViewSettings, WorldPoses
 
 _TEST_EVERY = 5
@@ -68,7 +68,7 @@ class BVH(ViewedPoses):
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:
         """Write a tiny clip into a folder and return settings that read it, for ``poseplug check``."""
-        (folder / "sway.bvh").write_text(specimen_bvh(), encoding="utf-8")
+        (folder / "sway.bvh").write_text(example_bvh(), encoding="utf-8")
         return {"path": str(folder)}
 
 

@@ -19,7 +19,7 @@ from poseplug.core.interfaces import BuildContext, Lifter, Objective, OutputHead
 from poseplug.core.settings import setting
 from poseplug.core.tensors import constant
 from poseplug_pose2drep.depth_head import DepthHead
-from poseplug_pose2drep.turning import Projection, Turn
+from poseplug_pose2drep.turn_and_project import Projection, Turn
 from poseplug_pose2drep.views import Views
 
 _AZIMUTH = 8 * math.pi / 9

@@ -19,12 +19,12 @@ from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import BuildContext, PoseSource
 from poseplug.core.settings import setting
 from poseplug.core.sources.pose_table import PoseTable
-from poseplug_posegu.inverse import inverse_kinematics
+from poseplug_posegu.forward_kinematics import Poser
+from poseplug_posegu.inverse_kinematics import inverse_kinematics
+from poseplug_posegu.joint_angles import READINGS, Frame, spun
 from poseplug_posegu.keyframes import Gaps, KeyFrames, inter_frame_weights
 from poseplug_posegu.placement import Sights
-from poseplug_posegu.posing import Poser
-from poseplug_posegu.readings import READINGS, Frame, spun
-from poseplug_posegu.seeds import body_templates, draw_seeds, upright_frames
+from poseplug_posegu.seed_poses import body_templates, draw_seed_poses, upright_frames
 
 # Up to so many poses at once, each comes from a gap between key frames of its own.
 _VARIED_POSES = 4096
@@ -43,7 +43,7 @@ class FKGeneratorConfig:
         "(angles between bone and axes)",
         choices=tuple(READINGS),
     )
-    seeds: int = setting(20, "seed poses per action, drawn at random from the reference", minimum=1)
+    seed_poses: int = setting(20, "seed poses per action, drawn at random from the reference", minimum=1)
     inter_frames: int = setting(10, "frames from one key frame to the next (N of eq. 7)", minimum=1)
     key_frames: int = setting(
         1,
@@ -62,7 +62,7 @@ class FKGeneratorConfig:
     tilt: float | None = setting(
         None,
         "pitch and roll of the whole body lie within plus or minus this; if not given, in the range of the action's "
-        "seeds",
+        "seed poses",
         unit="degrees",
         minimum=0,
         maximum=90,
@@ -71,12 +71,13 @@ class FKGeneratorConfig:
 
 
 class FKGenerator(PoseSource):
-    """Generates poses by forward kinematics within the angle ranges of a few seeds per action.
+    """Generates poses by forward kinematics within the angle ranges of a few seed poses per action.
 
     The rows of a batch come in no temporal order, and up to 4,096 of them come from as many gaps between key frames.
     Larger batches take several frames from each gap, up to all ``inter_frames``. Every pose is wholly in view of the
-    camera of one of its action's seeds: a body that would not be is moved back or sideways by the least that brings its
-    bounding box into the image. Cameras keep their extrinsics, and the body is turned about their world's vertical.
+    camera of one of its action's seed poses: a body that would not be is moved back or sideways by the least that
+    brings its bounding box into the image. Cameras keep their extrinsics, and the body is turned about their world's
+    vertical.
     """
 
     Config = FKGeneratorConfig
@@ -92,7 +93,7 @@ class FKGenerator(PoseSource):
         reading = READINGS[config.reading]
         self._poser = Poser(self.skeleton, reading, self.device)
 
-        seeds = draw_seeds(reference, config.seeds, generator)
+        seeds = draw_seed_poses(reference, config.seed_poses, generator)
         self.label_names = {
             "action": _class_names(reference, "action", seeds.action),
             "subject": _class_names(reference, "subject", seeds.subject),

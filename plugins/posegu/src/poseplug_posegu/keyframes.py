@@ -1,4 +1,4 @@
-"""Key frames: random angles within the seeds' ranges, and what stays the same along a sequence (section 4.2, eq. 7)."""
+"""Key frames: random angles within the seed poses' ranges, and what stays along a sequence (section 4.2, eq. 7)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug_posegu.inverse import Posture
-from poseplug_posegu.seeds import Bodies, Ranges, Seeds, angle_ranges
+from poseplug_posegu.inverse_kinematics import Posture
+from poseplug_posegu.seed_poses import Bodies, Ranges, SeedPoses, angle_ranges
 
 
 @attrs.frozen
@@ -21,7 +21,7 @@ class Gaps:
         start, end: [K, G] angles of the two key frames, radians: x, y and z of all M bones, then yaw, pitch and roll of
             the root.
         lengths: [M, G] bone lengths, metres.
-        seed: [G] the seed whose camera and place the body takes.
+        seed: [G] the seed pose whose camera and place the body takes.
         action, subject: [G] class numbers.
     """
 
@@ -38,16 +38,16 @@ class KeyFrames:
 
     Args:
         seeds: the seed poses.
-        posture: of the seeds, in an upright frame.
+        posture: of the seed poses, in an upright frame.
         bodies: the body sizes to choose from.
         bone_order: the order of the bones in what is drawn.
-        tilt: bound of pitch and roll in radians; None takes the range of the action's seeds.
+        tilt: bound of pitch and roll in radians; None takes the range of the action's seed poses.
         turning: whether the root turns between key frames, or only from sequence to sequence.
     """
 
     def __init__(
         self,
-        seeds: Seeds,
+        seeds: SeedPoses,
         posture: Posture,
         bodies: Bodies,
         bone_order: Sequence[int],

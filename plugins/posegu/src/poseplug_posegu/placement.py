@@ -11,8 +11,8 @@ from torch import Tensor
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera, distort
-from poseplug_posegu.readings import Frame
-from poseplug_posegu.seeds import upright_frames
+from poseplug_posegu.joint_angles import Frame
+from poseplug_posegu.seed_poses import upright_frames
 
 # Rounding must not push a joint over the edge again.
 _MARGIN = 1e-3

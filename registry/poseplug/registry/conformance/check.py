@@ -18,10 +18,10 @@ from poseplug.registry.conformance.promises import (
     construction,
     description,
     gradients,
-    quiet,
+    no_warnings,
     repetition,
 )
-from poseplug.registry.conformance.promises.quiet import noted
+from poseplug.registry.conformance.promises.no_warnings import noted
 from poseplug.registry.conformance.randomness import RandomStates
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.uses import OF_KIND
@@ -35,7 +35,7 @@ PROMISES: tuple[Promise, ...] = (
     *repetition.PROMISES,
     *gradients.PROMISES,
     *(promise for module in OF_KIND.values() for promise in module.PROMISES),
-    *quiet.PROMISES,  # last: it reports what the others came upon
+    *no_warnings.PROMISES,  # last: it reports what the others came upon
 )
 
 

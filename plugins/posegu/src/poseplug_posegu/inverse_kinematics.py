@@ -8,7 +8,7 @@ from torch import Tensor
 
 from poseplug.core.geometry.kinematics import bone_vectors, forward_kinematics
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug_posegu.readings import Reading, minimal_swing
+from poseplug_posegu.joint_angles import Reading, minimal_swing
 
 
 @attrs.frozen

@@ -15,9 +15,9 @@ from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.geometry.layouts import H36M_16, H36M_17
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
-from poseplug_posegu.inverse import Posture, inverse_kinematics, pose, root_frames
-from poseplug_posegu.posing import Poser
-from poseplug_posegu.readings import READINGS, minimal_swing
+from poseplug_posegu.forward_kinematics import Poser
+from poseplug_posegu.inverse_kinematics import Posture, inverse_kinematics, pose, root_frames
+from poseplug_posegu.joint_angles import READINGS, minimal_swing
 
 MOCAP = Path(os.environ.get("POSEPLUG_MOCAP", Path(__file__).resolve().parents[3] / "../shared/data/bandai-namco"))
 AXES = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (-1.0, 0.0, 0.0), (0.6, -0.8, 0.0), (0.48, 0.6, 0.64)]

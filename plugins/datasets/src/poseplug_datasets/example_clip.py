@@ -12,7 +12,7 @@ _LENGTHS = {"Knee": 44.0, "Foot": 42.0, "Hip": 13.0, "Head": 20.0}
 _SWING_DEGREES = 20.0
 
 
-def specimen_bvh(frames: int = 12) -> str:
+def example_bvh(frames: int = 12) -> str:
     """Return a BVH of a person who sways, in centimetres, with the joint names of the Bandai Namco motion data."""
     joints = _in_order("Hip")
     motion = ["0 90 0 " + " ".join(_angles(frame, len(joints))) for frame in range(frames)]

@@ -21,14 +21,14 @@ _CHUNK = 65536
 
 
 @attrs.frozen
-class Seeds:
+class SeedPoses:
     """Real poses to generate from, those of one action next to each other.
 
     Attributes:
-        poses: the seeds.
+        poses: the seed poses.
         actions: [A] class number of each action, as in the reference.
-        start, count: [A] where the seeds of each action begin, and how many there are.
-        action, subject: [S] class number of each seed.
+        start, count: [A] where the seed poses of each action begin, and how many there are.
+        action, subject: [S] class number of each seed pose.
     """
 
     poses: PoseBatch
@@ -39,7 +39,7 @@ class Seeds:
     subject: Tensor
 
 
-def draw_seeds(reference: PoseSource, per_action: int, generator: torch.Generator) -> Seeds:
+def draw_seed_poses(reference: PoseSource, per_action: int, generator: torch.Generator) -> SeedPoses:
     """Draw up to ``per_action`` poses of every action at random, without repetition.
 
     A reference without the label "action" counts as one action, one without "subject" as one person. A reference
@@ -50,7 +50,7 @@ def draw_seeds(reference: PoseSource, per_action: int, generator: torch.Generato
     """
     if not reference.has_3d:
         raise PoseplugError(
-            "fk_generator takes its seeds from 3D poses, and the reference has 2D only; give one with 3D."
+            "fk_generator takes its seed poses from 3D poses, and the reference has 2D only; give one with 3D."
         )
     if not isinstance(reference, FiniteSource):
         reference = PoseTable(reference.sample(_CHUNK, generator))
@@ -63,7 +63,7 @@ def draw_seeds(reference: PoseSource, per_action: int, generator: torch.Generato
     chosen = by_action[rank < per_action]
     poses = _gather(reference.batches(_CHUNK), chosen)
     count = available.clamp_max(per_action)
-    return Seeds(
+    return SeedPoses(
         poses=poses,
         actions=actions,
         start=count.cumsum(0) - count,
@@ -108,8 +108,8 @@ class Ranges:
     span: Tensor
 
 
-def angle_ranges(angles: Tensor, seeds: Seeds) -> Ranges:
-    """Return the range of each angle [S, K] over the seeds of each action.
+def angle_ranges(angles: Tensor, seeds: SeedPoses) -> Ranges:
+    """Return the range of each angle [S, K] over the seed poses of each action.
 
     A range wider than half a turn may only look wide because it crosses +-180 degrees: it is measured anew around the
     circular mean, and its ends may then lie outside (-pi, pi].
@@ -133,8 +133,8 @@ class Bodies:
     subject: Tensor
 
 
-def body_templates(seeds: Seeds, skeleton: Skeleton) -> Bodies:
-    """Return one body per subject: the median of its seeds' bone lengths, left and right averaged."""
+def body_templates(seeds: SeedPoses, skeleton: Skeleton) -> Bodies:
+    """Return one body per subject: the median of its seed poses' bone lengths, left and right averaged."""
     lengths = bone_lengths(seeds.poses.absolute, skeleton)
     ends_at = {child: bone for bone, (_, child) in enumerate(skeleton.bones)}
     # A mirror partner may be the root in an odd skeleton; such a bone is its own partner.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug_posegu.readings import Frame, Reading
+from poseplug_posegu.joint_angles import Frame, Reading
 
 
 @attrs.frozen

@@ -43,8 +43,8 @@ def noted(notes: list[str], home: Path | None) -> Iterator[None]:
             torch.set_warn_always(always)
 
 
-@promise("quiet", "it causes no warning")
-def quiet(subject: Subject) -> None:
+@promise("no_warnings", "it causes no warning")
+def no_warnings(subject: Subject) -> None:
     """Use it once more; what was warned of while other promises were checked counts too."""
     part = subject.ready(endless=True)
     for training in (True, False):
@@ -52,4 +52,4 @@ def quiet(subject: Subject) -> None:
     require(not subject.warned, some(subject.warned))
 
 
-PROMISES = (quiet,)
+PROMISES = (no_warnings,)
