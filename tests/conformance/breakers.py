@@ -22,6 +22,7 @@ from conformance.keepers import (
     Source,
     TwoPartLifter,
     WidthConfig,
+    Widths,
     size,
 )
 from torch import nn
@@ -517,6 +518,14 @@ class SharedTrunk(TwoPartLifter):
         return {"plane": tuple(range(1, 8)), "depth": tuple(range(8, self.depth.out_features))}
 
 
+class RelativeWidths(Widths):
+    """Compares people with the others of the batch."""
+
+    def provide(self, batch, *, boxes):
+        widths = super().provide(batch, boxes=boxes)
+        return widths - widths.mean()
+
+
 class UnknownPhase(TwoPartLifter):
     """Is trained by default in a phase that names no group of its own."""
 
@@ -712,6 +721,7 @@ BREAKERS = {
     "labels": [("source", NamelessActions), ("augmentor", DropsLabels)],
     "stateless": [("source", Sequential)],
     "weights": [("reweighter", NegativeWeights), ("reweighter", WeighsNothing)],
+    "rows": [("input", RelativeWidths)],
     "independence": [("lifter", SubtractsBatchMean), ("metric", OverTheBatch)],
     "headings": [("metric", NumberedHeading)],
     "nan": [("metric", NoNumberIsAMiss)],

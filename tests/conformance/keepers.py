@@ -17,6 +17,7 @@ from poseplug.core.interfaces import (
     Augmentor,
     Discriminator,
     FiniteSource,
+    InputProvider,
     Lifter,
     Objective,
     Reweighter,
@@ -264,6 +265,18 @@ class SizeError(Metric):
         return {"size": 100 * (sizes[0] / sizes[1]) ** self.power}
 
 
+class Widths(InputProvider):
+    """How wide people are in the image, as a share of their box's width."""
+
+    reads = frozenset({"boxes"})
+
+    def __init__(self, config, context): ...
+
+    def provide(self, batch, *, boxes):
+        width = batch.joints_2d[..., 0].amax(1) - batch.joints_2d[..., 0].amin(1)
+        return width / (boxes[:, 2] - boxes[:, 0]).clamp_min(1)
+
+
 class DepthErrors(Metric):
     """The error of absolute depth of each joint."""
 
@@ -311,6 +324,7 @@ KEEPERS = {
     "discriminator": [SizeDiscriminator],
     "root": [DepthRoot],
     "objective": [PairObjective],
+    "input": [Widths],
     "metric": [SizeError, DepthErrors],
     "hook": [Counter],
 }

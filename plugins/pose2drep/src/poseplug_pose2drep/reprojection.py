@@ -90,11 +90,12 @@ class Reprojection(Objective):
     def __init__(self, config: ReprojectionConfig, context: BuildContext) -> None:
         nn.Module.__init__(self)
         self.config = config
+        self.labelled_poses = config.labelled_poses
         self.projection = Projection(1 / config.distance if config.projection == "perspective" else 0.0)
 
     def output_head(self, lifter: Lifter, skeleton: Skeleton) -> OutputHead:
         """Return the reading of depths whose sign and size a few labelled poses tell; nothing else tells them here."""
-        return DepthHead(skeleton, lifter.group_joints(), self.config.labelled_poses)
+        return DepthHead(skeleton, lifter.group_joints(), self.labelled_poses)
 
     def loss(self, step: Step) -> Mapping[str, Tensor]:
         stream = step.joined()

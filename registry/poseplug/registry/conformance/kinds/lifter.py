@@ -98,7 +98,7 @@ def parts(subject: Subject) -> None:
     "phases",
     "the phases that it is trained in by default name its parameter groups, and the loss reaches what they train",
     kinds=["lifter"],
-    needs=("gradients",),
+    needs=("gradients", "groups"),
 )
 def phases(subject: Subject) -> None:
     """Begin each phase in turn, as the engine does, and look for gradients."""

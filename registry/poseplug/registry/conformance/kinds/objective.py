@@ -112,7 +112,7 @@ def head(subject: Subject) -> None:
     model = stand_in_model(poses.skeleton, subject.device)
     made = part.output_head(model.lifter, poses.skeleton)
     if made is None:
-        raise NotChecked("declares none")
+        return
     if not isinstance(made, OutputHead):
         raise Broken(f"output_head returned a {type(made).__name__}; expected an OutputHead or None")
     made = made.to(subject.device)
