@@ -35,7 +35,7 @@ ROWS = {
     ],
     "rigid and jitter, every second pose": [*CAPTURED, "--augment", "rigid", "--augment", "jitter"],
     "PoseGU, generated only": GENERATED,
-    "PoseGU, with the reference at weight 1": [*GENERATED, "--objective", "supervised:reference_weight=1"],
+    "PoseGU, with the reference at weight 1": [*GENERATED, "--set", "reference_weight=1"],
     "PoseGU, with cips": [*GENERATED, "--reweight", "cips"],
 }
 COLUMNS = {

@@ -55,7 +55,7 @@ NARROW = ["--lifter", "mlp:channels=8,blocks=1", "--steps", "4", "--batch-size",
             "The run's skeleton is 'h36m17' .* but evaluation 'builtin' has 'h36m16'",
         ),
         (["--discriminate", "pose2d"], "Discriminator pose2d: nothing in this run learns from it"),
-        (["--objective", "supervised:reference_weight=1"], "is set to train on reference poses; add --reference"),
+        (["--set", "reference_weight=1"], "says to train on reference poses, .* add --reference"),
         (
             ["--source", "fk_generator", "--reference", "fk_generator"],
             "made from reference poses",

@@ -266,7 +266,7 @@ class SizeError(Metric):
 
 
 class Widths(InputProvider):
-    """How wide people are in the image, as a share of their box's width."""
+    """How much wider people's boxes are than they are themselves, pixels."""
 
     reads = frozenset({"boxes"})
 
@@ -274,7 +274,7 @@ class Widths(InputProvider):
 
     def provide(self, batch, *, boxes):
         width = batch.joints_2d[..., 0].amax(1) - batch.joints_2d[..., 0].amin(1)
-        return width / (boxes[:, 2] - boxes[:, 0]).clamp_min(1)
+        return boxes[:, 2] - boxes[:, 0] - width
 
 
 class DepthErrors(Metric):

@@ -48,7 +48,7 @@ def test_a_hook_is_told_everything_in_order(tmp_path):
     train(HookSet({"r": recorder}), tmp_path / "state", source, steps=4)
     expected = []
     for step in (1, 2, 3, 4):
-        expected += [("batch", step, 8), ("step", step, {"training"})]
+        expected += [("batch", step, 8), ("step", step, {"supervised"})]
         expected += [("epoch", 1)] * (step == 3) + [("log", step)] * (step % 2 == 0)
     assert recorder.seen == [*expected, ("checkpoint", 4, True)]
 

@@ -60,21 +60,21 @@ def test_depth_is_learnt_from_2d_alone(lifter: str) -> None:
 
 
 def test_what_the_discriminator_says_is_in_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
-    loss, realism = Pose2DResidual.loss, Pose2DResidual.realism
+    loss, advice = Pose2DResidual.loss, Pose2DResidual.adversarial_loss
     right: dict[str, list[float]] = {"real": [], "fake": []}
     adversarial: list[float] = []
 
-    def noting_loss(self: Pose2DResidual, real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+    def noting_loss(self: Pose2DResidual, real: torch.Tensor, fake: torch.Tensor, generator: Any) -> torch.Tensor:
         right["real"].append((real > 0.5).float().mean().item())
         right["fake"].append((fake < 0.5).float().mean().item())
-        return loss(self, real, fake)
+        return loss(self, real, fake, generator)
 
-    def noting_realism(self: Pose2DResidual, fake: torch.Tensor) -> torch.Tensor:
-        adversarial.append(realism(self, fake).item())
-        return realism(self, fake)
+    def noting_advice(self: Pose2DResidual, fake: torch.Tensor) -> torch.Tensor:
+        adversarial.append(advice(self, fake).item())
+        return advice(self, fake)
 
     monkeypatch.setattr(Pose2DResidual, "loss", noting_loss)
-    monkeypatch.setattr(Pose2DResidual, "realism", noting_realism)
+    monkeypatch.setattr(Pose2DResidual, "adversarial_loss", noting_advice)
     judge = {"name": "pose2d_residual", "channels": 16, "blocks": 1, "learning_rate": 1e-2}
     trainer = train({"name": "mlp", "channels": 16}, 20, objective={"name": "reprojection"}, discriminator=[judge])
     assert curve(trainer, "adversarial_pose2d_residual") == pytest.approx(adversarial)
@@ -138,7 +138,7 @@ def test_a_seed_among_others_is_trained_as_it_would_be_alone(lifter: str) -> Non
 @pytest.mark.parametrize("lifter", LIFTERS)
 def test_labels_teach_them_too(lifter: str) -> None:
     trainer = train({"name": lifter, "channels": 32}, 60, objective={"name": "supervised"})
-    values = curve(trainer, "training")
+    values = curve(trainer, "supervised")
     assert sum(values[-5:]) < 0.7 * sum(values[:5])
 
 

@@ -114,10 +114,10 @@ def test_the_health_of_the_parts_is_logged() -> None:
     right: dict[str, list[float]] = {}
 
     def noting(name: str, part: Any) -> Any:
-        def loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+        def loss(real: torch.Tensor, fake: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
             right.setdefault(f"{name}/accuracy_real", []).append((real > 0.5).float().mean().item())
             right.setdefault(f"{name}/accuracy_fake", []).append((fake < 0.5).float().mean().item())
-            found: torch.Tensor = type(part).loss(part, real, fake)
+            found: torch.Tensor = type(part).loss(part, real, fake, generator)
             return found
 
         return loss

@@ -117,7 +117,7 @@ def train(steps=14, checkpoint=None, load=False, stop_at=None):
 
 def test_each_phase_trains_its_own_roles():
     watch, _ = train()
-    lifter = {step for step, losses in watch.trained.items() if "training" in losses}
+    lifter = {step for step, losses in watch.trained.items() if "supervised" in losses}
     adversarial = {step for step, losses in watch.trained.items() if "discriminator/size" in losses}
     assert lifter == {1, 2, 9, 10, 11}
     assert adversarial == {3, 4, 5, 6, 7, 8, 12, 13, 14}

@@ -176,17 +176,17 @@ def test_weights_scale_the_losses_of_both_streams():
     streams = [Stream(name, batch, given[name]) for name, batch in zip(("training", "reference"), batches, strict=True)]
     losses = Supervised().loss(_step(lifter, *streams))
     expected = [(lifter(batch) - batch.root_relative).square().mean() for batch in batches]
-    torch.testing.assert_close(losses["training"], 2 * expected[0])
-    torch.testing.assert_close(losses["reference"], 0.5 * expected[1])
+    torch.testing.assert_close(losses["supervised"], 2 * expected[0])
+    torch.testing.assert_close(losses["counterfactual"], 0.5 * expected[1])
     tripled = Supervised().loss(_step(lifter, streams[0], attrs.evolve(streams[1], factor=3.0)))
-    torch.testing.assert_close(tripled["reference"], 1.5 * expected[1])
+    torch.testing.assert_close(tripled["counterfactual"], 1.5 * expected[1])
 
 
 def test_a_constant_weight_adds_the_reference_to_any_objective():
     alone, beside = assemble(), attrs.evolve(assemble(reference=StarSource()), reference_weight=2.0)
     losses = [train(assembly, steps=1, log_every=1).history.values for assembly in (alone, beside)]
-    assert losses[0].keys() == {"training"}
-    assert losses[1].keys() == {"training", "reference"}
+    assert losses[0].keys() == {"supervised"}
+    assert losses[1].keys() == {"supervised", "counterfactual"}
 
 
 def _step(lift, *streams, one_pass=True):
@@ -198,11 +198,11 @@ def test_joint_and_separate_passes_differ_only_in_batch_statistics():
     streams = [Stream(name, StarSource().sample(8, generator)) for name in ("training", "reference")]
     lift = assemble().model.eval()
     joint, separate = (Supervised().loss(_step(lift, *streams, one_pass=one)) for one in (True, False))
-    torch.testing.assert_close(joint["reference"], separate["reference"])
+    torch.testing.assert_close(joint["counterfactual"], separate["counterfactual"])
     lift.train()
     lift.lifter.dropout.p = 0
     joint, separate = (Supervised().loss(_step(lift, *streams, one_pass=one)) for one in (True, False))
-    assert abs(joint["reference"] - separate["reference"]) > 1e-6
+    assert abs(joint["counterfactual"] - separate["counterfactual"]) > 1e-6
 
 
 def test_joined_streams_have_the_sum_of_their_means():
@@ -220,8 +220,8 @@ def test_pose_weights_of_the_batch_count():
     lift = assemble().model.eval()
     masked = attrs.evolve(batch, weight=torch.tensor([4.0, 0, 0, 0]))
     torch.testing.assert_close(
-        Supervised().loss(_step(lift, Stream("training", masked)))["training"],
-        Supervised().loss(_step(lift, Stream("training", batch.select(slice(0, 1)))))["training"],
+        Supervised().loss(_step(lift, Stream("training", masked)))["supervised"],
+        Supervised().loss(_step(lift, Stream("training", batch.select(slice(0, 1)))))["supervised"],
     )
 
 
@@ -276,7 +276,7 @@ def test_an_untrained_augmentation_reaches_the_lifter():
             self.log_scale = torch.tensor(math.log(2.0))
 
     plain, doubled = assemble(), assemble(augmentors=(Shift(),))
-    losses = [train(a, steps=1, log_every=1).history.values["training"][1] for a in (plain, doubled)]
+    losses = [train(a, steps=1, log_every=1).history.values["supervised"][1] for a in (plain, doubled)]
     assert losses[1] > 1.2 * losses[0]
 
 
@@ -394,7 +394,7 @@ def test_a_loss_gone_nan_stops_the_run_and_keeps_the_last_good_state(tmp_path):
             return batch if self.drawn < 7 else batch.moved(batch.joints_3d * math.nan)
 
     path = tmp_path / "state.safetensors"
-    with pytest.raises(TrainingFailed, match=r"'training' became nan at step 7\. The last good state, step 4,"):
+    with pytest.raises(TrainingFailed, match=r"'supervised' became nan at step 7\. The last good state, step 4,"):
         train(assemble(source=Spoilt()), path)
     assert path.exists()
     good = train(assemble(), path, load=True)
@@ -419,7 +419,7 @@ def test_a_lower_learning_rate_is_advised_only_where_something_is_trained(tmp_pa
     reweighted = assemble(reference=StarSource(), reweighter=Spoilt())
     with pytest.raises(TrainingFailed, match=r"'reweighter/mean' became nan .* Look at the settings of the reweighter"):
         train(reweighted)
-    with pytest.raises(TrainingFailed, match=r"'training' became .* Try a lower --lr"):
+    with pytest.raises(TrainingFailed, match=r"'supervised' became .* Try a lower --lr"):
         train(assemble(), lr=1e30, clip_norm=0.0, steps=200)
 
 

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from poseplug.core.interfaces import BuildContext, NoConfig, Objective, Step
 
+# By the name of the stream.
+_LOSSES = {"training": "supervised", "reference": "counterfactual"}
+
 
 class Supervised(Objective):
     """Mean squared error over joints and axes against the 3D labels.
@@ -23,5 +26,6 @@ class Supervised(Objective):
 
     def loss(self, step: Step) -> Mapping[str, Tensor]:
         return {
-            stream.name: stream.mean((lifted - stream.batch.root_relative).square()) for stream, lifted in step.lifted()
+            _LOSSES[stream.name]: stream.mean((lifted - stream.batch.root_relative).square())
+            for stream, lifted in step.lifted()
         }
