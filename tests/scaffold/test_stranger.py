@@ -153,7 +153,7 @@ def test_all_of_them_train_together(environment):
     losses = json.loads((environment.work / "all-of-them" / "best.json").read_text())
     assert {
         "supervised",
-        "adversarial_loss/my_discriminator",
+        "adversarial/my_discriminator",
         "discriminator/my_discriminator",
         "root/distance",
     } <= losses.keys()
