@@ -15,7 +15,7 @@ class InBones(Objective):
 
     def output_head(self, lifter, skeleton):
         """Return what turns bones into metres."""
-        return Bones(skeleton)
+        return Bones()
 
     def loss(self, step):
         """Return the error of each stream."""
@@ -28,9 +28,8 @@ class Bones(OutputHead):
     needs_fit = True
     labelled_poses = 50
 
-    def __init__(self, skeleton):
+    def __init__(self):
         super().__init__()
-        self.root = skeleton.root
         self.register_buffer("length", torch.ones(()))
         self.register_buffer("labelled", torch.zeros(()))
 
