@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from installed import leave_facts
 from safetensors import safe_open
 from typer.testing import CliRunner
 
@@ -31,10 +32,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outside")
     site = folder / "site"
     shutil.copytree(Path(__file__).parent / "outside_plugin", site, ignore=shutil.ignore_patterns("__pycache__"))
-    info = site / "poseplug_outside-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: poseplug-outside\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[poseplug]\noutside = poseplug_outside\n")
+    leave_facts(site, "poseplug-outside", "poseplug_outside")
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(site)
         patched.chdir(folder)

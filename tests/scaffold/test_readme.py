@@ -131,6 +131,7 @@ def test_its_links_lead_somewhere():
         re.sub(r"[^a-z -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#(.*?)\)", text)) <= headings
+    assert all((README.parent / path).exists() for path in re.findall(r"\]\(([^#)]+)", text))
 
 
 if __name__ == "__main__":
