@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,7 @@ def excerpt(what, marker):
     if what == "file":
         file, *shown = marker.split()
         text = (Path(__file__).parent / file).read_text()
-        blocks = [definition(text, each) for each in shown]
-        return ("\n\n" if blocks[0].startswith(" ") else "\n\n\n").join(blocks) + "\n"
+        return "\n\n\n".join(textwrap.dedent(definition(text, each)) for each in shown) + "\n"
     name, kind, *shown = marker.split()
     names = choose_names(name)
     file = shown.pop(0) if "." in shown[0] else f"{names.name}.py"
