@@ -1,21 +1,32 @@
 """An objective that knows no size: the lifter learns poses in units of their bones, and a head makes metres of them."""
 
+import attrs
 import torch
-from torch import nn
 
 from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.interfaces import Objective, OutputHead
+from poseplug.core.settings import setting
+
+
+@attrs.frozen(kw_only=True)
+class InBonesConfig:
+    """Settings of the objective."""
+
+    labelled_poses: int = setting(50, "with how many labelled poses its head is calibrated", minimum=1)
 
 
 class InBones(Objective):
     """The absolute error of poses whose bones are 1 long on average."""
 
+    Config = InBonesConfig
+
     def __init__(self, config, context):
-        nn.Module.__init__(self)
+        super().__init__()
+        self.config = config
 
     def output_head(self, lifter, skeleton):
         """Return what turns bones into metres."""
-        return Bones()
+        return Bones(self.config.labelled_poses)
 
     def loss(self, step):
         """Return the error of each stream."""
@@ -26,10 +37,10 @@ class Bones(OutputHead):
     """Multiplies by the length of bones: that of the training poses, and in the end that of labelled ones."""
 
     needs_fit = True
-    labelled_poses = 50
 
-    def __init__(self):
+    def __init__(self, labelled_poses):
         super().__init__()
+        self.labelled_poses = labelled_poses
         self.register_buffer("length", torch.ones(()))
         self.register_buffer("labelled", torch.zeros(()))
 
