@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from installed import leave_facts
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.kinds import kind_names
@@ -106,6 +107,20 @@ def test_recipes_and_examples_fit_what_is_installed(kind):
     assert "tiny" in named
     assert named - {"tiny"} <= {entry.name for entry in load_catalogue().entries}
     assert "$" not in "".join(contents.values())
+
+
+@pytest.mark.parametrize("kind", kind_names())
+def test_recipes_can_be_planned(poseplug, tmp_path, monkeypatch, kind):
+    """Every setting in a recipe is one of what it names."""
+    names = choose_names(f"planned-{kind}")
+    for path, text in render_plugin(names, kind).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    leave_facts(tmp_path / "src", names.distribution, names.package)
+    monkeypatch.syspath_prepend(tmp_path / "src")
+    result = poseplug("run", "--recipe", names.name, "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert names.name in result.stdout + result.stderr
 
 
 def test_a_reserved_class_name_is_known_to_be_one_for_its_kind_only():

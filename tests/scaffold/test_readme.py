@@ -1,4 +1,4 @@
-"""plugins/README.md: its code is what ``poseplug new`` writes, its edit works, and its commands exist.
+"""plugins/README.md: its code is what ``poseplug new`` writes or another test runs, its edit works, its commands exist.
 
 ``python tests/scaffold/test_readme.py`` copies the code into it anew.
 """
@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,20 @@ import pytest
 from poseplug.registry.scaffold import choose_names, render_plugin
 
 README = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
-CODE = re.compile(r"<!-- (code|edit): (.*?) -->\n```(?:python|toml)\n(.*?)```\n", re.DOTALL)
+CODE = re.compile(r"<!-- (code|edit|file): (.*?) -->\n```(?:python|toml)\n(.*?)```\n", re.DOTALL)
+
+BLOCKS = CODE.findall(README.read_text())
 
 
-def excerpt(marker):
-    """Return what belongs under a marker: NAME KIND [FILE], and the names of the classes and functions to show."""
+def excerpt(what, marker):
+    """Return what belongs under a marker.
+
+    code: NAME KIND [FILE], and the names of the classes and functions to show. file: FILE and such names.
+    """
+    if what == "file":
+        file, *shown = marker.split()
+        text = (Path(__file__).parent / file).read_text()
+        return "\n\n\n".join(textwrap.dedent(definition(text, each)) for each in shown) + "\n"
     name, kind, *shown = marker.split()
     names = choose_names(name)
     file = shown.pop(0) if "." in shown[0] else f"{names.name}.py"
@@ -35,16 +45,17 @@ def definition(text, name):
     return "\n".join(text.splitlines()[first.lineno - 1 : node.end_lineno])
 
 
-@pytest.mark.parametrize("marker", [m for what, m, _ in CODE.findall(README.read_text()) if what == "code"])
-def test_the_code_is_what_new_writes(marker):
-    (block,) = (block for _, m, block in CODE.findall(README.read_text()) if m == marker)
-    assert block == excerpt(marker), "python tests/scaffold/test_readme.py copies it anew"
+@pytest.mark.parametrize(
+    ("what", "marker", "block"), [pytest.param(*found, id=found[1]) for found in BLOCKS if found[0] != "edit"]
+)
+def test_the_code_is_what_new_writes(what, marker, block):
+    assert block == excerpt(what, marker), "python tests/scaffold/test_readme.py copies it anew"
 
 
 def test_every_kind_is_shown():
     from poseplug.core.kinds import kind_names
 
-    assert {marker.split()[1] for _, marker, _ in CODE.findall(README.read_text())} == set(kind_names())
+    assert {marker.split()[1] for what, marker, _ in BLOCKS if what == "code"} == set(kind_names())
 
 
 EDITS = {
@@ -64,7 +75,7 @@ EDITS = {
 
 def test_the_worked_example_passes_its_tests(tmp_path):
     contents = render_plugin(choose_names("camera-height"), "reweighter")
-    blocks = [(marker.split()[-1], block) for what, marker, block in CODE.findall(README.read_text()) if what == "edit"]
+    blocks = [(marker.split()[-1], block) for what, marker, block in BLOCKS if what == "edit"]
     for (path, replaced), (name, block) in zip(EDITS.items(), blocks, strict=True):
         contents[path] = contents[path].replace(definition(contents[path], name), block.rstrip("\n"))
         for old, new in replaced:
@@ -120,12 +131,15 @@ def test_its_links_lead_somewhere():
         re.sub(r"[^a-z -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#(.*?)\)", text)) <= headings
+    assert all((README.parent / path).exists() for path in re.findall(r"\]\(([^#)]+)", text))
 
 
 if __name__ == "__main__":
 
     def fill(match):
         what, marker, block = match.groups()
-        return match.group().removesuffix(f"{block}```\n") + (excerpt(marker) if what == "code" else block) + "```\n"
+        return (
+            match.group().removesuffix(f"{block}```\n") + (block if what == "edit" else excerpt(what, marker)) + "```\n"
+        )
 
     README.write_text(CODE.sub(fill, README.read_text()))

@@ -145,15 +145,15 @@ def usage(kind):
 
 
 def test_all_of_them_train_together(environment):
-    # The objective that asks the discriminator comes with the discriminator.
+    # The objective that asks the discriminator comes with the discriminator, the lifter that reads the input with it.
     kinds = [kind for kind in kind_names() if kind != "objective"]
     own = [word for kind in kinds for word in usage(kind)]
     arguments = [*own, "--source", "fk_generator", "--augment", "rigid", "--hook", "logfile", "--out", "all-of-them"]
     environment.poseplug("run", *SHORT, *arguments, cwd=environment.work)
     losses = json.loads((environment.work / "all-of-them" / "best.json").read_text())
     assert {
-        "supervised",
-        "adversarial_loss/my_discriminator",
+        "training",
+        "adversarial/my_discriminator",
         "discriminator/my_discriminator",
         "root/distance",
     } <= losses.keys()

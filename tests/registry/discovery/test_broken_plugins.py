@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+from installed import leave_facts
 
 HOOKIMPL = "from poseplug.registry import hookimpl\n"
 REGISTER = """
@@ -55,10 +56,7 @@ def install(folder, name, code, parts="", version="2.0"):
     (folder / name).mkdir()
     (folder / name / "__init__.py").write_text(code)
     (folder / name / "part.py").write_text(textwrap.dedent(parts))
-    facts = folder / f"dist_{name}-{version}.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text(f"Metadata-Version: 2.4\nName: dist-{name}\nVersion: {version}\n\nA plugin.\n")
-    (facts / "entry_points.txt").write_text(f"[poseplug]\n{name} = {name}\n")
+    leave_facts(folder, f"dist-{name}", name, version)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterable
 
 import attrs
 
@@ -49,13 +50,18 @@ def choose_names(given: str) -> Names:
     return Names(name, f"poseplug-{name.replace('_', '-')}", f"poseplug_{name}", cls)
 
 
-def check_free(names: Names, kind: str, catalogue: Catalogue) -> None:
+def check_free(names: Names, kinds: Iterable[str], catalogue: Catalogue) -> None:
     """Refuse names that installed plugins have taken.
+
+    Args:
+        names: of the new plugin.
+        kinds: of its components.
+        catalogue: what is installed.
 
     Raises:
         PoseplugError: a component or recipe, a distribution or an entry point has such a name.
     """
-    for taken in (kind, "recipe"):
+    for taken in (*kinds, "recipe"):
         for entry in catalogue.of(taken):
             if entry.name == names.name:
                 raise PoseplugError(

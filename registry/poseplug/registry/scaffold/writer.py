@@ -24,7 +24,7 @@ from poseplug.registry.scaffold.names import Names, check_free, choose_names
 
 _TEMPLATES = files("poseplug.registry.scaffold") / "templates"
 
-# Template -> file of the package.
+# Template -> file of the package; further ones go beside the component.
 _FILES = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
@@ -32,7 +32,6 @@ _FILES = {
     "gitignore": ".gitignore",
     "init.py": "src/$package/__init__.py",
     "component.py": "src/$package/$name.py",
-    "objective.py": "src/$package/objective.py",
     "recipe.toml": "src/$package/recipes/$name.toml",
     "test.py": "tests/test_$name.py",
 }
@@ -46,11 +45,13 @@ class Example:
         usage: how ``poseplug run`` is told to use it; NAME stands for its name.
         summary: what the example does, for listings.
         paper: where it comes from, for listings.
+        also: further components, so that it trains by itself: what each is, by its kind; ``KIND.py.txt`` holds it.
     """
 
     usage: str
     summary: str
     paper: str
+    also: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def example_of(kind: str) -> Example:
@@ -74,7 +75,7 @@ def write_plugin(given: str, kind: str, folder: Path, catalogue: Catalogue, auth
             written. Nothing is written then.
     """
     names = choose_names(given)
-    check_free(names, kind, catalogue)
+    check_free(names, [kind, *example_of(kind).also], catalogue)
     target = folder / names.distribution
     if target.exists():
         raise PoseplugError(f"'{target}' exists already; choose another name, or another folder with --into.")
@@ -121,13 +122,11 @@ def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
         "author": author,
         "author_toml": json.dumps(author, ensure_ascii=False),
         "year": str(datetime.datetime.now(tz=datetime.UTC).year),
-        "more_files": "",
+        "more_files": "".join(f"\n| `src/{names.package}/{k}.py` | {what} |" for k, what in example.also.items()),
     }
-    if "objective.py" in templates:
-        values["more_files"] = f"\n| `src/{names.package}/objective.py` | an objective that learns from it |"
     contents = {f"src/{names.package}/py.typed": ""}
     for template, text in templates.items():
-        path = Template(_FILES[template]).substitute(values)
+        path = Template(_FILES.get(template, f"src/$package/{template}")).substitute(values)
         contents[path] = Template(text).substitute(values)
     return contents
 

@@ -23,8 +23,9 @@ Judge = Callable[[str, PoseBatch], Mapping[str, Tensor]]
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
-    """Take the loss of a step without and of one with a reweighter, and check its form."""
+    """Ask for its output head, take the loss of a step without and of one with a reweighter, and check its form."""
     lift = stand_in_model(occasion.poses.skeleton, occasion.poses.device)
+    part.output_head(lift.lifter, lift.skeleton)
     losses: Tensors = {}
     for reweighted in (False, True):
         step = make_step(part, occasion, lift, reweighted)
