@@ -18,8 +18,8 @@ from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import extents
 from poseplug.core.evaluation.joint_errors import MILLIMETRES
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.models.inputs import gather_inputs
 from poseplug.core.models.lifting_model import LiftingModel
+from poseplug_pose2drep.depth_head import DepthHead
 
 Depths = Callable[[PoseBatch], Tensor]
 # Factors 0.95 to 1.05, as the paper's text has it, and 0 to 2.
@@ -41,11 +41,11 @@ def depths_of(model: LiftingModel) -> tuple[Depths, str]:
     """
 
     def depths(batch: PoseBatch) -> Tensor:
-        lifted: Tensor = model.lifter(model.normaliser(batch), **gather_inputs(model.lifter.reads, batch))
+        lifted: Tensor = model.lifter(model.normaliser(batch), **model.inputs.read(model.lifter.reads, batch))
         depth = lifted[..., 2] - lifted[:, model.skeleton.root, None, 2]
-        return depth * MILLIMETRES if model.reading is None else depth * model.reading.sign
+        return depth * model.head.sign if isinstance(model.head, DepthHead) else depth * MILLIMETRES
 
-    return depths, METRIC if model.reading is None else NORMALISED
+    return depths, NORMALISED if isinstance(model.head, DepthHead) else METRIC
 
 
 def moved(batch: PoseBatch, joint: int, delta: float) -> PoseBatch:

@@ -97,11 +97,11 @@ def experiment(row: str, size: Size, clips: dict[str, Path]) -> dict[str, Any]:
         "seed": 0,
         "checkpoint_every": size.every,
         "protocol": "pose2drep",
+        "projection": settings.input,
         "source": [{"name": "bvh", "path": str(clips["train"]), "split": "all"}],
         "lifter": {"name": settings.lifter, "channels": size.channels},
         "objective": {
             "name": "reprojection",
-            "input": settings.input,
             "half_turn_sign": settings.half_turn_sign,
             "rotations": size.rotations,
         },

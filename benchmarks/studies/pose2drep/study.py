@@ -26,10 +26,12 @@ from subsets import link_clips, take
 from tables import HELD_OUT, SETS, markdown
 from watch import Watch
 
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.results import write_dataset
-from poseplug.core.interfaces import BuildContext
+from poseplug.core.interfaces import BuildContext, FiniteSource
 from poseplug.core.sources.pose_table import PoseTable
+from poseplug.core.sources.projection import projected
 from poseplug.core.storage.experiment import ComponentSpec
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.training.runtime import pick_device
@@ -93,9 +95,8 @@ def train(row: str, size: Size, mocap: Path, out: Path, device: torch.device) ->
     catalogue, clips = load_catalogue(), link_clips(mocap, out, size.thinning)
     plan = make_plan(experiment(row, size, clips), catalogue)
     watched = watched_poses(out, size, device)
-    view = construct(plan.parts.one("objective"), BuildContext(skeleton=watched[HELD_OUT].skeleton, device=device)).view
-    if view is not None:
-        watched = {label: PoseTable(view(table.poses), dict(table.label_names)) for label, table in watched.items()}
+    seen = {label: projected(table, plan.settings.projection) for label, table in watched.items()}
+    watched = {label: table_of(source) for label, source in seen.items()}
     watch = Watch(watched, next(iter(SETS)), size.every)
     directory = RunDirectory(out / folder_of(row))
     execute(
@@ -109,6 +110,11 @@ def train(row: str, size: Size, mocap: Path, out: Path, device: torch.device) ->
         began=watch.begin,
     )
     return time.monotonic() - began
+
+
+def table_of(source: FiniteSource) -> PoseTable:
+    """Return all poses of a source, held in memory."""
+    return PoseTable(PoseBatch.join(list(source.batches(65536))), dict(source.label_names))
 
 
 @cache

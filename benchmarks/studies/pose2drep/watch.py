@@ -21,7 +21,7 @@ from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.storage.files import write_text
 from poseplug.core.training.multi_seed import models_of
 from poseplug.core.training.trainer import Trainer
-from poseplug_pose2drep.depth_head import DepthReading
+from poseplug_pose2drep.depth_head import DepthHead
 
 # The paper's joints: the root left out. p_mpjpe_mm keeps the handedness, ERROR, the paper's, may mirror.
 PROTOCOL = attrs.evolve(lookup("pose2drep"), name="pose2drep without reflection", reflection=False)
@@ -70,11 +70,12 @@ class Watch(RunHook):
         """Give every seed's lifter as a model with a reading of depth of its own."""
         for model in self._trained:
             was_training = model.lifter.training
-            yield LiftingModel(model.lifter, model.skeleton, depth_only=True).to(model.device)
+            head = DepthHead(model.skeleton, model.lifter.group_joints(), _LABELLED)
+            yield LiftingModel(model.lifter, model.skeleton, head=head).to(model.device)
             model.lifter.train(was_training)
 
     def _look(self, model: LiftingModel) -> dict[str, Any]:
-        found = model.eval().fit_depth(self._labelled)
+        found = model.eval().calibrate(self._labelled)
         evaluations = {label: evaluate(model, table, PROTOCOL) for label, table in self.sets.items()}
         return {
             "sign": float(found["sign"]),
@@ -108,7 +109,7 @@ def halves_and_limbs(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
 @torch.no_grad()
 def correlations(model: LiftingModel, poses: PoseBatch) -> dict[str, float]:
     """Return for halves and limbs how predicted depths, with the best global sign, go with the true ones, -1 to 1."""
-    reading = DepthReading(model.skeleton, halves_and_limbs(model.skeleton)).to(model.device)
-    found = reading.fit(poses, model(poses))
+    head = DepthHead(model.skeleton, halves_and_limbs(model.skeleton)).to(model.device)
+    found = head.calibrate(poses, model(poses))
     start = "correlation_"
     return {name.removeprefix(start): float(value) for name, value in found.items() if name.startswith(start)}
