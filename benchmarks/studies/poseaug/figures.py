@@ -23,8 +23,8 @@ from torch import Tensor
 
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.interfaces import Augmentation
-from poseplug.core.storage.checkpoint import from_under, load_tensors
 from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.core.storage.tensor_file import from_under, load_tensors
 from poseplug.registry.config.experiment_file import read_document
 from poseplug.registry.discovery.catalogue import load_catalogue
 from poseplug.registry.runs.build import build

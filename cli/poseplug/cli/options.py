@@ -118,7 +118,8 @@ class Flags:
         Raises:
             PoseplugError: a recipe, file or specification that is no good.
         """
-        from poseplug.registry.config.experiment_file import lay_over, read_document, set_value
+        from poseplug.registry.config.experiment_file import lay_over, read_document
+        from poseplug.registry.config.set_flag import set_value
 
         document = dict(below or {})
         if self.recipe:

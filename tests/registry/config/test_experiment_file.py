@@ -5,11 +5,11 @@ from poseplug.registry.config.experiment_file import (
     differences,
     lay_over,
     read_document,
-    set_value,
     to_document,
     to_experiment,
     write_document,
 )
+from poseplug.registry.config.set_flag import set_value
 
 DOCUMENT = {
     "steps": 10,

@@ -1,1 +1,1 @@
-"""One verb of the command line in each file."""
+"""One verb of the command line in each file; ``poseplug.cli.main`` lists them."""

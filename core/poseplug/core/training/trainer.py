@@ -16,7 +16,7 @@ from poseplug.core.interfaces import FiniteSource, PoseSource, Trained
 from poseplug.core.models.modes import trainable
 from poseplug.core.settings import setting
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.checkpointing import TrainingState
+from poseplug.core.training.checkpoint import TrainingState
 from poseplug.core.training.history import History
 from poseplug.core.training.lifter_step import Conditions
 from poseplug.core.training.multi_seed import models_of

@@ -14,7 +14,7 @@ from typing import Any
 
 import tomli_w
 
-from poseplug.core.errors import PoseplugError, did_you_mean
+from poseplug.core.errors import PoseplugError
 from poseplug.core.kinds import Arity, slots
 from poseplug.core.storage.experiment import ComponentSpec, Experiment
 from poseplug.core.storage.files import write_text
@@ -43,7 +43,7 @@ def lay_over(below: Document, above: Document) -> Document:
     A part that keeps its name keeps the settings that ``above`` is silent about; one that gets another name starts
     afresh. Lists of parts and the set of evaluations are replaced whole.
     """
-    result, arities = dict(below), _arities()
+    result, arities = dict(below), arities_of_places()
     for key, value in above.items():
         old = result.get(key)
         if arities.get(key) == "one" and isinstance(old, dict) and isinstance(value, dict):
@@ -58,62 +58,25 @@ def table(spec: ComponentSpec) -> Document:
     return {"name": spec.name, **spec.settings}
 
 
-def set_value(document: Document, assignment: str) -> Document:
-    """Return the document with one ``--set KEY=VALUE`` done.
-
-    KEY is a setting of the run (steps), of a part (lifter.channels), of one of several parts by number
-    (augmentor.0.share; the number may be left out where there is one), or of a labelled one (eval.LABEL.path).
-
-    Raises:
-        PoseplugError: the assignment is malformed, or names a part that the experiment does not have.
-    """
-    path, equals, value = (text.strip() for text in assignment.partition("="))
-    if not equals or not all(path.split(".")):
-        raise PoseplugError(
-            f"--set '{assignment}' is not an assignment; expected KEY=VALUE such as lifter.channels=256."
-        )
-    place, dot, rest = path.partition(".")
-    if not dot:
-        return {**document, path: value}
-    arities = _arities()
-    if place not in arities:
-        raise PoseplugError(f"--set {path}: an experiment has no part '{place}'.{did_you_mean(place, arities)}")
-    if not document.get(place):
-        flag = next((slot.flag for slot in slots() if slot.name == place), "--config")
-        raise PoseplugError(f"--set {path}: this experiment has no {place}; choose one with {flag} first.")
-    tables = _tables(place, arities[place], document[place])
-    key, _, setting = rest.rpartition(".")  # a label may hold dots, a setting never does
-    if arities[place] == "several" and len(tables) == 1:
-        key = key or "0"
-    if key not in tables:
-        forms = {
-            "one": f"{place}.SETTING",
-            "several": f"{place}.K.SETTING with K from 0 to {len(tables) - 1}",
-            "labelled": f"{place}.LABEL.SETTING with LABEL one of {', '.join(tables)}",
-        }
-        raise PoseplugError(f"--set {path}: expected {forms[arities[place]]}.")
-    return {**document, place: _shaped(arities[place], {**tables, key: {**tables[key], setting: value}})}
-
-
 def to_experiment(document: Document) -> Experiment:
     """Return the experiment that a document describes; settings are not looked at yet.
 
     Raises:
         PoseplugError: something is not of the form described at the top of this module.
     """
-    arities = _arities()
-    tables = {place: _tables(place, arity, document.get(place)) for place, arity in arities.items()}
+    arities = arities_of_places()
+    tables = {place: tables_in(place, arity, document.get(place)) for place, arity in arities.items()}
     phases = tuple(tables.pop(_PHASE).values())
     parts = {place: {key: _spec(t) for key, t in found.items()} for place, found in tables.items() if found}
     return Experiment(parts=parts, phases=phases, settings={k: v for k, v in document.items() if k not in arities})
 
 
-def _arities() -> dict[str, Arity]:
+def arities_of_places() -> dict[str, Arity]:
     """Return the keys of a document that hold tables: slots, and the phases."""
     return {**{slot.name: slot.arity for slot in slots()}, _PHASE: "several"}
 
 
-def _tables(place: str, arity: Arity, value: Any) -> dict[str, Document]:
+def tables_in(place: str, arity: Arity, value: Any) -> dict[str, Document]:
     """Return the tables in a place of a document by their keys in ``Experiment.parts``."""
     if value is None:
         return {}
@@ -131,7 +94,7 @@ def _tables(place: str, arity: Arity, value: Any) -> dict[str, Document]:
     return tables
 
 
-def _shaped(arity: Arity, tables: Mapping[str, Any]) -> Any:
+def shaped(arity: Arity, tables: Mapping[str, Any]) -> Any:
     """Return what stands in a document for the tables of a place."""
     return tables[""] if arity == "one" else list(tables.values()) if arity == "several" else dict(tables)
 
@@ -148,7 +111,7 @@ def to_document(experiment: Experiment) -> Document:
     for slot in slots():
         tables = {key: table(spec) for key, spec in experiment.parts.get(slot.name, {}).items()}
         if tables:
-            document[slot.name] = _shaped(slot.arity, tables)
+            document[slot.name] = shaped(slot.arity, tables)
     return document
 
 
@@ -165,7 +128,7 @@ def differences(before: Document, after: Document, prefix: str = "") -> list[str
         old, new, name = before.get(key), after.get(key), f"{prefix}{key}"
         if isinstance(old, dict) and isinstance(new, dict):
             lines += differences(old, new, f"{name}.")
-        elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and _arities().get(key):
+        elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and arities_of_places().get(key):
             for i, (a, b) in enumerate(zip(old, new, strict=True)):
                 lines += differences(a, b, f"{name}.{i}.")
         elif old != new:

@@ -12,8 +12,8 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.models.lifting_model import LiftingModel
-from poseplug.core.storage.checkpoint import from_under, load_tensors, save_tensors, under
 from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.core.storage.tensor_file import from_under, load_tensors, save_tensors, under
 from poseplug.registry.config.experiment_file import read_document
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build_model

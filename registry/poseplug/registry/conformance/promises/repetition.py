@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from poseplug.core.interfaces import FiniteSource, Trained
-from poseplug.core.storage.checkpoint import load_tensors, save_tensors
+from poseplug.core.storage.tensor_file import load_tensors, save_tensors
 from poseplug.registry.conformance.poses import WithoutEnd, ordinary
 from poseplug.registry.conformance.randomness import RandomStates, seed_globally
 from poseplug.registry.conformance.subject import Subject

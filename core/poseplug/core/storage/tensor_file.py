@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file, written whole or not at all. Nothing here is a pickle."""
+"""Files of tensors and facts: safetensors, written whole or not at all. Nothing here is a pickle."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.storage.checkpoint import from_under, load_tensors, save_tensors, under
+from poseplug.core.storage.tensor_file import from_under, load_tensors, save_tensors, under
 from poseplug.core.training.history import History
 from poseplug.core.training.pose_buffer import PoseBuffer
 from poseplug.core.training.roles import Role

@@ -1,0 +1,44 @@
+"""``--set KEY=VALUE``: one setting of an experiment changed, wherever in it."""
+
+from __future__ import annotations
+
+from poseplug.core.errors import PoseplugError, did_you_mean
+from poseplug.core.kinds import slots
+from poseplug.registry.config.experiment_file import Document, arities_of_places, shaped, tables_in
+
+
+def set_value(document: Document, assignment: str) -> Document:
+    """Return the document with one ``--set KEY=VALUE`` done.
+
+    KEY is a setting of the run (steps), of a part (lifter.channels), of one of several parts by number
+    (augmentor.0.share; the number may be left out where there is one), or of a labelled one (eval.LABEL.path).
+
+    Raises:
+        PoseplugError: the assignment is malformed, or names a part that the experiment does not have.
+    """
+    path, equals, value = (text.strip() for text in assignment.partition("="))
+    if not equals or not all(path.split(".")):
+        raise PoseplugError(
+            f"--set '{assignment}' is not an assignment; expected KEY=VALUE such as lifter.channels=256."
+        )
+    place, dot, rest = path.partition(".")
+    if not dot:
+        return {**document, path: value}
+    arities = arities_of_places()
+    if place not in arities:
+        raise PoseplugError(f"--set {path}: an experiment has no part '{place}'.{did_you_mean(place, arities)}")
+    if not document.get(place):
+        flag = next((slot.flag for slot in slots() if slot.name == place), "--config")
+        raise PoseplugError(f"--set {path}: this experiment has no {place}; choose one with {flag} first.")
+    tables = tables_in(place, arities[place], document[place])
+    key, _, setting = rest.rpartition(".")  # a label may hold dots, a setting never does
+    if arities[place] == "several" and len(tables) == 1:
+        key = key or "0"
+    if key not in tables:
+        forms = {
+            "one": f"{place}.SETTING",
+            "several": f"{place}.K.SETTING with K from 0 to {len(tables) - 1}",
+            "labelled": f"{place}.LABEL.SETTING with LABEL one of {', '.join(tables)}",
+        }
+        raise PoseplugError(f"--set {path}: expected {forms[arities[place]]}.")
+    return {**document, place: shaped(arities[place], {**tables, key: {**tables[key], setting: value}})}
