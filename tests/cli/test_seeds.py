@@ -13,11 +13,11 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.schedule import Phase
-from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.supervised import Supervised
 from poseplug.registry.config.resolve import Part, Parts
 from poseplug.registry.runs.seed_obstacles import check_together
 from tests.cli.test_process import finish, start, wait_for
-from tests.toys import CONTEXT, STAR, MeanRoot, StagedLifter, StarSource
+from tests.toys import STAR, LinearLifter, MeanRoot, StarSource
 
 NARROW = ["--lifter", "mlp:channels=8,blocks=1", "--steps", "4", "--batch-size", "8"]
 
@@ -136,11 +136,8 @@ def test_what_cannot_be_trained_together_is_refused(poseplug, tmp_path, argument
 
 
 def test_further_parts_that_are_refused():
-    parts = Parts({"lifter": {"": Part("staged", StagedLifter, None)}})
-    plain = Assembly(StarSource(), Supervised(SupervisedConfig(), CONTEXT), LiftingModel(StagedLifter(), STAR))
-    with pytest.raises(PoseplugError, match="lifter .staged. is trained in 2 stages; run the seeds one"):
-        check_together(plain, parts, ())
-    plain.model.lifter.num_stages = 1
+    parts = Parts({"lifter": {"": Part("linear", LinearLifter, None)}})
+    plain = Assembly(StarSource(), Supervised(), LiftingModel(LinearLifter(), STAR))
     check_together(plain, parts, (Phase(name="all", steps=1),))
     with pytest.raises(PoseplugError, match="phase 'gather' keeps poses"):
         check_together(plain, parts, (Phase(name="gather", steps=1, keep=True),))

@@ -124,15 +124,20 @@ def test_scripts(words, monkeypatch, capsys):
 def call(script, arguments, monkeypatch):
     """Run a script of the repository, and forget the modules beside it: those of other scripts have their names."""
     path = ROOT / script
-    known = set(sys.modules)
+    kept = {name: sys.modules.pop(name) for name in _of_scripts()}
     monkeypatch.setattr(sys, "argv", [str(path), *arguments])
     monkeypatch.syspath_prepend(str(path.parent))
     try:
         runpy.run_path(str(path), run_name="__main__")
     finally:
-        for name in set(sys.modules) - known:
-            if str(ROOT / "benchmarks") in (getattr(sys.modules[name], "__file__", None) or ""):
-                del sys.modules[name]
+        for name in _of_scripts():
+            del sys.modules[name]
+        sys.modules.update(kept)
+
+
+def _of_scripts():
+    folder = str(ROOT / "benchmarks")
+    return [name for name, module in sys.modules.items() if folder in (getattr(module, "__file__", None) or "")]
 
 
 def test_other_commands_are_known():

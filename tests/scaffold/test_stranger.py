@@ -152,7 +152,7 @@ def test_all_of_them_train_together(environment):
     environment.poseplug("run", *SHORT, *arguments, cwd=environment.work)
     losses = json.loads((environment.work / "all-of-them" / "best.json").read_text())
     assert {
-        "training",
+        "supervised",
         "adversarial/my_discriminator",
         "discriminator/my_discriminator",
         "root/distance",
