@@ -21,6 +21,7 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.discovery.catalogue import load_catalogue
 from poseplug.registry.runs.plan import make_plan
+from poseplug_pose2drep.depth_head import DepthHead
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/studies/pose2drep"))
 
@@ -77,7 +78,7 @@ def test_every_row_is_an_experiment_that_can_be_run(tmp_path):
             plan = make_plan(experiment(row, size, clips), catalogue)
             assert plan.settings.seeds == size.seeds
             assert plan.parts.the("objective").config.half_turn_sign == settings.half_turn_sign
-            assert plan.parts.the("objective").config.input == settings.input
+            assert plan.settings.projection == settings.input
             assert plan.settings.steps % size.epochs == 0
             assert size.steps - plan.settings.steps < size.epochs
 
@@ -103,7 +104,6 @@ class Tilted(Lifter):
     """True depths times a factor for legs and one for the upper body, which only a lifter of ours could know."""
 
     normalisation = Normalisation.MAX_NORM
-    predicts_depth = True
 
     def __init__(self, depth, legs, upper):
         super().__init__()
@@ -130,7 +130,8 @@ def test_a_look_finds_the_sign_and_parts_that_disagree(tmp_path, legs, upper, si
     batch, depth = orthographic()
     table = PoseTable(batch)
     watch = Watch({"lab_test": table, "wild": table, "held_out": table}, "lab_test", every=2)
-    model = LiftingModel(Tilted(depth, legs, upper), H36M_16, depth_only=True)
+    lifter = Tilted(depth, legs, upper)
+    model = LiftingModel(lifter, H36M_16, head=DepthHead(H36M_16, lifter.group_joints(), 100))
     # Labelled poses stand at the head of the batch, where the toy knows their depths.
     watch._trained, watch._labelled, watch._path = (model,), batch.select(slice(0, 20)), tmp_path / "curves.json"
     watch.on_step(1, {})

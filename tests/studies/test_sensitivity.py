@@ -13,8 +13,9 @@ from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normalisation, extents
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16
-from poseplug.core.interfaces import Lifter
+from poseplug.core.interfaces import Lifter, OutputHead
 from poseplug.core.models.lifting_model import LiftingModel
+from poseplug_pose2drep.depth_head import DepthHead
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/studies/pose2drep"))
 
@@ -30,7 +31,9 @@ class LinearDepth(Lifter):
     """Depths that are linear in the max-normalised pose; across halves of the body there is nothing if told so."""
 
     normalisation = Normalisation.MAX_NORM
-    predicts_depth = True
+
+    def output_head(self, skeleton):
+        return DepthHead(skeleton, self.group_joints())
 
     def __init__(self, config=None, context=None, blocks=False):
         super().__init__()
@@ -68,7 +71,8 @@ class BlockNetwork(LinearDepth):
 class LinearMetres(LinearDepth):
     """The same numbers, called metres."""
 
-    predicts_depth = False
+    def output_head(self, skeleton):
+        return OutputHead()
 
 
 def poses(n=40):
@@ -151,7 +155,7 @@ def test_units_and_the_global_sign():
     assert (unit, metres_unit) == (NORMALISED, METRIC)
     torch.testing.assert_close(millimetres(batch), depths(batch) * 1000)
     before = depths(batch)
-    model.reading.sign.fill_(-1)
+    model.head.sign.fill_(-1)
     torch.testing.assert_close(depths(batch), -before)
 
 

@@ -24,7 +24,7 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.results import write_dataset
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, PoseSource
-from poseplug.core.sources.viewed import viewed
+from poseplug.core.sources.projection import projected
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.training.runtime import pick_device
 from poseplug.registry.config.resolve import construct, find_part
@@ -81,9 +81,8 @@ def compare(
     for path in runs:
         plan, model = open_run(RunDirectory(path), catalogue, device)
         context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.settings.seed)
-        view = construct(plan.parts.one("objective"), context).view
         depths, unit = depths_of(model.requires_grad_(False))
-        batch = take(viewed(_source(on, catalogue, context), view), poses, device)
+        batch = take(projected(_source(on, catalogue, context), plan.settings.projection), poses, device)
         parts.append(study(depths, batch, deltas).assign_coords(unit=unit))
         skeletons.append(model.skeleton)
     if len(set(skeletons)) > 1:
