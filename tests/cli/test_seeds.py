@@ -4,6 +4,7 @@ import json
 import signal
 import statistics
 
+import attrs
 import pytest
 import torch
 import xarray
@@ -17,7 +18,7 @@ from poseplug.core.training.supervised import Supervised
 from poseplug.registry.config.resolve import Part, Parts
 from poseplug.registry.runs.seed_obstacles import check_together
 from tests.cli.test_process import finish, start, wait_for
-from tests.toys import STAR, LinearLifter, MeanRoot, StarSource
+from tests.toys import STAR, LinearLifter, MeanRoot, StarSource, TwoPartLifter
 
 NARROW = ["--lifter", "mlp:channels=8,blocks=1", "--steps", "4", "--batch-size", "8"]
 
@@ -139,6 +140,9 @@ def test_further_parts_that_are_refused():
     parts = Parts({"lifter": {"": Part("linear", LinearLifter, None)}})
     plain = Assembly(StarSource(), Supervised(), LiftingModel(LinearLifter(), STAR))
     check_together(plain, parts, (Phase(name="all", steps=1),))
+    noting = attrs.evolve(plain, model=LiftingModel(TwoPartLifter(), STAR))
+    with pytest.raises(PoseplugError, match="lifter 'linear' changes with the phases of the run"):
+        check_together(noting, parts, ())
     with pytest.raises(PoseplugError, match="phase 'gather' keeps poses"):
         check_together(plain, parts, (Phase(name="gather", steps=1, keep=True),))
     with pytest.raises(PoseplugError, match="also trains root estimator 'mean'"):

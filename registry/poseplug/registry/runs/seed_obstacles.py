@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.interfaces import Lifter
 from poseplug.core.models.modes import trainable
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.schedule import Phase
@@ -38,4 +39,6 @@ def _obstacles(assembly: Assembly, parts: Parts, phases: Sequence[Phase]) -> Ite
         yield f"this run also trains root estimator '{root.name}'"
     if reweighter := parts.one("reweighter"):
         yield f"reweighter '{reweighter.name}' weighs the poses of one seed only"
+    if type(assembly.model.lifter).begin_phase is not Lifter.begin_phase:  # only one of the seeds would be told
+        yield f"lifter '{parts.the('lifter').name}' changes with the phases of the run"
     yield from (f"phase '{phase.name}' keeps poses" for phase in phases if phase.keep)
