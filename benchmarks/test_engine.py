@@ -13,7 +13,7 @@ from poseplug.core.interfaces import BuildContext
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.supervised import Supervised, SupervisedConfig
+from poseplug.core.training.supervised import Supervised
 from poseplug.core.training.trainer import Trainer, Training
 from poseplug.registry.config.resolve import construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
@@ -55,7 +55,7 @@ def plain_loop(model, poses, steps):
 
 
 def engine_loop(model, source, steps, hooks=None, batch=BATCH):
-    assembly = Assembly(source, Supervised(SupervisedConfig(), CONTEXT), LiftingModel(model, H36M_16))
+    assembly = Assembly(source, Supervised(), LiftingModel(model, H36M_16))
     settings = {"batch_size": batch, "lr_schedule": "constant", "checkpoint_every": 10**6}
     trainer = Trainer(assembly, Training(steps=10**6, **settings), torch.device("cpu"), hooks=HookSet(hooks))
 
