@@ -10,8 +10,9 @@ from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.interfaces import Augmentation
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.optimiser import OptimiserSettings
 from poseplug.core.training.pose_buffer import PoseBuffer
-from poseplug.core.training.roles import OptimiserSettings, Role
+from poseplug.core.training.roles import Role
 from poseplug.core.training.schedule import Phase, Schedule
 from poseplug.core.training.supervised import Supervised
 from poseplug.core.training.trainer import Trainer, Training

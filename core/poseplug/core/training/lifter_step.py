@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.normalise import extents
 from poseplug.core.data.step import Loss, Step, Stream
 from poseplug.core.interfaces import Discriminator, Objective
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import evaluating
-from poseplug.core.training.fakes import join_fakes
 
 Losses = Mapping[str, Loss]
-Fakes = Mapping[str, PoseBatch]
 
 
 @attrs.frozen
@@ -58,7 +57,7 @@ class LifterStep(nn.Module):
         """Return the discriminators by name."""
         return [(name, cast(Discriminator, d)) for name, d in zip(self.names, self.discriminators, strict=True)]
 
-    def forward(self, streams: Mapping[str, Stream], conditions: Conditions) -> tuple[Losses, Fakes]:
+    def forward(self, streams: Mapping[str, Stream], conditions: Conditions) -> tuple[Losses, dict[str, PoseBatch]]:
         """Return the objective's losses, and for each discriminator the fakes that it was asked about."""
         fakes: dict[str, PoseBatch] = {}
 
@@ -73,8 +72,7 @@ class LifterStep(nn.Module):
                 if stage in (discriminator.stage, "final"):
                     with evaluating(discriminator):
                         said[name] = discriminator.adversarial_loss(discriminator(batch))
-                    known = {n: made for n, made in fakes.items() if n == name}
-                    fakes.update(join_fakes(known, {name: batch.detached()}))
+                    add_fakes(fakes, {name: batch.detached()})
             return said
 
         step = Step(
@@ -87,3 +85,18 @@ class LifterStep(nn.Module):
             one_pass=conditions.one_pass,
         )
         return self.objective.loss(step), fakes
+
+
+def add_fakes(fakes: dict[str, PoseBatch], more: Mapping[str, PoseBatch]) -> None:
+    """Add to what each discriminator is to tell from real poses, each pose with the extent that it is seen with."""
+    for name, batch in more.items():
+        batches = [fakes[name], batch] if name in fakes else [batch]
+        if any(each.extent is not None for each in batches):
+            batches = list(map(_with_extent, batches))
+        fakes[name] = PoseBatch.join(batches)
+
+
+def _with_extent(batch: PoseBatch) -> PoseBatch:
+    if batch.extent is not None:
+        return batch
+    return attrs.evolve(batch, extent=extents(batch.joints_2d, batch.skeleton.root))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import attrs
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
@@ -26,41 +27,49 @@ def known_optimiser(name: str | None) -> str | None:
     return f"must be an optimiser of torch.optim that takes any parameters ({', '.join(fit)}); got '{name}'"
 
 
+@attrs.frozen(kw_only=True)
+class OptimiserSettings:
+    """How parameters are optimised.
+
+    Attributes:
+        lr: learning rate (its peak, for onecycle).
+        schedule: how the rate goes over the updates: one of SCHEDULES.
+        name: the optimiser's name in torch.optim.
+        weight_decay: as that optimiser has it.
+        clip_norm: the gradient's norm is cut to this; 0 switches that off.
+    """
+
+    lr: float
+    schedule: str = "constant"
+    name: str = "Adam"
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+
+
 class Optimiser:
     """Updates parameters by one of torch's optimisers, at a scheduled learning rate.
 
     Args:
         parameters: what is trained.
-        name: the optimiser's name in torch.optim.
-        lr: learning rate (its peak, for onecycle).
-        weight_decay: as that optimiser has it.
-        schedule: how the rate goes over the ``updates``: one of SCHEDULES.
+        settings: how.
         updates: number of updates the schedule spans.
-        clip_norm: the gradient's norm is cut to this; 0 switches that off.
         seeds: how many seeds the parameters hold, [seeds, ...] each; see poseplug.core.training.multi_seed.
     """
 
     def __init__(
-        self,
-        parameters: Iterable[nn.Parameter],
-        *,
-        lr: float,
-        updates: int,
-        name: str = "Adam",
-        weight_decay: float = 0.0,
-        schedule: str = "constant",
-        clip_norm: float = 0.0,
-        seeds: int = 1,
+        self, parameters: Sequence[nn.Parameter], settings: OptimiserSettings, updates: int, seeds: int = 1
     ) -> None:
-        self.parameters = list(parameters)
+        self.parameters = parameters
         self.seeds = seeds
-        self.clip_norm = clip_norm
-        make = getattr(torch.optim, name)
-        options: dict[str, Any] = {"lr": lr} | ({"weight_decay": weight_decay} if weight_decay else {})
+        self.clip_norm = settings.clip_norm
+        make = getattr(torch.optim, settings.name)
+        options: dict[str, Any] = {"lr": settings.lr}
+        if settings.weight_decay:
+            options["weight_decay"] = settings.weight_decay
         if "fused" in inspect.signature(make).parameters:  # the same arithmetic in one pass over memory
             options["fused"] = True
         self.torch: torch.optim.Optimizer = make(self.parameters, **options)
-        self.scheduler = _scheduler(self.torch, lr, schedule, max(1, updates))
+        self.scheduler = _scheduler(self.torch, settings.lr, settings.schedule, max(1, updates))
 
     def zero_grad(self) -> None:
         """Forget all gradients."""

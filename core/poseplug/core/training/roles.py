@@ -12,19 +12,8 @@ from torch import Tensor, nn
 from poseplug.core.data.step import Loss
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import Trained
-from poseplug.core.training.optimiser import Optimiser
+from poseplug.core.training.optimiser import Optimiser, OptimiserSettings
 from poseplug.core.training.schedule import Phase, Schedule
-
-
-@attrs.frozen(kw_only=True)
-class OptimiserSettings:
-    """How a role is optimised where neither it nor a phase says otherwise; see ``Optimiser``."""
-
-    lr: float
-    schedule: str = "constant"
-    name: str = "Adam"
-    weight_decay: float = 0.0
-    clip_norm: float = 0.0
 
 
 class Role:
@@ -33,7 +22,7 @@ class Role:
     Args:
         name: "lifter", "root", "augmentor<i>", "discriminator<i>".
         module: the part.
-        settings: of its optimisers.
+        settings: of its optimisers, where neither the part nor a phase says otherwise.
         schedule: of the run.
         seeds: how many seeds its parameters hold, [seeds, ...] each; see poseplug.core.training.multi_seed.
 
@@ -52,6 +41,7 @@ class Role:
         if module.learning_rate is not None:
             settings = attrs.evolve(settings, lr=module.learning_rate)
         self.optimisers: dict[str, Optimiser] = {}
+        self._parameters = {phase.name: self._parameters_in(phase) for phase in schedule.phases}
         for phase in schedule.phases:
             if self.trained_in(phase) and self._optimiser_name(phase) not in self.optimisers:
                 self.optimisers[self._optimiser_name(phase)] = self._optimiser(phase, settings, schedule)
@@ -73,7 +63,7 @@ class Role:
         name = self._optimiser_name(phase)
         parameters = [p for p in self.module.parameters() if p.requires_grad]
         if phase.own_optimiser:
-            parameters = self._parameters_in(phase)
+            parameters = self._parameters[phase.name]
             settings = attrs.evolve(
                 settings,
                 lr=phase.lr or settings.lr,
@@ -83,7 +73,7 @@ class Role:
         updates = schedule.updates(
             self.module.update_every, lambda other: self.trained_in(other) and self._optimiser_name(other) == name
         )
-        return Optimiser(parameters, updates=updates, seeds=self.seeds, **attrs.asdict(settings))
+        return Optimiser(parameters, settings, updates, self.seeds)
 
     def trained_in(self, phase: Phase) -> bool:
         """Say whether a phase trains the part, or some of it."""
@@ -106,7 +96,7 @@ class Role:
     def begin(self, phase: Phase) -> None:
         """Set the part up for a phase: what stays as it is keeps its batch statistics and has no dropout."""
         if self.trained_in(phase):
-            _set_modes(self.module, {id(p) for p in self._parameters_in(phase)}, True)
+            _set_modes(self.module, {id(p) for p in self._parameters[phase.name]}, True)
             self.module.begin_phase(self.groups_in(phase))
 
     def update(self, losses: Mapping[str, Loss], phase: Phase) -> None:
@@ -124,7 +114,7 @@ class Role:
                     if name in groups:
                         self._backward(scalar, self.groups[name], retain_graph=True)
         if shared:
-            self._backward(torch.stack(shared).sum(), self._parameters_in(phase))
+            self._backward(torch.stack(shared).sum(), self._parameters[phase.name])
         optimiser.step(phase.lr_factor)
 
     def _backward(self, loss: Tensor, parameters: list[nn.Parameter], retain_graph: bool = False) -> None:

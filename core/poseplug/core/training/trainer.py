@@ -20,8 +20,8 @@ from poseplug.core.training.checkpoint import TrainingState
 from poseplug.core.training.history import History
 from poseplug.core.training.lifter_step import Conditions
 from poseplug.core.training.multi_seed import models_of
-from poseplug.core.training.optimiser import SCHEDULES, known_optimiser
-from poseplug.core.training.roles import OptimiserSettings, Role
+from poseplug.core.training.optimiser import SCHEDULES, OptimiserSettings, known_optimiser
+from poseplug.core.training.roles import Role
 from poseplug.core.training.runtime import PRECISIONS, autocast, retain_freed_memory, set_matmul_precision
 from poseplug.core.training.schedule import Phase, Schedule
 from poseplug.core.training.training_step import AugmentedSource, TrainingStep

@@ -14,8 +14,7 @@ from poseplug.core.hooks import HookSet
 from poseplug.core.interfaces import ROOTS, Augmentation, PoseSource
 from poseplug.core.training import adversarial_step as adversarial
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.fakes import join_fakes
-from poseplug.core.training.lifter_step import Conditions, Fakes
+from poseplug.core.training.lifter_step import Conditions, add_fakes
 from poseplug.core.training.pose_buffer import PoseBuffer
 from poseplug.core.training.roles import Role
 from poseplug.core.training.schedule import Moment, Phase
@@ -60,7 +59,7 @@ class TrainingStep:
             self.buffer.add(augmentations[-1])
         poses = self._poses(index, phase, drawn, augmentations)
         logs: dict[str, Tensor] = {}
-        fakes: Fakes = {}
+        fakes: dict[str, PoseBatch] = {}
         with parts.model.inputs.shared():
             if "lifter" in self.roles and self.roles["lifter"].trained_in(phase):
                 losses, fakes = self._train_lifter(index, poses, reference, progress, phase)
@@ -70,7 +69,7 @@ class TrainingStep:
         made = adversarial.Made(drawn, augmentations, self.roles)
         logs |= adversarial.train_augmentors(parts, self.roles, made, self._evaluated, index, progress, moment)
         real = made.given if reference is None else reference
-        fakes = join_fakes(fakes, made.judged(parts.discriminators))
+        add_fakes(fakes, made.judged(parts.discriminators))
         logs |= adversarial.train_discriminators(parts, self.roles, real, fakes, index, phase, self.generator)
         return {name: value.detach() for name, value in logs.items()}
 
@@ -90,7 +89,7 @@ class TrainingStep:
 
     def _train_lifter(
         self, index: int, poses: PoseBatch, reference: PoseBatch | None, progress: float, phase: Phase
-    ) -> tuple[dict[str, Tensor], Fakes]:
+    ) -> tuple[dict[str, Tensor], dict[str, PoseBatch]]:
         parts, role = self.assembly, self.roles["lifter"]
         due = role.due(index, phase)
         if not due and not parts.objective.needs_discriminator:
