@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from poseplug.cli.options import NoPlugin, names_of_environment, switched_off, warn_of_unknown
-from poseplug.cli.verbs import check, new, plugins, run, show
+from poseplug.cli.verbs import ablate, check, new, plugins, run, show
 from poseplug.cli.verbs import eval as evaluation
 from poseplug.cli.verbs import list as listing
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run", epilog=run.EPILOG)(run.run)
+app.command("ablate", epilog=ablate.EPILOG)(ablate.ablate)
 app.command("eval", epilog=evaluation.EPILOG)(evaluation.evaluate)
 app.command("list")(listing.list_components)
 app.command("show")(show.show)

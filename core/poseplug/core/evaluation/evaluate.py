@@ -18,7 +18,7 @@ from poseplug.core.models.modes import evaluating
 
 BATCH = 4096
 # An endless source is judged by this many poses, always the same ones.
-_ENDLESS_POSES = 20_480
+ENDLESS_POSES = 20_480
 
 
 @attrs.frozen
@@ -103,5 +103,5 @@ def _batches(source: PoseSource, device: torch.device) -> Iterator[PoseBatch]:
         yield from source.batches(BATCH)
         return
     generator = torch.Generator(device).manual_seed(0)
-    for _ in range(_ENDLESS_POSES // BATCH):
+    for _ in range(ENDLESS_POSES // BATCH):
         yield source.sample(BATCH, generator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from poseplug.core.errors import PoseplugError
@@ -40,8 +41,26 @@ def parse_labelled(text: str) -> tuple[str, ComponentSpec]:
     return spec.name, spec
 
 
-def _split(text: str, whole: str) -> Iterator[str]:
-    """Split at commas outside brackets and quotes."""
+def parse_chain(text: str) -> list[ComponentSpec]:
+    """Return the components of ``NAME[:key=value,...]+NAME...``, in order; "none" is an empty chain.
+
+    A plus sign in a value joins nothing if it stands inside brackets or quotes, or before anything but a letter.
+    """
+    links = re.sub(r"\+(?=[^A-Za-z])", "\0", text)
+    return [parse_spec(link.replace("\0", "+")) for link in _split(links, text, "+") if link.strip() != "none"]
+
+
+def split_values(text: str) -> list[str]:
+    """Return the values of ``1e-3,3e-4`` or ``[0,1],[0,2]``: a list may stand inside brackets or quotes.
+
+    Raises:
+        PoseplugError: an unclosed bracket or quote.
+    """
+    return [_unquoted(value.strip()) for value in _split(text, text)]
+
+
+def _split(text: str, whole: str, separator: str = ",") -> Iterator[str]:
+    """Split at a separator outside brackets and quotes."""
     start, depth, quote = 0, 0, ""
     for i, character in enumerate(text):
         if quote:
@@ -52,7 +71,7 @@ def _split(text: str, whole: str) -> Iterator[str]:
             depth += 1
         elif character in _CLOSING:
             depth -= 1
-        elif character == "," and not depth:
+        elif character == separator and not depth:
             yield text[start:i]
             start = i + 1
     if depth or quote:

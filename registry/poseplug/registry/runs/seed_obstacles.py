@@ -12,6 +12,10 @@ from poseplug.core.training.schedule import Phase
 from poseplug.registry.config.resolve import Parts
 
 
+class SeedsApart(PoseplugError):
+    """The seeds of a run cannot be trained together."""
+
+
 def check_together(assembly: Assembly, parts: Parts, phases: Sequence[Phase]) -> None:
     """Refuse a run whose seeds cannot be trained together.
 
@@ -21,11 +25,11 @@ def check_together(assembly: Assembly, parts: Parts, phases: Sequence[Phase]) ->
         phases: of the run.
 
     Raises:
-        PoseplugError: naming the part that stands in the way.
+        SeedsApart: naming the part that stands in the way.
     """
     obstacle = next(_obstacles(assembly, parts, phases), None)
     if obstacle:
-        raise PoseplugError(
+        raise SeedsApart(
             f"--seeds trains lifters and discriminators of all seeds together, and {obstacle}; run the seeds one after "
             "the other with --seed, or leave that part out."
         )
