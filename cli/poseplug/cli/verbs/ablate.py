@@ -162,20 +162,21 @@ def _run(grid: Grid, catalogue: Catalogue, folder: Path, *, as_json: bool, **how
 
 
 def _plain(dataset: Any) -> dict[str, Any]:
+    """Return the data set as JSON allows it: dimensions, their labels, and the variables as nested lists."""
+    names = ("value", "state", "seconds", "folder")
+    return {
+        "dims": list(dataset.value.dims),
+        "coords": {str(name): values.values.tolist() for name, values in dataset.coords.items()},
+        **{name: _finite(dataset[name].values.tolist()) for name in names},
+    }
+
+
+def _finite(value: Any) -> Any:
     import math
 
-    def finite(value: Any) -> Any:
-        if isinstance(value, list):
-            return [finite(item) for item in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    facts: dict[str, Any] = finite(
-        dataset.drop_vars(["action_value", "joint_value"], errors="ignore").to_dict()["coords"]
-    )
-    facts = {"coords": {name: finite(values.values.tolist()) for name, values in dataset.coords.items()}}
-    facts["dims"] = list(dataset.value.dims)
-    facts |= {name: finite(dataset[name].values.tolist()) for name in ("value", "state", "seconds", "folder")}
-    return facts
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _print_results(dataset: Any) -> None:
@@ -185,9 +186,7 @@ def _print_results(dataset: Any) -> None:
     factors = [str(name) for name in dataset.value.dims[:-3]]
     shown = [metric for metric in ("mpjpe_mm", "p_mpjpe_mm") if metric in dataset.metric.values]
     columns = [*(factors or ["grid"]), "seeds"]
-    columns += [
-        f"{label} {str(dataset.heading.sel(metric=m).item())}" for label in dataset.evaluation.values for m in shown
-    ]
+    columns += [f"{label} {dataset.heading.sel(metric=m).item()}" for label in dataset.evaluation.values for m in shown]
     rows = []
     stacked = dataset[["value", "state"]]
     stacked = stacked.stack(row=factors) if factors else stacked.expand_dims("row")

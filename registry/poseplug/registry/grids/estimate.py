@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -106,9 +108,7 @@ def _training(run: Run, phases: Sequence[Phase], device: torch.device) -> float:
     seconds = 0.0
     for number, phase in enumerate(schedule.phases):
         times = clock.times[number * _STEPS + 1 : (number + 1) * _STEPS + 1]
-        seconds += (
-            schedule.updates(1, lambda other, phase=phase: other is phase) * (times[-1] - times[0]) / (_STEPS - 1)
-        )
+        seconds += schedule.updates(1, partial(operator.is_, phase)) * (times[-1] - times[0]) / (_STEPS - 1)
     return seconds
 
 

@@ -160,7 +160,7 @@ def cells_of(grid: Grid, catalogue: Catalogue) -> list[Cell]:
         plan = _plan(grid, levels, catalogue)
         for seed in filter(partial(_wanted, grid, levels), grid.seeds):
             labels = tuple(level.label for level in levels)
-            first = _first(grid, levels)
+            first = _first(levels)
             start = None if first is None else cells.get((*first, seed))
             cells[*labels, seed] = _cell(grid, (*labels, seed), plan, start, starts=first is not None)
     return list(cells.values())
@@ -173,7 +173,7 @@ def _wanted(grid: Grid, levels: Sequence[Level], seed: int) -> bool:
     return all(place[name] in labels for level in levels for name, labels in level.only.items())
 
 
-def _first(grid: Grid, levels: Sequence[Level]) -> tuple[Label, ...] | None:
+def _first(levels: Sequence[Level]) -> tuple[Label, ...] | None:
     """Return the labels of the combination from whose weights this one starts, or None."""
     after = [i for i, level in enumerate(levels) if level.after]
     if not after:
@@ -185,13 +185,13 @@ def _first(grid: Grid, levels: Sequence[Level]) -> tuple[Label, ...] | None:
 def _starts(grid: Grid, levels: Sequence[Level]) -> int:
     """Return how many combinations are trained one after the other before this one."""
     by_label = [{level.label: level for level in factor.levels} for factor in grid.factors]
-    count, labels = 0, _first(grid, levels)
+    count, labels = 0, _first(levels)
     while labels is not None:
         count += 1
         if count > sum(map(len, by_label)):
             names = ", ".join(str(level.label) for level in levels)
             raise PoseplugError(f"The alternatives of this grid start from each other in a circle: {names}.")
-        labels = _first(grid, [of[label] for of, label in zip(by_label, labels, strict=True)])
+        labels = _first([of[label] for of, label in zip(by_label, labels, strict=True)])
     return count
 
 

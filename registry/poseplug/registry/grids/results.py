@@ -112,7 +112,7 @@ def results_dataset(
         variables["joint_value"] = ((*over, "evaluation", "joint", "metric"), by_joint)
     variables |= {name: (over, text.astype(str)) for name, text in texts.items()}
     variables["seconds"] = (over, seconds)
-    named = {
+    named: dict[str, Any] = {
         **{name: (name, labels) for name, labels in coords.items()},
         "evaluation": ("evaluation", np.array(list(protocols.values()), dtype=str)),
         "protocol": ("evaluation", np.array([protocol for _, protocol in protocols], dtype=str)),
