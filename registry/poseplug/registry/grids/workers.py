@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -194,7 +195,8 @@ class _Process:
                 start_new_session=True,  # Ctrl-C is this process's to pass on
             )
         self._heard: Callable[[Mapping[str, Any] | None], None] = lambda message: None
-        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+        self._listening = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+        self._listening.start()
 
     def _listen(self, lines: IO[bytes]) -> None:
         for line in lines:
@@ -208,15 +210,17 @@ class _Process:
             heard(None)
 
     def say(self, message: Mapping[str, Any]) -> None:
-        try:
+        with suppress(OSError):  # of one that is dead; the listening thread says so
             self._process.stdin.write(json.dumps(message).encode() + b"\n")  # type: ignore[union-attr]
             self._process.stdin.flush()  # type: ignore[union-attr]
-        except OSError:
-            pass  # it is dead; the listening thread says so
 
     def close(self) -> int:
         self._heard = lambda message: None
         self._process.kill()
+        self._listening.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
         return self._process.wait()
 
 
