@@ -11,7 +11,7 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import ROOTS
 from poseplug.core.storage.experiment import ComponentSpec, Experiment
 from poseplug.registry.config.read_settings import unstructure
-from poseplug.registry.config.resolve import Part, Parts, find_part
+from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part
 from poseplug.registry.discovery.catalogue import Catalogue
 
 # Distribution and name. Another plugin that takes such a name spoils no run that does not use it.
@@ -68,28 +68,19 @@ def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
     """Fill in what makes the inputs that lifter and root estimator read, and those that these are made of.
 
     Raises:
-        PoseplugError: nobody provides one of them; predicted roots are read and nothing predicts them.
+        PoseplugError: see ``find_inputs``; an input that was asked for is read by nothing.
     """
     given = {part.plain_name: part for part in parts.several("input").values()}
-    used: set[str] = set()
-    root = parts.one("root")
-    readers = [("lifter", parts.the("lifter")), *([("root estimator", root)] if root else [])]
-    while readers:
-        noun, part = readers.pop()
-        reader: Any = part.component
-        for name in reader.reads:
-            if name == ROOTS and root is None:
-                raise PoseplugError(
-                    f"{noun.capitalize()} '{part.name}' reads predicted roots; add a root estimator with --root."
-                )
-            if name != ROOTS and name not in used:
-                used.add(name)
-                if name not in given:
-                    given[name] = find_part(catalogue, "input", ComponentSpec(name))
-                    parts.put("input", str(len(parts.several("input"))), given[name])
-                readers.append(("input", given[name]))
-    for name in given.keys() - used:
-        raise PoseplugError(f"Input '{name}' is read by nothing in this run; leave out --input {name}.")
+    lifter, root = parts.the("lifter"), parts.one("root")
+    reader: Any = lifter.component
+    wanted = reader.reads | {ROOTS} if root else reader.reads
+    found = find_inputs(catalogue, f"lifter '{lifter.name}'", wanted, {**given, ROOTS: root})
+    for name, part in given.items():
+        if found.get(name) is not part:
+            raise PoseplugError(f"Input '{name}' is read by nothing in this run; leave out --input {name}.")
+    for name, part in found.items():
+        if name not in given and name != ROOTS:
+            parts.put("input", str(len(parts.several("input"))), part)
 
 
 def _unseen(part: Part, trained_on: Iterable[Part]) -> Part:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
 
-from poseplug.core.interfaces import BuildContext, Component
+from poseplug.core.errors import PoseplugError
+from poseplug.core.interfaces import ROOTS, BuildContext, Component
 from poseplug.core.storage.experiment import ComponentSpec
 from poseplug.registry.config.read_settings import structure, unstructure
 from poseplug.registry.discovery.catalogue import Catalogue
@@ -59,6 +60,42 @@ def find_part(catalogue: Catalogue, kind: str, spec: ComponentSpec) -> Part:
     """
     component = catalogue.find(kind, spec.name).load()
     return Part(spec.name, component, structure(component.Config, spec.settings, f"{kind} '{spec.name}'"))
+
+
+def find_inputs(
+    catalogue: Catalogue, reader: str, reads: Iterable[str], given: Mapping[str, Part | None]
+) -> dict[str, Part]:
+    """Return what makes the inputs that a component reads and those that these are made of, what is read first.
+
+    Args:
+        catalogue: where they come from.
+        reader: the component, as in "lifter 'mlp'".
+        reads: the names of its inputs.
+        given: parts that are there already, by the input that they make; predicted roots are made by no other.
+
+    Raises:
+        PoseplugError: nobody provides one of them, or one is made of itself.
+    """
+    found: dict[str, Part] = {}
+
+    def find(reader: str, reads: Iterable[str], above: tuple[str, ...]) -> None:
+        for name in sorted(reads):
+            if name in above:
+                ring = " reads ".join([*above[above.index(name) :], name])
+                raise PoseplugError(f"Input '{name}' is made of itself: {ring}. Leave out one of them.")
+            if name in found:
+                continue
+            part = given.get(name)
+            if part is None and name == ROOTS:
+                noun = reader[0].upper() + reader[1:]
+                raise PoseplugError(f"{noun} reads predicted roots; add a root estimator with --root.")
+            part = part or find_part(catalogue, "input", ComponentSpec(name))
+            component: Any = part.component
+            find(f"{'root estimator' if name == ROOTS else 'input'} '{part.name}'", component.reads, (*above, name))
+            found[name] = part
+
+    find(reader, reads, ())
+    return found
 
 
 def construct(part: Part | None, context: BuildContext) -> Any:
