@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import attrs
 
@@ -39,10 +38,10 @@ def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
         catalogue: where the parts come from.
     """
     if parts.one("objective") is None:
-        chosen: Any = parts.the("lifter").component
-        name = catalogue.name_of("objective", _OBJECTIVES, chosen.default_objective)
+        wanted = parts.the("lifter").component.default_objective
+        name = catalogue.name_of("objective", _OBJECTIVES, wanted)
         parts.put("objective", "", find_part(catalogue, "objective", ComponentSpec(name)))
-    objective: Any = parts.the("objective").component
+    objective = parts.the("objective").component
     if objective.default_discriminator and not parts.several("discriminator"):
         home = catalogue.find("objective", parts.the("objective").name).distribution
         name = catalogue.name_of("discriminator", home, objective.default_discriminator)
@@ -72,9 +71,8 @@ def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
     """
     given = {part.plain_name: part for part in parts.several("input").values()}
     lifter, root = parts.the("lifter"), parts.one("root")
-    reader: Any = lifter.component
-    wanted = reader.reads | {ROOTS} if root else reader.reads
-    found = find_inputs(catalogue, f"lifter '{lifter.name}'", wanted, {**given, ROOTS: root})
+    reads = [*lifter.component.reads, *([ROOTS] if root else [])]
+    found = find_inputs(catalogue, f"lifter '{lifter.name}'", reads, {**given, ROOTS: root})
     for name, part in given.items():
         if found.get(name) is not part:
             raise PoseplugError(f"Input '{name}' is read by nothing in this run; leave out --input {name}.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.interfaces import ROOTS, BuildContext, Component
+from poseplug.core.interfaces import ROOTS, BuildContext
 from poseplug.core.storage.experiment import ComponentSpec
 from poseplug.registry.config.read_settings import structure, unstructure
 from poseplug.registry.discovery.catalogue import Catalogue
@@ -16,10 +16,14 @@ from poseplug.registry.discovery.catalogue import Catalogue
 
 @attrs.frozen
 class Part:
-    """A component that was found and whose settings are good, ready to be constructed."""
+    """A component that was found and whose settings are good.
+
+    Attributes:
+        component: its class, a subclass of its kind's interface.
+    """
 
     name: str
-    component: type[Component]
+    component: Any
     config: Any
 
     @property
@@ -90,8 +94,8 @@ def find_inputs(
                 noun = reader[0].upper() + reader[1:]
                 raise PoseplugError(f"{noun} reads predicted roots; add a root estimator with --root.")
             part = part or find_part(catalogue, "input", ComponentSpec(name))
-            component: Any = part.component
-            find(f"{'root estimator' if name == ROOTS else 'input'} '{part.name}'", component.reads, (*above, name))
+            noun = "root estimator" if name == ROOTS else "input"
+            find(f"{noun} '{part.name}'", part.component.reads, (*above, name))
             found[name] = part
 
     find(reader, reads, ())
@@ -100,7 +104,4 @@ def find_inputs(
 
 def construct(part: Part | None, context: BuildContext) -> Any:
     """Return an instance of a part's component; None where there is no part."""
-    if part is None:
-        return None
-    factory: Callable[[Any, BuildContext], Component] = part.component
-    return factory(part.config, context)
+    return None if part is None else part.component(part.config, context)

@@ -23,6 +23,7 @@ from poseplug.registry.discovery.manager import (
     strangers_code,
     strict,
 )
+from poseplug.registry.markers import PROJECT
 
 RECIPE = "recipe"
 
@@ -144,6 +145,10 @@ class Catalogue:
             if distribution not in installed and any(name in kinds[k] for k in kinds if kind in ("", k)):
                 return f" It comes with {distribution}: pip install {distribution}."
         return ""
+
+    def versions(self) -> dict[str, str]:
+        """Return the version of every plugin distribution that works, but poseplug's own."""
+        return {p.distribution: p.version for p in self.plugins if not p.problem and p.distribution != PROJECT}
 
     def _hint(self, kind: str, name: str) -> str:
         if missing := self.not_installed(name, kind):

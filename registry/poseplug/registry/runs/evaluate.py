@@ -1,20 +1,16 @@
-"""Evaluation of a model on the sources of a plan, and of a finished run on any source."""
+"""Evaluation of a finished run on any source."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
 import torch
 
-from poseplug.core.evaluation.evaluate import Evaluation, evaluate
-from poseplug.core.evaluation.metric import Metric
-from poseplug.core.evaluation.protocol import Protocol, lookup
+from poseplug.core.evaluation.evaluate import evaluate
+from poseplug.core.evaluation.protocol import lookup
 from poseplug.core.evaluation.results import result_object
-from poseplug.core.hooks import HookSet
-from poseplug.core.interfaces import BuildContext, PoseSource
-from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.interfaces import BuildContext
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.experiment_file import Document
 from poseplug.registry.discovery.attribution import blaming
@@ -22,26 +18,6 @@ from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build_evaluations, build_metrics
 from poseplug.registry.runs.plan import make_plan
 from poseplug.registry.runs.saved_model import open_run
-
-
-def evaluate_all(
-    model: LiftingModel, sources: Mapping[str, PoseSource], protocol: Protocol, metrics: Mapping[str, Metric]
-) -> dict[str, Evaluation]:
-    """Evaluate a model on each source, with metrics besides the standard ones."""
-    return {label: evaluate(model, source, protocol, metrics) for label, source in sources.items()}
-
-
-def with_metrics_of_hooks(
-    hooks: HookSet, evaluations: Mapping[str, Evaluation], prefix: str = ""
-) -> dict[str, Evaluation]:
-    """Return evaluations with what hooks add to their metrics; the hooks are told their labels after ``prefix``."""
-    completed = {}
-    for label, evaluation in evaluations.items():
-        metrics = dict(evaluation.metrics)
-        for extra in hooks.call("on_evaluation", f"{prefix}{label}", evaluation):
-            metrics |= extra or {}
-        completed[label] = attrs.evolve(evaluation, metrics=metrics)
-    return completed
 
 
 @blaming
@@ -68,21 +44,19 @@ def evaluate_run(
     """
     plan, model = open_run(directory, catalogue, device)
     asked = {**plan.document, "metric": [*plan.document.get("metric", []), *metrics]}
-    plan = make_plan(asked | ({"eval": dict(sources)} if sources else {}), catalogue)
-    measured = lookup(protocol) if protocol else plan.protocol
+    if sources:
+        asked["eval"] = dict(sources)
+    if protocol:
+        asked["protocol"] = lookup(protocol).name
+    plan = make_plan(asked, catalogue)
     context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.settings.seed)
-    found = build_evaluations(plan, context)
-    evaluations = evaluate_all(model, found, measured, build_metrics(plan, context, found, measured))
+    evaluations = build_evaluations(plan, context)
+    measured = build_metrics(plan, context, evaluations)
     return result_object(
-        evaluations=evaluations,
+        evaluations={label: evaluate(model, s, plan.protocol, measured) for label, s in evaluations.items()},
         components=plan.experiment.components(),
-        protocol=measured.asdict(model.skeleton),
+        protocol=plan.protocol.asdict(model.skeleton),
         device=device,
-        versions=plugin_versions(catalogue),
+        versions=catalogue.versions(),
         run={"run": str(directory.path), "steps": plan.settings.steps, "seed": plan.settings.seed},
     )
-
-
-def plugin_versions(catalogue: Catalogue) -> dict[str, str]:
-    """Return the version of every plugin distribution that works, but poseplug's own."""
-    return {p.distribution: p.version for p in catalogue.plugins if not p.problem and p.distribution != "poseplug"}

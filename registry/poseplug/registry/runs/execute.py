@@ -19,7 +19,6 @@ from poseplug.registry.config.experiment_file import write_document
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build
-from poseplug.registry.runs.multi_seed import finish_seeds
 from poseplug.registry.runs.outputs import finish
 from poseplug.registry.runs.plan import Plan
 from poseplug.registry.runs.saved_model import take_weights
@@ -87,7 +86,6 @@ def execute(
         raise
     began(trainer)
     trainer.run()
-    finished = finish if len(plan.seeds) == 1 else finish_seeds
-    result = finished(plan, run, trainer, directory, catalogue, device)
+    result = finish(plan, run, trainer, directory, catalogue)
     hook_set.call("on_report", result, directory.path)
     return result
