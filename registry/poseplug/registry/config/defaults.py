@@ -9,54 +9,53 @@ import attrs
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import ROOTS
 from poseplug.core.storage.experiment import ComponentSpec, Experiment
-from poseplug.registry.config.read_settings import unstructure
+from poseplug.registry.config.experiment_file import Document
 from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part
 from poseplug.registry.discovery.catalogue import Catalogue
 
-# Distribution and name. Another plugin that takes such a name spoils no run that does not use it.
-_SOURCE = ("poseplug-datasets", "builtin")
-_LIFTER = ("poseplug-baselines", "mlp")
-_OBJECTIVES = "poseplug"
+# Kind, distribution and name. Another plugin that takes such a name spoils no run that does not use it.
+_SOURCE = ("source", "poseplug-datasets", "builtin")
+_LIFTER = ("lifter", "poseplug-baselines", "mlp")
 
 
-def source(catalogue: Catalogue) -> str:
-    """Return the name of the source of a run that names none."""
-    return catalogue.name_of("source", *_SOURCE)
-
-
-def lifter(catalogue: Catalogue) -> str:
-    """Return the name of the lifter of a run that names none."""
-    return catalogue.name_of("lifter", *_LIFTER)
+def with_source_and_lifter(document: Document, catalogue: Catalogue) -> Document:
+    """Return a document that names a source and a lifter, the default ones if it does not."""
+    source, lifter = {"name": catalogue.name_of(*_SOURCE)}, {"name": catalogue.name_of(*_LIFTER)}
+    return {"lifter": lifter, **document, "source": document.get("source") or [source]}
 
 
 def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
-    """Fill in the objective, discriminator and reference where they are needed, and the evaluation.
+    """Fill in objective, discriminator, inputs and reference where they are needed, and the evaluation.
 
     Args:
         parts: those that the user asked for; added to.
         asked: what the user asked for.
         catalogue: where the parts come from.
+
+    Raises:
+        PoseplugError: there is no such component; see ``find_inputs``; an input was asked for that nothing reads.
     """
+
+    def default(kind: str, distribution: str, name: str) -> Part:
+        return find_part(catalogue, kind, ComponentSpec(catalogue.name_of(kind, distribution, name)))
+
     if parts.one("objective") is None:
         wanted = parts.the("lifter").component.default_objective
-        name = catalogue.name_of("objective", _OBJECTIVES, wanted)
-        parts.put("objective", "", find_part(catalogue, "objective", ComponentSpec(name)))
-    objective = parts.the("objective").component
-    if objective.default_discriminator and not parts.several("discriminator"):
-        home = catalogue.find("objective", parts.the("objective").name).distribution
-        name = catalogue.name_of("discriminator", home, objective.default_discriminator)
-        parts.put("discriminator", "0", find_part(catalogue, "discriminator", ComponentSpec(name)))
+        parts.put("objective", "", default("objective", "poseplug", wanted))
+    objective = parts.the("objective")
+    if objective.component.default_discriminator and not parts.several("discriminator"):
+        home = catalogue.find("objective", objective.name).distribution
+        wanted = objective.component.default_discriminator
+        parts.put("discriminator", "0", default("discriminator", home, wanted))
     _add_inputs(parts, catalogue)
-    trained_on = list(parts.several("source").values())
-    needs_reference = any(getattr(s.component, "needs_reference", False) for s in trained_on)
-    if (needs_reference or parts.one("reweighter")) and not parts.one("reference"):
-        parts.put("reference", "", find_part(catalogue, "source", ComponentSpec(source(catalogue))))
-    trained_on = [*parts.several("reference").values(), *trained_on]
+    sources = list(parts.several("source").values())
+    needs_reference = parts.one("reweighter") or any(part.component.needs_reference for part in sources)
+    if needs_reference and not parts.one("reference"):
+        parts.put("reference", "", default(*_SOURCE))
+    trained_on = [*parts.several("reference").values(), *sources]
     if not parts.several("eval"):
-        real, spec = trained_on[0], ComponentSpec(source(catalogue))
-        if _splits(real):
-            spec = ComponentSpec(real.name, unstructure(real.config))
-        parts.put("eval", spec.name.rpartition(":")[2], find_part(catalogue, "source", spec))
+        evaluated = trained_on[0] if _splits(trained_on[0]) else default(*_SOURCE)
+        parts.put("eval", evaluated.plain_name, evaluated)
     given = asked.parts.get("eval", {})
     for label, part in parts.several("eval").items():
         if label not in given or "split" not in given[label].settings:
@@ -64,11 +63,7 @@ def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
 
 
 def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
-    """Fill in what makes the inputs that lifter and root estimator read, and those that these are made of.
-
-    Raises:
-        PoseplugError: see ``find_inputs``; an input that was asked for is read by nothing.
-    """
+    """Fill in what makes the inputs that lifter and root estimator read, and those that these are made of."""
     given = {part.plain_name: part for part in parts.several("input").values()}
     lifter, root = parts.the("lifter"), parts.one("root")
     reads = [*lifter.component.reads, *([ROOTS] if root else [])]
@@ -85,21 +80,18 @@ def _unseen(part: Part, trained_on: Iterable[Part]) -> Part:
     """Return an evaluation's source with the poses that the run does not train on: the test split of data that it
     trains on, all of other data.
     """
-    splits = _splits(part)
     split = "test" if any(_same_data(part, other) for other in trained_on) else "all"
-    if split not in splits:
-        return part
-    return attrs.evolve(part, config=attrs.evolve(part.config, split=split))
+    return attrs.evolve(part, config=attrs.evolve(part.config, split=split)) if split in _splits(part) else part
 
 
 def _splits(part: Part) -> tuple[str, ...]:
     """Return the values that a source's setting "split" can take; none where it has no such setting."""
-    fields = {field.name: field for field in attrs.fields(type(part.config))}
+    fields = attrs.fields_dict(type(part.config))
     return tuple(fields["split"].metadata.get("choices", ())) if "split" in fields else ()
 
 
 def _same_data(one: Part, other: Part) -> bool:
-    if one.component is not other.component:
-        return False
     paths = [field.name for field in attrs.fields(type(one.config)) if field.metadata.get("path")]
-    return all(getattr(one.config, name) == getattr(other.config, name) for name in paths)
+    return one.component is other.component and all(
+        getattr(one.config, name) == getattr(other.config, name) for name in paths
+    )

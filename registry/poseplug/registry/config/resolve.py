@@ -67,38 +67,37 @@ def find_part(catalogue: Catalogue, kind: str, spec: ComponentSpec) -> Part:
 
 
 def find_inputs(
-    catalogue: Catalogue, reader: str, reads: Iterable[str], given: Mapping[str, Part | None]
+    catalogue: Catalogue,
+    reader: str,
+    reads: Iterable[str],
+    given: Mapping[str, Part | None],
+    above: tuple[str, ...] = (),
 ) -> dict[str, Part]:
-    """Return what makes the inputs that a component reads and those that these are made of, what is read first.
+    """Return what makes the inputs that a component reads, and those that these are made of, which come first.
 
     Args:
         catalogue: where they come from.
         reader: the component, as in "lifter 'mlp'".
         reads: the names of its inputs.
         given: parts that are there already, by the input that they make; predicted roots are made by no other.
+        above: the inputs that are being made of this one.
 
     Raises:
         PoseplugError: nobody provides one of them, or one is made of itself.
     """
     found: dict[str, Part] = {}
-
-    def find(reader: str, reads: Iterable[str], above: tuple[str, ...]) -> None:
-        for name in sorted(reads):
-            if name in above:
-                ring = " reads ".join([*above[above.index(name) :], name])
-                raise PoseplugError(f"Input '{name}' is made of itself: {ring}. Leave out one of them.")
-            if name in found:
-                continue
-            part = given.get(name)
-            if part is None and name == ROOTS:
-                noun = reader[0].upper() + reader[1:]
-                raise PoseplugError(f"{noun} reads predicted roots; add a root estimator with --root.")
-            part = part or find_part(catalogue, "input", ComponentSpec(name))
-            noun = "root estimator" if name == ROOTS else "input"
-            find(f"{noun} '{part.name}'", part.component.reads, (*above, name))
-            found[name] = part
-
-    find(reader, reads, ())
+    for name in sorted(reads):
+        if name in above:
+            ring = " reads ".join([*above[above.index(name) :], name])
+            raise PoseplugError(f"Input '{name}' is made of itself: {ring}. Leave out one of them.")
+        part = given.get(name)
+        if part is None and name == ROOTS:
+            noun = reader[0].upper() + reader[1:]
+            raise PoseplugError(f"{noun} reads predicted roots; add a root estimator with --root.")
+        part = part or find_part(catalogue, "input", ComponentSpec(name))
+        itself = f"{'root estimator' if name == ROOTS else 'input'} '{part.name}'"
+        found |= find_inputs(catalogue, itself, part.component.reads, given, (*above, name))
+        found[name] = part
     return found
 
 

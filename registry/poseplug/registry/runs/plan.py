@@ -13,7 +13,7 @@ from poseplug.core.kinds import slots
 from poseplug.core.storage.experiment import Experiment
 from poseplug.core.training.assembly import check_combination
 from poseplug.core.training.schedule import Phase
-from poseplug.registry.config import defaults
+from poseplug.registry.config.defaults import add_defaults, with_source_and_lifter
 from poseplug.registry.config.experiment_file import Document, to_document, to_experiment
 from poseplug.registry.config.read_settings import structure, unstructure
 from poseplug.registry.config.resolve import Parts, find_part
@@ -70,8 +70,7 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     Raises:
         PoseplugError: everything that is wrong with names, settings and the combination, in one message.
     """
-    source, lifting = [{"name": defaults.source(catalogue)}], {"name": defaults.lifter(catalogue)}
-    asked = to_experiment({"lifter": lifting, **document, "source": document.get("source") or source})
+    asked = to_experiment(with_source_and_lifter(document, catalogue))
     problems: list[str] = []
     parts, phases = Parts(), []
     for slot in slots():
@@ -89,7 +88,7 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
             phases.append(structure(Phase, phase, "a phase"))
     if problems:
         raise PoseplugError("\n".join(dict.fromkeys(problems)))
-    defaults.add_defaults(parts, asked, catalogue)
+    add_defaults(parts, asked, catalogue)
     objective, root, reweighter = parts.the("objective"), parts.one("root"), parts.one("reweighter")
     check_combination(
         sources={part.name: part.component for part in parts.several("source").values()},
