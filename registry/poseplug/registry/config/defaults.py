@@ -25,12 +25,7 @@ def with_source_and_lifter(document: Document, catalogue: Catalogue) -> Document
 
 
 def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
-    """Fill in objective, discriminator, inputs and reference where they are needed, and the evaluation.
-
-    Args:
-        parts: those that the user asked for; added to.
-        asked: what the user asked for.
-        catalogue: where the parts come from.
+    """Add to the parts that were asked for what they need: objective, discriminator, inputs, reference, evaluation.
 
     Raises:
         PoseplugError: there is no such component; see ``find_inputs``; an input was asked for that nothing reads.
@@ -63,7 +58,6 @@ def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
 
 
 def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
-    """Fill in what makes the inputs that lifter and root estimator read, and those that these are made of."""
     given = {part.plain_name: part for part in parts.several("input").values()}
     lifter, root = parts.the("lifter"), parts.one("root")
     reads = [*lifter.component.reads, *([ROOTS] if root else [])]
@@ -77,9 +71,7 @@ def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
 
 
 def _unseen(part: Part, trained_on: Iterable[Part]) -> Part:
-    """Return an evaluation's source with the poses that the run does not train on: the test split of data that it
-    trains on, all of other data.
-    """
+    """Return an evaluation's source with the test split of data that the run trains on, with all of other data."""
     split = "test" if any(_same_data(part, other) for other in trained_on) else "all"
     return attrs.evolve(part, config=attrs.evolve(part.config, split=split)) if split in _splits(part) else part
 
@@ -92,6 +84,5 @@ def _splits(part: Part) -> tuple[str, ...]:
 
 def _same_data(one: Part, other: Part) -> bool:
     paths = [field.name for field in attrs.fields(type(one.config)) if field.metadata.get("path")]
-    return one.component is other.component and all(
-        getattr(one.config, name) == getattr(other.config, name) for name in paths
-    )
+    same = (getattr(one.config, path) == getattr(other.config, path) for path in paths)
+    return one.component is other.component and all(same)

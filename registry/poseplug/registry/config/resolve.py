@@ -67,11 +67,7 @@ def find_part(catalogue: Catalogue, kind: str, spec: ComponentSpec) -> Part:
 
 
 def find_inputs(
-    catalogue: Catalogue,
-    reader: str,
-    reads: Iterable[str],
-    given: Mapping[str, Part | None],
-    above: tuple[str, ...] = (),
+    catalogue: Catalogue, reader: str, reads: Iterable[str], given: Mapping[str, Part | None], *above: str
 ) -> dict[str, Part]:
     """Return what makes the inputs that a component reads, and those that these are made of, which come first.
 
@@ -80,7 +76,7 @@ def find_inputs(
         reader: the component, as in "lifter 'mlp'".
         reads: the names of its inputs.
         given: parts that are there already, by the input that they make; predicted roots are made by no other.
-        above: the inputs that are being made of this one.
+        above: the inputs that are made of this one.
 
     Raises:
         PoseplugError: nobody provides one of them, or one is made of itself.
@@ -96,7 +92,7 @@ def find_inputs(
             raise PoseplugError(f"{noun} reads predicted roots; add a root estimator with --root.")
         part = part or find_part(catalogue, "input", ComponentSpec(name))
         itself = f"{'root estimator' if name == ROOTS else 'input'} '{part.name}'"
-        found |= find_inputs(catalogue, itself, part.component.reads, given, (*above, name))
+        found |= find_inputs(catalogue, itself, part.component.reads, given, *above, name)
         found[name] = part
     return found
 

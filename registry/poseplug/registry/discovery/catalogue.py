@@ -164,9 +164,7 @@ class Catalogue:
 
 
 def load_catalogue(plugins: Iterable[Plugin] | None = None) -> Catalogue:
-    """Discover the plugins and collect what they register; one that fails while registering is reported like one that
-    fails at import.
-    """
+    """Collect what plugins register, by default the installed ones; one that fails meanwhile takes no part."""
     checked: list[Plugin] = []
     entries: list[Entry] = []
     for plugin in discover() if plugins is None else plugins:

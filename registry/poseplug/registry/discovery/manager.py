@@ -47,10 +47,7 @@ class Plugin:
 
 
 def discover(points: Iterable[EntryPoint] | None = None) -> list[Plugin]:
-    """Load every plugin of the entry-point group that is not switched off, each in isolation.
-
-    Args:
-        points: the entry points; by default those of the installed distributions.
+    """Load every plugin that is not switched off, each in isolation; by default of the installed distributions.
 
     Raises:
         Exception: a plugin's own error, if the environment has POSEPLUG_STRICT=1 (for plugin authors).

@@ -150,14 +150,8 @@ def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource
 
 
 def build_metrics(plan: Plan, context: BuildContext, evaluations: Mapping[str, PoseSource]) -> dict[str, Metric]:
-    """Construct what a plan measures besides the standard metrics, and see that it can be measured.
-
-    As a stored model is measured without the reference, metrics do not get to know it.
-
-    Raises:
-        PoseplugError: see ``check_measurable``.
-    """
-    context = attrs.evolve(context, reference=None)
+    """Construct what a plan measures besides the standard metrics; see ``check_measurable`` for what is refused."""
+    context = attrs.evolve(context, reference=None)  # a stored model is measured without it
     parts = plan.parts.several("metric")
     metrics = {f"{part.name} (metric {number})": construct(part, context) for number, part in parts.items()}
     for evaluation in evaluations.values():

@@ -32,8 +32,7 @@ def evaluate_run(
     """Evaluate a finished run; return a result object without the facts of the training.
 
     Args:
-        directory: the run.
-        catalogue: where components come from.
+        directory: the run, with parts from the catalogue.
         device: where to compute.
         sources: what to evaluate on, by label; none means the run's own evaluations.
         protocol: how to measure; "" means as the run did.

@@ -50,8 +50,7 @@ def execute(
     """Train, evaluate, and write the run directory; return the result object.
 
     Args:
-        plan: what to run.
-        catalogue: where its parts come from.
+        plan: what to run, with parts from the catalogue.
         device: where to compute.
         directory: where to write; a new run's folder is made only once all parts are built.
         resume: go on from the directory's checkpoint.
