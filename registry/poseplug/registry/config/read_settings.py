@@ -120,9 +120,7 @@ def _read(text: str, annotation: Any) -> Any:
 
 
 def _options(annotation: Any) -> tuple[Any, ...]:
-    if get_origin(annotation) in (Union, types.UnionType):
-        return get_args(annotation)
-    return (annotation,)
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
 def _strict(value: Any, wanted: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -106,25 +106,21 @@ def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: 
 
 def check_together(assembly: Assembly, plan: Plan) -> None:
     """Raise PoseplugError, naming the part that stands in the way, unless seeds of a run can be trained together."""
-    for obstacle in _obstacles(assembly, plan):
-        raise PoseplugError(
-            f"--seeds trains lifters and discriminators of all seeds together, and {obstacle}; run the seeds one after "
-            "the other with --seed, or leave that part out."
-        )
-
-
-def _obstacles(assembly: Assembly, plan: Plan) -> Iterator[str]:
     parts = plan.parts
-    for augmentor, part in zip(assembly.augmentors, parts.several("augmentor").values(), strict=True):
-        if trainable(augmentor):
-            yield f"augmentor '{part.name}' is trained too"
+    augmentors = zip(parts.several("augmentor").values(), assembly.augmentors, strict=True)
+    obstacles = [f"augmentor '{part.name}' is trained too" for part, augmentor in augmentors if trainable(augmentor)]
     if root := parts.one("root"):
-        yield f"this run also trains root estimator '{root.name}'"
+        obstacles.append(f"this run also trains root estimator '{root.name}'")
     if reweighter := parts.one("reweighter"):
-        yield f"reweighter '{reweighter.name}' weighs the poses of one seed only"
+        obstacles.append(f"reweighter '{reweighter.name}' weighs the poses of one seed only")
     if type(assembly.model.lifter).begin_phase is not Lifter.begin_phase:  # only one of the seeds would be told
-        yield f"lifter '{parts.the('lifter').name}' changes with the phases of the run"
-    yield from (f"phase '{phase.name}' keeps poses" for phase in plan.phases if phase.keep)
+        obstacles.append(f"lifter '{parts.the('lifter').name}' changes with the phases of the run")
+    obstacles += [f"phase '{phase.name}' keeps poses" for phase in plan.phases if phase.keep]
+    if obstacles:
+        raise PoseplugError(
+            f"--seeds trains lifters and discriminators of all seeds together, and {obstacles[0]}; run the seeds one "
+            "after the other with --seed, or leave that part out."
+        )
 
 
 def build_model(plan: Plan, context: BuildContext) -> tuple[LiftingModel, Objective]:
