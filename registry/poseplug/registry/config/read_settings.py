@@ -33,8 +33,7 @@ def structure(config: type, settings: Mapping[str, Any], where: str) -> Any:
     try:
         return _reader(config)(settings, config)
     except cattrs.ClassValidationError as error:
-        problems = list(_problems(error, config, settings, where))
-    raise PoseplugError("\n".join(problems))
+        raise PoseplugError("\n".join(_problems(error, config, settings, where))) from None
 
 
 def unstructure(instance: Any) -> dict[str, Any]:

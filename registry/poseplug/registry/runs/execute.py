@@ -19,7 +19,7 @@ from poseplug.registry.config.experiment_file import write_document
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build
-from poseplug.registry.runs.outputs import finish
+from poseplug.registry.runs.evaluate import finish
 from poseplug.registry.runs.plan import Plan
 from poseplug.registry.runs.saved_model import take_weights
 
