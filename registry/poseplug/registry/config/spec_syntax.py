@@ -27,7 +27,9 @@ def parse_spec(text: str) -> ComponentSpec:
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise PoseplugError(f"'{part}' in '{text}' is not a setting; expected key=value.")
-        settings[key.strip()] = _unquoted(value.strip())
+        value = value.strip()
+        quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in _QUOTES
+        settings[key.strip()] = value[1:-1] if quoted else value
     return ComponentSpec(name.strip(), settings)
 
 
@@ -59,9 +61,3 @@ def _split(text: str, whole: str) -> Iterator[str]:
         raise PoseplugError(f"'{whole}' has an unclosed bracket or quote.")
     if text[start:].strip():
         yield text[start:]
-
-
-def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in _QUOTES:
-        return value[1:-1]
-    return value
