@@ -126,7 +126,13 @@ class HookSet:
         except PoseplugError:
             raise
         except Exception as error:  # a stranger's hook may raise anything
-            self._failed(name, event, error)
+            reason = f"Hook '{name}' failed in {event} ({in_words(error)})"
+            if self.on_error == "stop":
+                raise TrainingFailed(f"{reason}. Leave it out, or go on without it: --hook-errors drop.") from error
+            self.dropped[name] = f"{event}: {in_words(error)}"
+            del self._hooks[name]
+            self._listeners.clear()
+            self.warn(f"{reason}; the run goes on without it.")
             return None
 
     def _names(self, event: str) -> list[str]:
@@ -134,12 +140,3 @@ class HookSet:
             plain = getattr(RunHook, event)
             self._listeners[event] = [n for n, hook in self._hooks.items() if getattr(type(hook), event) is not plain]
         return self._listeners[event]
-
-    def _failed(self, name: str, event: str, error: Exception) -> None:
-        reason = f"Hook '{name}' failed in {event} ({in_words(error)})"
-        if self.on_error == "stop":
-            raise TrainingFailed(f"{reason}. Leave it out, or go on without it: --hook-errors drop.") from error
-        self.dropped[name] = f"{event}: {in_words(error)}"
-        del self._hooks[name]
-        self._listeners.clear()
-        self.warn(f"{reason}; the run goes on without it.")

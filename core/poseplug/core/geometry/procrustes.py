@@ -34,7 +34,7 @@ def alignment_errors(predicted: Tensor, target: Tensor, *, scale: bool = True, r
         scale: whether the alignment may scale; if not it rotates and translates.
         reflection: whether it may also mirror, where that is closer.
     """
-    pairs = zip(predicted.split(_PIECE), target.split(_PIECE), strict=True)
+    pairs = zip(torch.split(predicted, _PIECE), torch.split(target, _PIECE), strict=True)
     return torch.cat([_piece_errors(_centred(p), _centred(t), scale, reflection) for p, t in pairs]).to(predicted.dtype)
 
 

@@ -75,7 +75,7 @@ class Inputs(nn.Module):
     def __init__(self, providers: Mapping[str, InputProvider]) -> None:
         super().__init__()
         self.providers = dict(providers)
-        self.trained = nn.ModuleDict({n: p for n, p in providers.items() if isinstance(p, nn.Module)})
+        self.networks = nn.ModuleDict({n: p for n, p in providers.items() if isinstance(p, nn.Module)})
         self._made: dict[tuple[int, str], tuple[PoseBatch, Any]] | None = None
 
     def read(self, names: Iterable[str], batch: PoseBatch) -> dict[str, Any]:
