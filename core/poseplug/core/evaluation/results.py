@@ -41,12 +41,10 @@ def result_object(
         versions: of the plugins.
         run: steps, seed, seconds, poses_per_second, diagnostics.
     """
+    tables = ("metrics", "poses", "per_action", "per_joint")
     result: dict[str, Any] = _plain(
         {
-            "metrics": {label: evaluation.metrics for label, evaluation in evaluations.items()},
-            "poses": {label: evaluation.poses for label, evaluation in evaluations.items()},
-            "per_action": {label: evaluation.per_action for label, evaluation in evaluations.items()},
-            "per_joint": {label: evaluation.per_joint for label, evaluation in evaluations.items()},
+            **{table: {label: getattr(found, table) for label, found in evaluations.items()} for table in tables},
             # In the order of the columns of tables; hooks say nothing of theirs.
             "headings": {
                 metric: evaluation.headings.get(metric, default_heading(metric))
@@ -55,7 +53,7 @@ def result_object(
             },
             "components": dict(components),
             **run,
-            "device": device_name(device),
+            "device": f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device),
             "protocol": dict(protocol),
             "versions": {
                 "poseplug": __version__,
@@ -67,13 +65,6 @@ def result_object(
         }
     )
     return result
-
-
-def device_name(device: torch.device) -> str:
-    """Return "cpu", or the CUDA device with its model."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return str(device)
 
 
 def _plain(value: Any) -> Any:
