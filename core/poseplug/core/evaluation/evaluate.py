@@ -17,7 +17,6 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import evaluating
 
 BATCH = 4096
-# An endless source is judged by this many poses, always the same ones.
 _ENDLESS_POSES = 20_480
 
 
@@ -43,15 +42,9 @@ class Evaluation:
 def evaluate(
     model: LiftingModel, source: PoseSource, protocol: Protocol, metrics: Mapping[str, Metric] = {}
 ) -> Evaluation:
-    """Lift every pose of a source and score it.
+    """Lift every pose of a source and score it by the standard metrics and further ones, named as messages call them.
 
     An endless source is judged by 20,480 poses, the same ones in every call.
-
-    Args:
-        model: what lifts the poses.
-        source: where they come from.
-        protocol: how they are compared.
-        metrics: what to measure besides the standard metrics, by the name that messages call it.
 
     Raises:
         PoseplugError: see ``check_measurable``.
@@ -72,12 +65,7 @@ def check_measurable(
 ) -> None:
     """Compare two poses of a source with themselves, to refuse before the training what would fail after it.
 
-    Args:
-        source: where the poses to be lifted will come from.
-        protocol: how they will be compared.
-        metrics: what will be measured besides the standard metrics.
-        device: where the source's poses are.
-        roots: whether roots will be predicted.
+    The device is the source's; ``roots`` says whether roots will be predicted.
 
     Raises:
         PoseplugError: the source has no 3D joints to compare with, or no actions where the protocol averages over

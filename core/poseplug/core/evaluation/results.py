@@ -35,7 +35,7 @@ def result_object(
 
     Args:
         evaluations: by label.
-        components: interface -> name.
+        components: slot -> name.
         protocol: how every number was measured.
         device: where it was computed.
         versions: of the plugins.
@@ -86,11 +86,6 @@ def result_dataset(
     Variables: every loss over ``step``, ``metrics`` over (evaluation, metric), ``action_metrics`` over (evaluation,
     action, metric) and ``joint_metrics`` over (evaluation, joint, metric); NaN where there is none. The result object
     is kept as the JSON attribute ``result``.
-
-    Args:
-        losses: for each loss its values by step.
-        evaluations: by label.
-        result: the result object.
     """
     import xarray
 
