@@ -75,6 +75,7 @@ class RunHook(Component):
         """The run is finished and its directory is complete; ``result`` is the result object."""
 
 
+@attrs.define(eq=False, slots=False)
 class HookSet:
     """The hooks of a run, called one after the other.
 
@@ -84,17 +85,11 @@ class HookSet:
         warn: told of a hook that was dropped.
     """
 
-    def __init__(
-        self,
-        hooks: Mapping[str, RunHook] | None = None,
-        on_error: str = "stop",
-        warn: Callable[[str], None] = lambda message: None,
-    ) -> None:
-        self.on_error = on_error
-        self.warn = warn
-        self.dropped: dict[str, str] = {}
-        self._hooks = dict(hooks or {})
-        self._listeners: dict[str, list[str]] = {}
+    _hooks: Mapping[str, RunHook] = attrs.field(factory=dict)
+    on_error: str = "stop"
+    warn: Callable[[str], None] = lambda message: None
+    dropped: dict[str, str] = attrs.field(factory=dict, init=False)
+    _listeners: dict[str, list[str]] = attrs.field(factory=dict, init=False)
 
     def listens(self, event: str) -> bool:
         """Say whether any hook overrides this method."""
@@ -130,7 +125,7 @@ class HookSet:
             if self.on_error == "stop":
                 raise TrainingFailed(f"{reason}. Leave it out, or go on without it: --hook-errors drop.") from error
             self.dropped[name] = f"{event}: {in_words(error)}"
-            del self._hooks[name]
+            self._hooks = {other: hook for other, hook in self._hooks.items() if other != name}
             self._listeners.clear()
             self.warn(f"{reason}; the run goes on without it.")
             return None
