@@ -20,9 +20,10 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     On the CPU large products run as 1x1 convolutions over the rows: same sums, no copies, but PyTorch sends them to
     oneDNN, which uses AVX-512 on processors where the library behind ``linear`` does not (2.2 times as fast there).
     """
-    rows = x.shape[:-1].numel()
-    if x.device.type != "cpu" or torch.compiler.is_compiling() or vectorising() or rows < _FEW_ROWS:
+    plain = x.device.type != "cpu" or torch.compiler.is_compiling() or vectorising()
+    if plain or x.shape[:-1].numel() < _FEW_ROWS:
         return functional.linear(x, weight, bias)
+    rows = x.shape[:-1].numel()
     images = _IMAGES if torch.get_num_threads() == 1 and rows % _IMAGES == 0 else 1
     pixels = x.reshape(images, 1, rows // images, x.shape[-1]).permute(0, 3, 1, 2)
     result = functional.conv2d(pixels, weight[:, :, None, None], bias)
