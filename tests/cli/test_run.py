@@ -154,6 +154,13 @@ def test_a_run_can_start_from_a_finished_one(poseplug, tmp_path):
     assert "is for skeleton 'h36m16', and this run has 'h36m17'" in bones.stderr
 
 
+@pytest.mark.parametrize("first", ["supervised", "reprojection"])
+def test_a_run_that_starts_from_another_has_an_output_head_of_its_own(poseplug, first):
+    run(poseplug, "--objective", first, "--out", "first")
+    started = run(poseplug, "--objective", "reprojection", "--set", "pretrained=first", "--json")
+    assert json.loads(started.stdout)["components"]["objective"] == "reprojection"
+
+
 def test_phases_come_from_the_experiment_file(poseplug, tmp_path):
     (tmp_path / "phases.toml").write_text(
         'steps = 9\nbatch_size = 8\n[lifter]\nname = "mlp"\nchannels = 8\n[[augmentor]]\nname = "jitter"\n'

@@ -16,7 +16,9 @@ from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.schedule import Phase
 from poseplug.core.training.supervised import Supervised
 from poseplug.registry.config.resolve import Part, Parts
-from poseplug.registry.runs.seed_obstacles import check_together
+from poseplug.registry.config.run_settings import RunSettings
+from poseplug.registry.runs.build import check_together
+from poseplug.registry.runs.plan import Plan
 from tests.cli.test_process import finish, start, wait_for
 from tests.toys import STAR, LinearLifter, MeanRoot, StarSource, TwoPartLifter
 
@@ -137,16 +139,17 @@ def test_what_cannot_be_trained_together_is_refused(poseplug, tmp_path, argument
 
 
 def test_further_parts_that_are_refused():
-    parts = Parts({"lifter": {"": Part("linear", LinearLifter, None)}})
+    lifter = {"lifter": {"": Part("linear", LinearLifter, None)}}
+    plan = Plan(RunSettings(), Parts(lifter))
     plain = Assembly(StarSource(), Supervised(), LiftingModel(LinearLifter(), STAR))
-    check_together(plain, parts, (Phase(name="all", steps=1),))
+    check_together(plain, attrs.evolve(plan, phases=(Phase(name="all", steps=1),)))
     noting = attrs.evolve(plain, model=LiftingModel(TwoPartLifter(), STAR))
     with pytest.raises(PoseplugError, match="lifter 'linear' changes with the phases of the run"):
-        check_together(noting, parts, ())
+        check_together(noting, plan)
     with pytest.raises(PoseplugError, match="phase 'gather' keeps poses"):
-        check_together(plain, parts, (Phase(name="gather", steps=1, keep=True),))
+        check_together(plain, attrs.evolve(plan, phases=(Phase(name="gather", steps=1, keep=True),)))
     with pytest.raises(PoseplugError, match="also trains root estimator 'mean'"):
-        check_together(plain, Parts({**parts, "root": {"": Part("mean", MeanRoot, None)}}), ())
+        check_together(plain, attrs.evolve(plan, parts=Parts({**lifter, "root": {"": Part("mean", MeanRoot, None)}})))
 
 
 def test_a_resumed_run_keeps_its_seeds(poseplug, three):

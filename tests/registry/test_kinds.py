@@ -70,8 +70,8 @@ slots = (
     kinds.Slot("teller", "teller", "--tell", "Who tells of it.", "labelled"),
     kinds.Slot("teller", "best_teller", "--best-teller", "Who tells it best."),
 )
-new = kinds.Kind("teller", "poseplug.core.hooks:RunHook", "register_tellers", "who tells?", slots)
-unnamed = kinds.Kind("input", "poseplug.core.hooks:RunHook", "register_inputs", "what is read?")
+new = kinds.Kind("teller", "poseplug.core.hooks:RunHook", "who tells?", slots)
+unnamed = kinds.Kind("input", "poseplug.core.hooks:RunHook", "what is read?")
 kinds.KINDS = (*kinds.KINDS, new, unnamed)
 
 from poseplug.cli.main import app

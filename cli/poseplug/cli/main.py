@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from poseplug.cli.options import NoPlugin, names_of_environment, switched_off, warn_of_unknown
+from poseplug.cli.options import NoPlugin, switched_off, warn_of_unknown
 from poseplug.cli.verbs import ablate, check, new, plugins, run, show
 from poseplug.cli.verbs import eval as evaluation
 from poseplug.cli.verbs import list as listing
+from poseplug.core import __version__
 
 app = typer.Typer(
     name="poseplug",
@@ -34,11 +35,11 @@ def _before_the_verb(
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
 ) -> None:
     if version:
-        from poseplug.core import __version__
-
         typer.echo(f"poseplug {__version__}")
         raise typer.Exit
-    warn_of_unknown(names_of_environment())
+    from poseplug.registry.discovery import manager
+
+    warn_of_unknown(manager.switched_off())
     context.with_resource(switched_off(no_plugin))
 
 

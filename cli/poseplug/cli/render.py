@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -26,13 +27,22 @@ def err() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def say(message: str) -> None:
+    """Print a message as it is, on standard error; not wrapped, as it may hold a path that the user wants to copy."""
+    err().print(message, markup=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Say that something is not as the user may think."""
+    say(f"warning: {message}")
+
+
 @contextmanager
 def reporting() -> Iterator[None]:
     """Turn what the user can cause into one message and an exit code, without a traceback."""
     try:
         yield
     except PoseplugError as error:
-        # Not wrapped: a message may hold a path that the user wants to copy.
         err().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
@@ -72,10 +82,14 @@ def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(line).rstrip() for line in cells]
 
 
-def print_result(result: Mapping[str, Any]) -> None:
-    """Print the final table of a run or an evaluation."""
+def print_result(result: Mapping[str, Any], as_json: bool = False) -> None:
+    """Print the final table of a run or an evaluation or all of the result object."""
+    if as_json:
+        print_json(result)
+        return
     shown = {metric: heading for metric, heading in result["headings"].items() if heading}
     spread = result.get("spread", {})
+    columns = ["evaluation", *shown.values(), "poses"]
     rows = [
         [label, *(_figure(values.get(m), spread.get(label, {}).get(m)) for m in shown), str(result["poses"][label])]
         for label, values in result["metrics"].items()
@@ -84,7 +98,7 @@ def print_result(result: Mapping[str, Any]) -> None:
     title = f"protocol {protocol['name']}: {protocol['joints']} joints; errors in mm, shares in %"
     if "seeds" in result:
         title += f"; mean and standard deviation of {len(result['seeds'])} seeds"
-    print_figures(["evaluation", *shown.values(), "poses"], rows, title)
+    print_figures(columns, rows, title)
 
 
 def print_figures(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
@@ -92,15 +106,14 @@ def print_figures(columns: Sequence[str], rows: Sequence[Sequence[str]], title: 
 
     One that is too wide for the terminal is turned on its side, or else every row becomes a table of its own.
     """
-    console = out()
     upright, turned = [columns, *rows], list(zip(columns, *rows, strict=True))
     each = [list(zip(columns, row, strict=True)) for row in rows]
     shapes = [[_aligned(table) for table in shape] for shape in ([upright], [turned], each)]
-    fitting = (
-        tables for tables in shapes if all(cell_len(line) <= console.width for table in tables for line in table)
-    )
+    console = out()
+    room = console.width if console.is_terminal else math.inf
+    fitting = (shape for shape in shapes if all(cell_len(line) <= room for table in shape for line in table))
     console.print(title, markup=False, soft_wrap=not console.is_terminal)
-    for heading, *lines in next(fitting, shapes[-1]) if console.is_terminal else shapes[0]:
+    for heading, *lines in next(fitting, shapes[-1]):
         console.print(heading, style="bold", markup=False, soft_wrap=True)
         console.print("\n".join(lines), markup=False, soft_wrap=True)
 

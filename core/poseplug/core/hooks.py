@@ -75,6 +75,7 @@ class RunHook(Component):
         """The run is finished and its directory is complete; ``result`` is the result object."""
 
 
+@attrs.define(eq=False, slots=False)
 class HookSet:
     """The hooks of a run, called one after the other.
 
@@ -84,17 +85,11 @@ class HookSet:
         warn: told of a hook that was dropped.
     """
 
-    def __init__(
-        self,
-        hooks: Mapping[str, RunHook] | None = None,
-        on_error: str = "stop",
-        warn: Callable[[str], None] = lambda message: None,
-    ) -> None:
-        self.on_error = on_error
-        self.warn = warn
-        self.dropped: dict[str, str] = {}
-        self._hooks = dict(hooks or {})
-        self._listeners: dict[str, list[str]] = {}
+    _hooks: Mapping[str, RunHook] = attrs.field(factory=dict)
+    on_error: str = "stop"
+    warn: Callable[[str], None] = lambda message: None
+    dropped: dict[str, str] = attrs.field(factory=dict, init=False)
+    _listeners: dict[str, list[str]] = attrs.field(factory=dict, init=False)
 
     def listens(self, event: str) -> bool:
         """Say whether any hook overrides this method."""
@@ -126,7 +121,13 @@ class HookSet:
         except PoseplugError:
             raise
         except Exception as error:  # a stranger's hook may raise anything
-            self._failed(name, event, error)
+            reason = f"Hook '{name}' failed in {event} ({in_words(error)})"
+            if self.on_error == "stop":
+                raise TrainingFailed(f"{reason}. Leave it out, or go on without it: --hook-errors drop.") from error
+            self.dropped[name] = f"{event}: {in_words(error)}"
+            self._hooks = {other: hook for other, hook in self._hooks.items() if other != name}
+            self._listeners.clear()
+            self.warn(f"{reason}; the run goes on without it.")
             return None
 
     def _names(self, event: str) -> list[str]:
@@ -134,12 +135,3 @@ class HookSet:
             plain = getattr(RunHook, event)
             self._listeners[event] = [n for n, hook in self._hooks.items() if getattr(type(hook), event) is not plain]
         return self._listeners[event]
-
-    def _failed(self, name: str, event: str, error: Exception) -> None:
-        reason = f"Hook '{name}' failed in {event} ({in_words(error)})"
-        if self.on_error == "stop":
-            raise TrainingFailed(f"{reason}. Leave it out, or go on without it: --hook-errors drop.") from error
-        self.dropped[name] = f"{event}: {in_words(error)}"
-        del self._hooks[name]
-        self._listeners.clear()
-        self.warn(f"{reason}; the run goes on without it.")

@@ -14,10 +14,9 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.augmentation import Augmentation, AugmentorFeedback
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normalisation
-from poseplug.core.data.step import Loss, Step, Stream
+from poseplug.core.data.step import Augmentation, AugmentorFeedback, Loss, Step, Stream
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 

@@ -43,7 +43,6 @@ class Kind:
     Attributes:
         name: what plugins, listings and result files call it.
         interface: the class that its components are subclasses of, as "package.module:Class".
-        hook: the hook by which plugins register them.
         question: what they answer, for those who read about plugins.
         slots: the places that they take; none for what users never name.
         noun: what it is called in a sentence.
@@ -51,10 +50,14 @@ class Kind:
 
     name: str
     interface: str
-    hook: str
     question: str
     slots: tuple[Slot, ...] = ()
     noun: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True))
+
+    @property
+    def hook(self) -> str:
+        """The hook by which plugins register them."""
+        return f"register_{self.name}s"
 
     def load_interface(self) -> Any:
         """Import and return the interface."""
@@ -66,7 +69,6 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "source",
         "poseplug.core.interfaces:PoseSource",
-        "register_sources",
         "where do poses come from?",
         (
             Slot("source", "source", "--source", "Where poses come from; repeat to mix.", "several"),
@@ -77,35 +79,30 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "augmentor",
         "poseplug.core.interfaces:Augmentor",
-        "register_augmentors",
         "how is a batch made more diverse?",
         (Slot("augmentor", "augmentor", "--augment", "Augmentor; repeat to chain.", "several"),),
     ),
     Kind(
         "reweighter",
         "poseplug.core.interfaces:Reweighter",
-        "register_reweighters",
         "how much does a sample count?",
         (Slot("reweighter", "reweighter", "--reweight", "How much each pose counts."),),
     ),
     Kind(
         "lifter",
         "poseplug.core.interfaces:Lifter",
-        "register_lifters",
         "from 2D to 3D",
         (Slot("lifter", "lifter", "--lifter", "The network that lifts 2D to 3D."),),
     ),
     Kind(
         "discriminator",
         "poseplug.core.interfaces:Discriminator",
-        "register_discriminators",
         "does this look real?",
         (Slot("discriminator", "discriminator", "--discriminate", "Tells real from made-up; repeatable.", "several"),),
     ),
     Kind(
         "root",
         "poseplug.core.interfaces:RootEstimator",
-        "register_roots",
         "where is the person?",
         (Slot("root", "root", "--root", "Root estimator, for absolute positions."),),
         noun="root estimator",
@@ -113,28 +110,24 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "input",
         "poseplug.core.interfaces:InputProvider",
-        "register_inputs",
         "what else can components read?",
         (Slot("input", "input", "--input", "Settings of something that parts read; repeatable.", "several"),),
     ),
     Kind(
         "objective",
         "poseplug.core.interfaces:Objective",
-        "register_objectives",
         "what is the lifter asked to minimise?",
         (Slot("objective", "objective", "--objective", "Training regime; default: the lifter's."),),
     ),
     Kind(
         "metric",
         "poseplug.core.evaluation.metric:Metric",
-        "register_metrics",
         "how good are predictions?",
         (Slot("metric", "metric", "--metric", "Measured besides the standard metrics; repeatable.", "several"),),
     ),
     Kind(
         "hook",
         "poseplug.core.hooks:RunHook",
-        "register_hooks",
         "watches a run, or adds to it",
         (Slot("hook", "hook", "--hook", "Logger or other run-time hook; repeatable.", "several"),),
     ),

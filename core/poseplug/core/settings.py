@@ -42,8 +42,16 @@ def setting(
 
     def validate(_: Any, __: Any, value: Any) -> None:
         for number in value if isinstance(value, tuple) else (value,):
-            if isinstance(number, int | float):
-                _check_bounds(number, minimum, maximum, above)
+            if not isinstance(number, int | float):
+                continue
+            if number != number:
+                raise ValueError("must be a number, got nan")
+            if minimum is not None and number < minimum:
+                raise ValueError(f"must be at least {minimum}, got {number}")
+            if maximum is not None and number > maximum:
+                raise ValueError(f"must be at most {maximum}, got {number}")
+            if above is not None and number <= above:
+                raise ValueError(f"must be above {above}, got {number}")
         if choices and value is not None and value not in choices:
             # Where no choice is near, the hint lists all of them, which the sentence before it does already.
             hint = did_you_mean(str(value), choices).partition(" Known:")[0]
@@ -54,14 +62,3 @@ def setting(
 
     metadata = {"doc": doc, "unit": unit, "choices": tuple(choices), "path": path}
     return attrs.field(default=default, validator=validate, metadata=metadata)
-
-
-def _check_bounds(number: float, minimum: float | None, maximum: float | None, above: float | None) -> None:
-    if number != number:
-        raise ValueError("must be a number, got nan")
-    if minimum is not None and number < minimum:
-        raise ValueError(f"must be at least {minimum}, got {number}")
-    if maximum is not None and number > maximum:
-        raise ValueError(f"must be at most {maximum}, got {number}")
-    if above is not None and number <= above:
-        raise ValueError(f"must be above {above}, got {number}")

@@ -46,8 +46,7 @@ def register_recipes(register: RegisterRecipe) -> None:
 def _spec(kind: Kind) -> Callable[[Register], None]:
     """Return the hook by which components of a kind are registered."""
 
-    def register_components(register: Register) -> None:
-        pass
+    def register_components(register: Register) -> None: ...
 
     register_components.__name__ = register_components.__qualname__ = kind.hook
     register_components.__doc__ = f"Register classes of {kind.interface.partition(':')[2]}: {kind.question}"

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from poseplug.core.evaluation.joint_errors import auc, joint_errors, n_joint_errors, p_joint_errors, pck
+from poseplug.core.evaluation.joint_errors import MILLIMETRES, auc, joint_errors, n_joint_errors, pck
+from poseplug.core.geometry.procrustes import alignment_errors
 
 distances = hnp.arrays(
     np.float32,
@@ -27,7 +28,7 @@ def test_joint_errors_by_pythagoras() -> None:
 def test_errors_leave_their_arguments_alone() -> None:
     predicted, target = poses(0), poses(1)
     kept = predicted.clone(), target.clone()
-    for errors in (joint_errors, p_joint_errors, n_joint_errors):
+    for errors in (joint_errors, alignment_errors, n_joint_errors):
         errors(predicted, target)
     pck(predicted.abs()[..., 0], 150)
     auc(predicted.abs()[..., 0], 150, 5)
@@ -42,7 +43,9 @@ def test_aligned_errors_do_not_see_similarities(seed: int, factor: float) -> Non
     q = torch.linalg.qr(torch.randn(20, 3, 3, generator=generator)).Q
     rotation = q * torch.linalg.det(q)[:, None, None]
     moved = predicted @ rotation * factor + torch.randn(20, 1, 3, generator=generator)
-    torch.testing.assert_close(p_joint_errors(moved, target), p_joint_errors(predicted, target), rtol=1e-4, atol=0.05)
+    torch.testing.assert_close(
+        alignment_errors(moved, target), alignment_errors(predicted, target), rtol=1e-4, atol=5e-5
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -70,7 +73,7 @@ def test_scaled_errors_of_zeros_are_the_size_of_the_target() -> None:
 def test_better_alignments_have_smaller_squared_errors() -> None:
     predicted, target = poses(0), poses(1)
     rigid, similar, mirrored = (
-        p_joint_errors(predicted, target, scale=scale, reflection=reflection).square().sum(-1)
+        (alignment_errors(predicted, target, scale=scale, reflection=reflection) * MILLIMETRES).square().sum(-1)
         for scale, reflection in ((False, False), (True, False), (True, True))
     )
     assert (similar <= rigid + 1e-3).all()
@@ -109,5 +112,5 @@ def test_nan_is_not_a_miss() -> None:
 
 def test_no_poses() -> None:
     nothing = torch.zeros(0, 16, 3)
-    for errors in (joint_errors, p_joint_errors, n_joint_errors):
+    for errors in (joint_errors, alignment_errors, n_joint_errors):
         assert errors(nothing, nothing).shape == (0, 16)

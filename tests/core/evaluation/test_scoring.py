@@ -53,11 +53,12 @@ def expected_by_hand(predicted: torch.Tensor, batch: PoseBatch, protocol: Protoc
 @pytest.mark.parametrize("skeleton", [H36M_16, CHAIN], ids=lambda s: s.name)
 def test_every_metric_by_hand(name: str, skeleton: Skeleton) -> None:
     batch = truth(20, skeleton=skeleton)
-    scores = Scores(lookup(name), ("walk", "run", "wave"))
+    protocol = attrs.evolve(lookup(name), average="poses")
+    scores = Scores(protocol, ("walk", "run", "wave"))
     predicted = noisy(batch)
     scores.add(predicted, batch)
-    expected = expected_by_hand(predicted, batch, lookup(name))
-    assert scores.mean_over_poses() == pytest.approx(expected, rel=1e-4)
+    expected = expected_by_hand(predicted, batch, protocol)
+    assert scores.mean() == pytest.approx(expected, rel=1e-4)
 
 
 def test_batches_add_up_to_the_whole() -> None:
@@ -68,7 +69,7 @@ def test_batches_add_up_to_the_whole() -> None:
     for start in (0, 7, 40):
         rows = slice(start, {0: 7, 7: 40, 40: 50}[start])
         parts.add(predicted[rows], batch.select(rows))
-    assert parts.mean_over_poses() == pytest.approx(whole.mean_over_poses(), rel=1e-6)
+    assert parts.mean() == pytest.approx(whole.mean(), rel=1e-6)
     for name, values in whole.per_pose().items():
         assert values.shape == (50,)
         torch.testing.assert_close(parts.per_pose()[name], values)
@@ -101,25 +102,20 @@ def test_per_action_by_hand() -> None:
     batch = truth(30)
     batch = attrs.evolve(batch, labels={"action": torch.tensor([0] * 20 + [2] * 10)})
     predicted = noisy(batch)
-    scores = Scores(DEFAULT, ("walk", "never", "wave"))
-    scores.add(predicted[:25], batch.select(slice(0, 25)))
-    scores.add(predicted[25:], batch.select(slice(25, 30)))
+    scores, over_actions = (
+        Scores(attrs.evolve(DEFAULT, average=average), ("walk", "never", "wave")) for average in ("poses", "actions")
+    )
+    for rows in (slice(0, 25), slice(25, 30)):
+        scores.add(predicted[rows], batch.select(rows))
+        over_actions.add(predicted[rows], batch.select(rows))
     per_pose, table = scores.per_pose(), scores.by_action()
     assert list(table) == ["walk", "wave"]
     for name, values in per_pose.items():
         assert table["walk"][name] == pytest.approx(values[:20].mean().item(), rel=1e-5)
         assert table["wave"][name] == pytest.approx(values[20:].mean().item(), rel=1e-5)
-        over_actions = (values[:20].mean() + values[20:].mean()).item() / 2
-        assert scores.mean_over_actions()[name] == pytest.approx(over_actions, rel=1e-5)
+        expected = (values[:20].mean() + values[20:].mean()).item() / 2
+        assert over_actions.mean()[name] == pytest.approx(expected, rel=1e-5)
         assert scores.mean()[name] == pytest.approx(values.mean().item(), rel=1e-5)
-
-
-def test_the_protocol_chooses_the_mean() -> None:
-    batch = attrs.evolve(truth(30), labels={"action": torch.tensor([0] * 25 + [1] * 5)})
-    scores = Scores(attrs.evolve(DEFAULT, average="actions"), ("walk", "wave"))
-    scores.add(noisy(batch), batch)
-    assert scores.mean() == scores.mean_over_actions()
-    assert scores.mean()["mpjpe_mm"] != pytest.approx(scores.mean_over_poses()["mpjpe_mm"], rel=1e-6)
 
 
 def test_a_mean_over_actions_needs_actions() -> None:

@@ -4,11 +4,12 @@ import pytest
 import torch
 from comparisons import CHAIN, noisy, truth
 
-from poseplug.core.evaluation.joint_errors import auc, joint_errors, n_joint_errors, p_joint_errors, pck
+from poseplug.core.evaluation.joint_errors import MILLIMETRES, auc, joint_errors, n_joint_errors, pck
 from poseplug.core.evaluation.protocol import PROTOCOLS, Protocol
 from poseplug.core.evaluation.scoring import Scores
 from poseplug.core.evaluation.standard_metrics import Pck
 from poseplug.core.geometry.layouts import H36M_16, H36M_17
+from poseplug.core.geometry.procrustes import alignment_errors
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
 
@@ -23,9 +24,9 @@ def relative_figures(predicted: torch.Tensor, target: torch.Tensor, root: int, p
         aligned = without(predicted, root), without(target, root)
     if protocol.root == "excluded":
         predicted, target = aligned
-    errors = joint_errors(predicted, target)
+    errors, joints = joint_errors(predicted, target), predicted.shape[1]
     proper, mirrored = (
-        p_joint_errors(*aligned, scale=protocol.scale, reflection=reflection).sum(-1) / predicted.shape[1]
+        (alignment_errors(*aligned, scale=protocol.scale, reflection=reflection) * MILLIMETRES).sum(-1) / joints
         for reflection in (False, True)
     )
     return {

@@ -7,7 +7,7 @@ from toys import STAR, LinearLifter, MeanRoot, StarSource
 from poseplug.core.data.normalise import Normalisation
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
-from poseplug.core.interfaces import Lifter
+from poseplug.core.interfaces import InputProvider, Lifter
 from poseplug.core.models.inputs import Inputs, PersonBoxes, standard_inputs
 from poseplug.core.models.lifting_model import LiftingModel
 
@@ -72,6 +72,21 @@ def test_an_input_is_made_once_a_step_from_those_that_it_is_made_of(batch):
         assert inputs.read(["widths"], batch.select(slice(3)))["widths"].shape == (3,)
     assert widths.made == 2
     assert inputs.read(["widths"], batch)["widths"] is not first
+
+
+def test_a_provider_that_is_a_network_is_part_of_the_model(batch):
+    class Maps(InputProvider, nn.Linear):
+        def provide(self, batch, **inputs):
+            return self(batch.joints_2d)
+
+    maps = Maps(2, 3)
+    model = LiftingModel(LinearLifter(), STAR, inputs={**standard_inputs(), "maps": maps})
+    stored = model.state_dict()
+    assert torch.equal(stored["inputs.networks.maps.weight"], maps.weight)
+    with torch.no_grad():
+        maps.weight.zero_()
+    model.load_state_dict({name: value.clone() + 1 for name, value in stored.items()})
+    assert torch.equal(maps.weight, torch.ones(3, 2))
 
 
 def test_predictions_are_root_relative(batch):

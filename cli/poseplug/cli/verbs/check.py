@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
+from importlib.resources import files
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import typer
 
-from poseplug.cli.options import format_options
+from poseplug.cli.options import AsJson, Format, PrintAs
+from poseplug.core.errors import PoseplugError
+from poseplug.core.kinds import kind_names
+from poseplug.registry.config.spec_syntax import parse_spec
 
 if TYPE_CHECKING:
     from poseplug.registry.discovery.catalogue import Catalogue, Entry
@@ -41,7 +46,6 @@ class Row:
     reason: str
 
 
-@format_options
 def check(
     components: Annotated[
         list[str] | None, typer.Argument(help="What to check.", metavar="NAME[:key=value,...]...", show_default=False)
@@ -49,51 +53,44 @@ def check(
     everything: Annotated[bool, typer.Option("--all", help="Check everything that is installed.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the promises that are kept, too.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "cpu",
-    as_json: bool = False,
+    output: PrintAs = Format.table,
+    as_json: AsJson = False,
     surface: Annotated[
         bool, typer.Option("--surface", help="Check nothing; print the names that plugins may rely on.")
     ] = False,
 ) -> None:
     """Check that components keep the promises of their interfaces; exit code 1 if one does not."""
     from poseplug.cli.render import err, print_json, print_table, reporting
+    from poseplug.registry.discovery.catalogue import load_catalogue
 
     if surface:
-        typer.echo(_surface(), nl=False)
+        typer.echo((files("poseplug.registry") / "public_surface.txt").read_text(encoding="utf-8"), nl=False)
         return
     with reporting():
-        from poseplug.registry.discovery.catalogue import load_catalogue
-
         catalogue = load_catalogue()
         asked = _asked(components or [], everything, catalogue)
-        rows = _plugin_rows(catalogue) if everything else []
+        rows = [
+            Row("plugin", plugin.name, plugin.distribution, "loads", "it can be imported", "failed", plugin.problem)
+            for plugin in catalogue.plugins
+            if everything and plugin.problem and not plugin.off
+        ]
         # What a component prints must not get among the results.
         with err().status("") as status, redirect_stdout(sys.stderr):
             for entry, settings in asked:
                 rows += _rows(entry, settings, device, status.update)
-        if as_json:
+        if as_json or output is Format.json:
             print_json([attrs.asdict(row) for row in rows])
         else:
             shown = [_cells([row]) for row in rows] if verbose else list(_summary(rows))
             print_table(("component", "promise", "verdict", "reason"), shown, wide="reason")
-        counts = {state: sum(row.verdict == state for row in rows) for state in ("ok", "failed", "skipped")}
+        counts = Counter(row.verdict for row in rows)
         err().print(f"{counts['ok']} promises kept, {counts['failed']} failed, {counts['skipped']} skipped.")
         if counts["failed"]:
             raise typer.Exit(1)
 
 
-def _surface() -> str:
-    """Return the public surface of the plugin API, as the tests hold poseplug to it."""
-    from importlib.resources import files
-
-    return (files("poseplug.registry") / "public_surface.txt").read_text(encoding="utf-8")
-
-
 def _asked(texts: Sequence[str], everything: bool, catalogue: Catalogue) -> list[tuple[Entry, dict[str, Any]]]:
     """Return what to check, with settings; a name that several kinds of components have means all of them."""
-    from poseplug.core.errors import PoseplugError
-    from poseplug.core.kinds import kind_names
-    from poseplug.registry.config.spec_syntax import parse_spec
-
     if everything == bool(texts):
         raise PoseplugError("Name the components to check, or give --all for everything; one of the two.")
     if everything:
@@ -102,33 +99,15 @@ def _asked(texts: Sequence[str], everything: bool, catalogue: Catalogue) -> list
     return [(entry, dict(spec.settings)) for spec in specs for entry in catalogue.named(spec.name, kind_names())]
 
 
-def _rows(entry: Entry, settings: dict[str, Any], device: str, progress: Callable[[str], None]) -> list[Row]:
-    from poseplug.registry.conformance import PROMISES, check_entry
+def _rows(entry: Entry, settings: dict[str, Any], device: str, progress: Callable[[str], None]) -> Iterator[Row]:
+    from poseplug.registry.conformance import check_entry, promises_of
 
-    statements = {(kind, promise.name): promise.statement for promise in PROMISES for kind in promise.kinds}
-    return [
-        Row(
-            kind=entry.kind,
-            name=entry.name,
-            distribution=entry.distribution,
-            promise=verdict.promise,
-            statement=statements.get((entry.kind, verdict.promise), "its class can be imported and is complete"),
-            verdict=verdict.state,
-            reason=" ".join(verdict.reason.split()),
-        )
-        for verdict in check_entry(
-            entry, settings, device=device, progress=lambda promise: progress(f"{entry.kind} {entry.name}: {promise}")
-        )
-    ]
-
-
-def _plugin_rows(catalogue: Catalogue) -> list[Row]:
-    """Return a row for each plugin that should take part and does not."""
-    return [
-        Row("plugin", plugin.name, plugin.distribution, "loads", "it can be imported", "failed", plugin.problem)
-        for plugin in catalogue.plugins
-        if plugin.problem and not plugin.off
-    ]
+    name = f"{entry.kind} {entry.name}"
+    statements = {promise.name: promise.statement for promise in promises_of(entry.kind)}
+    for verdict in check_entry(entry, settings, device=device, progress=lambda promise: progress(f"{name}: {promise}")):
+        statement = statements.get(verdict.promise, "its class can be imported and is complete")
+        reason = " ".join(verdict.reason.split())
+        yield Row(entry.kind, entry.name, entry.distribution, verdict.promise, statement, verdict.state, reason)
 
 
 def _summary(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, str]]:
@@ -137,15 +116,12 @@ def _summary(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, str]]:
     Promises that failed or were skipped for the same reason share a line.
     """
     for _, group in groupby(rows, key=lambda row: (row.kind, row.name, row.distribution)):
-        of_one = list(group)
-        kept = [row for row in of_one if row.verdict == "ok"]
-        if kept:
-            yield f"{kept[0].kind} {kept[0].name}", f"{len(kept)} promises", "ok", ""
-        others: dict[tuple[str, str], list[Row]] = {}
-        for row in of_one:
-            if row.verdict != "ok":
-                others.setdefault((row.verdict, row.reason), []).append(row)
-        yield from map(_cells, others.values())
+        alike: dict[tuple[str, str], list[Row]] = {}
+        for row in sorted(group, key=lambda row: row.verdict != "ok"):
+            alike.setdefault((row.verdict, row.reason), []).append(row)
+        for (verdict, _), same in alike.items():
+            cells = _cells(same)
+            yield (cells[0], f"{len(same)} promises", "ok", "") if verdict == "ok" else cells
 
 
 def _cells(rows: Sequence[Row]) -> tuple[str, str, str, str]:

@@ -7,6 +7,11 @@ from typing import Annotated
 
 import typer
 
+from poseplug.cli.options import labelled_tables
+from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.registry.config.experiment_file import table
+from poseplug.registry.config.spec_syntax import parse_spec
+
 EPILOG = """Examples:
 
 poseplug eval runs/posegu-semgcn
@@ -30,21 +35,13 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result object, alone.")] = False,
 ) -> None:
     """Evaluate a finished run."""
-    from poseplug.cli.options import labelled_tables
-    from poseplug.cli.render import print_json, print_result, reporting
+    from poseplug.cli.render import print_result, reporting
 
     with reporting():
-        from poseplug.core.storage.run_directory import RunDirectory
         from poseplug.core.training.runtime import pick_device
-        from poseplug.registry.config.experiment_file import table
-        from poseplug.registry.config.spec_syntax import parse_spec
         from poseplug.registry.discovery.catalogue import load_catalogue
         from poseplug.registry.runs.evaluate import evaluate_run
 
         metrics = [table(parse_spec(text)) for text in metric]
         where, sources = pick_device(device), labelled_tables(on)
-        result = evaluate_run(RunDirectory(run), load_catalogue(), where, sources, protocol, metrics)
-        if as_json:
-            print_json(result)
-        else:
-            print_result(result)
+        print_result(evaluate_run(RunDirectory(run), load_catalogue(), where, sources, protocol, metrics), as_json)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from poseplug.cli.options import format_options
+from poseplug.cli.options import AsJson, Format, PrintAs
+from poseplug.core.errors import PoseplugError
 
 if TYPE_CHECKING:
-    from poseplug.registry.discovery.catalogue import Catalogue
+    from poseplug.registry.discovery.catalogue import Catalogue, Entry
     from poseplug.registry.discovery.manager import Plugin
 
 
-@format_options
 def plugins(
     verify: Annotated[
         bool, typer.Option("--verify", help="Import every component too; say which are incomplete.")
     ] = False,
-    as_json: bool = False,
+    output: PrintAs = Format.table,
+    as_json: AsJson = False,
 ) -> None:
     """List the plugins, with the reason for each that takes no part."""
     from poseplug.cli.render import print_json, print_table, reporting
@@ -29,42 +31,35 @@ def plugins(
         rows = []
         for plugin in catalogue.plugins:
             api = "-" if plugin.api is None else str(plugin.api)
-            state, names = _state(plugin, catalogue, verify), _names(plugin, catalogue)
-            rows.append((plugin.distribution, plugin.version, api, state, names))
+            own = [entry for entry in catalogue.entries if entry.distribution == plugin.distribution]
+            state = _state(plugin, catalogue, own if verify else [])
+            rows.append((plugin.distribution, plugin.version, api, state, _names(own)))
         columns = ("distribution", "version", "api", "state", "components")
-        if as_json:
+        if as_json or output is Format.json:
             print_json([dict(zip(columns, row, strict=True)) for row in rows])
         else:
             print_table(columns, rows, wide="components")
 
 
-def _names(plugin: Plugin, catalogue: Catalogue) -> str:
-    """Return what a plugin registers, by kind: "lifter mlp, semgcn; recipe semgcn"."""
+def _names(entries: Iterable[Entry]) -> str:
+    """Return names by kind: "lifter mlp, semgcn; recipe semgcn"."""
     kinds: dict[str, list[str]] = {}
-    for entry in catalogue.entries:
-        if entry.distribution == plugin.distribution:
-            kinds.setdefault(entry.kind, []).append(entry.name)
+    for entry in entries:
+        kinds.setdefault(entry.kind, []).append(entry.name)
     return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items())
 
 
-def _state(plugin: Plugin, catalogue: Catalogue, verify: bool) -> str:
-    """Return "ok", or in one line what is wrong with a plugin."""
+def _state(plugin: Plugin, catalogue: Catalogue, verified: Iterable[Entry]) -> str:
+    """Return "ok", or in one line what is wrong with a plugin or with those of its entries that are to be verified."""
     if plugin.problem:
         return plugin.problem
-    broken = _broken_components(plugin, catalogue) if verify else []
-    taken = [f"{kind} '{name}'" for kind, name, dists in catalogue.clashes() if plugin.distribution in dists]
-    clashes = [f"clashes: {', '.join(taken)} (say dist:name)"] if taken else []
-    return "; ".join(broken + clashes) if broken else "; ".join(["ok", *clashes])
-
-
-def _broken_components(plugin: Plugin, catalogue: Catalogue) -> list[str]:
-    from poseplug.core.errors import PoseplugError
-
-    problems = []
-    for entry in catalogue.entries:
-        if entry.distribution == plugin.distribution and entry.kind != "recipe":
+    broken = []
+    for entry in verified:
+        if entry.kind != "recipe":
             try:
                 entry.load()
             except PoseplugError as error:
-                problems.append(" ".join(str(error).split()))
-    return problems
+                broken.append(" ".join(str(error).split()))
+    taken = [f"{kind} '{name}'" for kind, name, dists in catalogue.clashes() if plugin.distribution in dists]
+    clashes = [f"clashes: {', '.join(taken)} (say dist:name)"] if taken else []
+    return "; ".join((broken or ["ok"]) + clashes)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import tomli_w
 import typer
 
 from poseplug.cli.options import Flags, NoPlugin, names_of, part_options, switched_off
+from poseplug.core.errors import PoseplugError
+from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.registry.config.experiment_file import differences, read_document
 
 if TYPE_CHECKING:
     import torch
 
-    from poseplug.core.storage.run_directory import RunDirectory
     from poseplug.registry.discovery.catalogue import Catalogue
     from poseplug.registry.runs.plan import Plan
 
@@ -59,98 +62,67 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result object, alone.")] = False,
 ) -> None:
     """Train a lifter from exchangeable parts, and evaluate it."""
-    from poseplug.cli.render import reporting
+    from poseplug.cli.render import print_json, print_result, reporting, say
 
     given: dict[str, float | str | None] = {"steps": steps, "epochs": epochs, "batch_size": batch_size, "lr": lr}
     given |= {"seed": seed, "seeds": seeds, "precision": precision, "protocol": protocol, "hook_errors": hook_errors}
     settings = {name: value for name, value in given.items() if value is not None}
     flags = Flags(parts=parts, settings=settings, assignments=assignments, recipe=recipe, config=config)
     with reporting(), switched_off(no_plugin):
-        _run(flags, device, out, resume, dry_run=dry_run, as_json=as_json)
+        from poseplug.core.training.runtime import pick_device
+        from poseplug.registry.discovery.catalogue import load_catalogue
+        from poseplug.registry.runs.execute import rehearse
+
+        catalogue, where = load_catalogue(), pick_device(device)
+        plan, directory = _plan(flags, catalogue, out, resume)
+        if not dry_run:
+            print_result(_train(plan, catalogue, where, directory, resume=resume is not None), as_json)
+            if not as_json:
+                say(f"Results, model and history are in {directory.path}")
+            return
+        rehearse(plan, catalogue, where)
+        if as_json:
+            print_json(plan.document)
+        else:
+            typer.echo(tomli_w.dumps(plan.document).rstrip())
+        say("The parts fit and one step works; nothing was trained or written.")
 
 
-def _run(
-    flags: Flags, device_name: str, out: Path | None, resume: Path | None, *, dry_run: bool, as_json: bool
-) -> None:
-    from poseplug.core.storage.run_directory import RunDirectory
-    from poseplug.core.training.runtime import pick_device
-    from poseplug.registry.discovery.catalogue import load_catalogue
-    from poseplug.registry.runs.execute import rehearse
+def _plan(flags: Flags, catalogue: Catalogue, out: Path | None, resume: Path | None) -> tuple[Plan, RunDirectory]:
+    """Return what to run, and where; refuse flags that would make another run of one that is to be continued."""
     from poseplug.registry.runs.plan import make_plan
 
-    catalogue = load_catalogue()
-    device = pick_device(device_name)
-    if resume is not None:
-        directory = RunDirectory(resume)
-        plan = _resumed_plan(flags, out, directory, catalogue)
-    else:
+    if resume is None:
         plan = make_plan(flags.document(catalogue), catalogue)
         name = f"{plan.parts.several('source')['0'].name}-{plan.parts.the('lifter').name}".replace(":", "-")
         directory = RunDirectory(out) if out is not None else RunDirectory.fresh(Path("runs"), name)
         directory.check_free()
-    if dry_run:
-        rehearse(plan, catalogue, device)
-        _print_plan(plan, as_json)
-        return
-    _train(plan, catalogue, device, directory, resume=resume is not None, as_json=as_json)
-
-
-def _resumed_plan(flags: Flags, out: Path | None, directory: RunDirectory, catalogue: Catalogue) -> Plan:
-    """Return the plan of the run to continue; refuse flags that would make it another run."""
-    from poseplug.core.errors import PoseplugError
-    from poseplug.registry.config.experiment_file import differences, read_document
-    from poseplug.registry.runs.plan import make_plan
-
+        return plan, directory
+    directory = RunDirectory(resume)
     directory.check_resumable()
-    if out is not None and out.absolute() != directory.path.absolute():
-        raise PoseplugError(f"--resume {directory.path} continues in that folder; leave out --out.")
+    if out is not None and out.absolute() != resume.absolute():
+        raise PoseplugError(f"--resume {resume} continues in that folder; leave out --out.")
     stored = read_document(directory.experiment)
     plan = make_plan(stored, catalogue)
-    asked = make_plan(flags.document(catalogue, below=stored), catalogue)
-    changed = differences(plan.document, asked.document)
+    changed = differences(plan.document, make_plan(flags.document(catalogue, below=stored), catalogue).document)
     if changed:
         listed = "\n  ".join(changed)
         raise PoseplugError(
-            f"'{directory.path}' was started with other settings, and a resumed run keeps its own:\n  {listed}\n"
+            f"'{resume}' was started with other settings, and a resumed run keeps its own:\n  {listed}\n"
             "Leave those flags out, or start a new run with another --out."
         )
-    return plan
-
-
-def _print_plan(plan: Plan, as_json: bool) -> None:
-    import tomli_w
-
-    from poseplug.cli.render import err, print_json
-
-    if as_json:
-        print_json(plan.document)
-    else:
-        typer.echo(tomli_w.dumps(plan.document).rstrip())
-    err().print("The parts fit and one step works; nothing was trained or written.")
+    return plan, directory
 
 
 def _train(
-    plan: Plan, catalogue: Catalogue, device: torch.device, directory: RunDirectory, *, resume: bool, as_json: bool
-) -> None:
+    plan: Plan, catalogue: Catalogue, device: torch.device, directory: RunDirectory, *, resume: bool
+) -> dict[str, Any]:
     from poseplug.cli.progress import TrainingProgress, stop_on_interrupt
-    from poseplug.cli.render import err, print_json, print_result
+    from poseplug.cli.render import say, warn
     from poseplug.registry.runs.execute import execute
 
     parts = ", ".join(f"{kind} {name}" for kind, name in plan.experiment.components().items() if kind != "objective")
-    err().print(f"{parts}; {device}; into {directory.path}", soft_wrap=True, markup=False)
+    say(f"{parts}; {device}; into {directory.path}")
     with stop_on_interrupt(directory) as watch, TrainingProgress() as progress:
-        result = execute(
-            plan,
-            catalogue,
-            device,
-            directory,
-            resume=resume,
-            hooks={"progress": progress},
-            warn=lambda message: err().print(f"warning: {message}", markup=False, soft_wrap=True),
-            began=watch,
-        )
-    if as_json:
-        print_json(result)
-        return
-    print_result(result)
-    err().print(f"Results, model and history are in {directory.path}", soft_wrap=True, markup=False)
+        hooks = {"progress": progress}
+        return execute(plan, catalogue, device, directory, resume=resume, hooks=hooks, warn=warn, began=watch)

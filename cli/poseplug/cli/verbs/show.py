@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import attrs
 import typer
 
-from poseplug.cli.options import format_options, names_of
+from poseplug.cli.options import AsJson, Format, PrintAs, names_of
+
+if TYPE_CHECKING:
+    from poseplug.registry.discovery.catalogue import Entry
 
 
-def _complete(incomplete: str) -> list[tuple[str, str]]:
-    from poseplug.registry.discovery.catalogue import listed_kinds
-
-    return [name for kind in listed_kinds() for name in names_of(kind)(incomplete)]
-
-
-@format_options
 def show(
-    name: Annotated[str, typer.Argument(help="A component or recipe.", autocompletion=_complete)],
-    as_json: bool = False,
+    name: Annotated[str, typer.Argument(help="A component or recipe.", autocompletion=names_of())],
+    output: PrintAs = Format.table,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a component does and its settings."""
     from rich.markup import escape
@@ -29,7 +28,7 @@ def show(
 
     with reporting():
         shown = [_describe(entry) for entry in load_catalogue().named(name, listed_kinds())]
-        if as_json:
+        if as_json or output is Format.json:
             print_json(shown)
             return
         for facts in shown:
@@ -44,18 +43,14 @@ def show(
                 console.print(Padding(escape(setting["doc"]), (0, 0, 0, 4)))
 
 
-def _describe(entry: Any) -> dict[str, Any]:
+def _describe(entry: Entry) -> dict[str, Any]:
     facts = {key: getattr(entry, key) for key in ("kind", "name", "distribution", "summary", "paper")}
     if entry.kind == "recipe":
-        from pathlib import Path
-
         return {**facts, "text": Path(entry.target).read_text(encoding="utf-8")}
     return {**facts, "settings": _settings(entry.load().Config)}
 
 
 def _settings(config: type) -> list[dict[str, str]]:
-    import attrs
-
     from poseplug.registry.config.read_settings import type_name
 
     settings = []
@@ -70,10 +65,8 @@ def _settings(config: type) -> list[dict[str, str]]:
 
 def _as_typed(value: object) -> str:
     """Write a default as the user would type it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, tuple):
-        return f"[{', '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in value)}]"
+        return f"[{', '.join(map(_as_typed, value))}]"
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

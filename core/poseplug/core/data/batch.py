@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Self, TypeVar
+from typing import Self
 
 import attrs
 import torch
@@ -127,20 +127,13 @@ class PoseBatch(TensorRecord):
         if len(names) > 1:
             listed = ", ".join(sorted(skeleton.name for skeleton in names))
             raise PoseplugError(f"Cannot join poses of different skeletons ({listed}); load them with one 'skeleton'.")
-        if len(records) > 1 and any(record.scene is not None for record in records):
-            return super().join(_apart(records))
-        return super().join(records)
-
-
-_Batch = TypeVar("_Batch", bound=PoseBatch)
-
-
-def _apart(batches: Sequence[_Batch]) -> list[_Batch]:
-    """Number the scenes of the batches without overlap (on the device: no synchronisation)."""
-    separated, offset = [], torch.zeros((), dtype=torch.int64, device=batches[0].device)
-    for batch in batches:
-        scene = batch.scene if batch.scene is not None else torch.arange(len(batch), device=batch.device)
-        separated.append(attrs.evolve(batch, scene=scene + offset))
-        if len(batch):
-            offset = offset + scene.max() + 1
-    return separated
+        if len(records) == 1 or all(record.scene is None for record in records):
+            return super().join(records)
+        # Numbers of scenes are moved apart on the device, so that nobody waits for their largest.
+        apart, offset = [], torch.zeros((), dtype=torch.int64, device=records[0].device)
+        for record in records:
+            scene = torch.arange(len(record), device=record.device) if record.scene is None else record.scene
+            apart.append(attrs.evolve(record, scene=scene + offset))
+            if len(record):
+                offset = offset + scene.max() + 1
+        return super().join(apart)

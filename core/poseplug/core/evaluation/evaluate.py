@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 import torch
@@ -11,7 +11,7 @@ from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.metric import Metric
 from poseplug.core.evaluation.protocol import Protocol
-from poseplug.core.evaluation.scoring import NO_METRICS, Scores
+from poseplug.core.evaluation.scoring import Scores
 from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import evaluating
@@ -41,22 +41,16 @@ class Evaluation:
 
 
 def evaluate(
-    model: LiftingModel, source: PoseSource, protocol: Protocol, metrics: Mapping[str, Metric] = NO_METRICS
+    model: LiftingModel, source: PoseSource, protocol: Protocol, metrics: Mapping[str, Metric] = {}
 ) -> Evaluation:
-    """Lift every pose of a source and score it.
+    """Lift every pose of a source and score it by the standard metrics and further ones, named as messages call them.
 
     An endless source is judged by 20,480 poses, the same ones in every call.
-
-    Args:
-        model: what lifts the poses.
-        source: where they come from.
-        protocol: how they are compared.
-        metrics: what to measure besides the standard metrics, by the name that messages call it.
 
     Raises:
         PoseplugError: see ``check_measurable``.
     """
-    scores = _scores(source, protocol, metrics)
+    scores = Scores(protocol, source.label_names.get("action", ()), metrics)
     poses = 0
     with torch.inference_mode(), evaluating(model):
         for batch in _batches(source, model.device):
@@ -72,12 +66,7 @@ def check_measurable(
 ) -> None:
     """Compare two poses of a source with themselves, to refuse before the training what would fail after it.
 
-    Args:
-        source: where the poses to be lifted will come from.
-        protocol: how they will be compared.
-        metrics: what will be measured besides the standard metrics.
-        device: where the source's poses are.
-        roots: whether roots will be predicted.
+    The device is the source's; ``roots`` says whether roots will be predicted.
 
     Raises:
         PoseplugError: the source has no 3D joints to compare with, or no actions where the protocol averages over
@@ -90,18 +79,13 @@ def check_measurable(
             "the metric out."
         )
     batch = source.sample(2, torch.Generator(device))
+    scores = Scores(protocol, source.label_names.get("action", ()), metrics)
     with torch.inference_mode():
-        _scores(source, protocol, metrics).add(batch.absolute, batch, batch.root if roots else None)
+        scores.add(batch.absolute, batch, batch.root if roots else None)
 
 
-def _scores(source: PoseSource, protocol: Protocol, metrics: Mapping[str, Metric]) -> Scores:
-    return Scores(protocol, source.label_names.get("action", ()), metrics)
-
-
-def _batches(source: PoseSource, device: torch.device) -> Iterator[PoseBatch]:
+def _batches(source: PoseSource, device: torch.device) -> Iterable[PoseBatch]:
     if isinstance(source, FiniteSource):
-        yield from source.batches(BATCH)
-        return
+        return source.batches(BATCH)
     generator = torch.Generator(device).manual_seed(0)
-    for _ in range(ENDLESS_POSES // BATCH):
-        yield source.sample(BATCH, generator)
+    return (source.sample(BATCH, generator) for _ in range(ENDLESS_POSES // BATCH))

@@ -8,8 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from poseplug.core.geometry.procrustes import alignment_errors
-
 MILLIMETRES = 1000.0
 
 
@@ -18,18 +16,6 @@ def joint_errors(predicted: Tensor, target: Tensor) -> Tensor:
     x, y, z = (predicted - target).unbind(-1)
     # Three strided passes take half the time of a norm over a last dimension of three.
     return torch.addcmul(torch.addcmul(x * x, y, y), z, z).sqrt_().mul_(MILLIMETRES)
-
-
-def p_joint_errors(predicted: Tensor, target: Tensor, *, scale: bool = True, reflection: bool = False) -> Tensor:
-    """Return the distances [N, J] in mm that remain after Procrustes alignment of each pose (protocol 2).
-
-    Args:
-        predicted: [N, J, 3], metres or any other unit if it may be scaled.
-        target: [N, J, 3] metres.
-        scale: whether the alignment may scale, besides rotating and translating.
-        reflection: whether it may mirror, where that is closer.
-    """
-    return alignment_errors(predicted, target, scale=scale, reflection=reflection) * MILLIMETRES
 
 
 def n_joint_errors(predicted: Tensor, target: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from poseplug.core.data.batch import PoseBatch
-from poseplug.core.evaluation.joint_errors import joint_errors, p_joint_errors
+from poseplug.core.evaluation.joint_errors import MILLIMETRES, joint_errors
 from poseplug.core.evaluation.protocol import Protocol
+from poseplug.core.geometry.procrustes import alignment_errors
 from poseplug.core.interfaces import BuildContext, Component
 
 
@@ -73,7 +74,7 @@ class Comparison:
         poses = self.predicted, self.target
         if self.protocol.root != "counted":
             poses = self._without_root(self.predicted), self._without_root(self.target)
-        return p_joint_errors(*poses, scale=self.protocol.scale, reflection=reflection)
+        return alignment_errors(*poses, scale=self.protocol.scale, reflection=reflection) * MILLIMETRES
 
     def _without_root(self, values: Tensor) -> Tensor:
         """Return values without the root's; slices, unlike an index, need nothing copied to the device."""

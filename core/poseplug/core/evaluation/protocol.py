@@ -57,11 +57,7 @@ class Protocol:
             "joints": self.num_joints(skeleton),
             "root": self.root,
             "alignment": allowed,
-            "flip": self.flip,
-            "average": self.average,
-            "pck_mm": self.pck_mm,
-            "auc_max_mm": self.auc_max_mm,
-            "auc_step_mm": self.auc_step_mm,
+            **attrs.asdict(self, filter=attrs.filters.exclude("source", "scale", "reflection")),
         }
 
 

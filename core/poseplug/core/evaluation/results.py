@@ -35,18 +35,16 @@ def result_object(
 
     Args:
         evaluations: by label.
-        components: interface -> name.
+        components: slot -> name.
         protocol: how every number was measured.
         device: where it was computed.
         versions: of the plugins.
         run: steps, seed, seconds, poses_per_second, diagnostics.
     """
+    tables = ("metrics", "poses", "per_action", "per_joint")
     result: dict[str, Any] = _plain(
         {
-            "metrics": {label: evaluation.metrics for label, evaluation in evaluations.items()},
-            "poses": {label: evaluation.poses for label, evaluation in evaluations.items()},
-            "per_action": {label: evaluation.per_action for label, evaluation in evaluations.items()},
-            "per_joint": {label: evaluation.per_joint for label, evaluation in evaluations.items()},
+            **{table: {label: getattr(found, table) for label, found in evaluations.items()} for table in tables},
             # In the order of the columns of tables; hooks say nothing of theirs.
             "headings": {
                 metric: evaluation.headings.get(metric, default_heading(metric))
@@ -55,7 +53,7 @@ def result_object(
             },
             "components": dict(components),
             **run,
-            "device": device_name(device),
+            "device": f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device),
             "protocol": dict(protocol),
             "versions": {
                 "poseplug": __version__,
@@ -67,13 +65,6 @@ def result_object(
         }
     )
     return result
-
-
-def device_name(device: torch.device) -> str:
-    """Return "cpu", or the CUDA device with its model."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return str(device)
 
 
 def _plain(value: Any) -> Any:
@@ -95,11 +86,6 @@ def result_dataset(
     Variables: every loss over ``step``, ``metrics`` over (evaluation, metric), ``action_metrics`` over (evaluation,
     action, metric) and ``joint_metrics`` over (evaluation, joint, metric); NaN where there is none. The result object
     is kept as the JSON attribute ``result``.
-
-    Args:
-        losses: for each loss its values by step.
-        evaluations: by label.
-        result: the result object.
     """
     import xarray
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -14,8 +13,6 @@ from poseplug.core.evaluation.metric import Comparison, Metric
 from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.evaluation.standard_metrics import STANDARD
 from poseplug.core.interfaces import BuildContext
-
-NO_METRICS: Mapping[str, Metric] = MappingProxyType({})
 
 
 class Scores:
@@ -33,9 +30,7 @@ class Scores:
         PoseplugError: the protocol averages over actions and the data has none.
     """
 
-    def __init__(
-        self, protocol: Protocol, actions: Sequence[str] = (), metrics: Mapping[str, Metric] = NO_METRICS
-    ) -> None:
+    def __init__(self, protocol: Protocol, actions: Sequence[str] = (), metrics: Mapping[str, Metric] = {}) -> None:
         if protocol.average == "actions" and not actions:
             raise PoseplugError(
                 f"Protocol '{protocol.name}' averages over actions, but this data has no label 'action'; "
@@ -115,17 +110,11 @@ class Scores:
 
     def mean(self) -> dict[str, float]:
         """Return the figures averaged as the protocol says: over poses, or over the means of the actions."""
-        return self.mean_over_actions() if self.protocol.average == "actions" else self.mean_over_poses()
-
-    def mean_over_poses(self) -> dict[str, float]:
-        """Return the mean of each figure over all poses."""
+        if self.protocol.average == "actions":
+            actions = self.by_action().values()
+            return {name: sum(action[name] for action in actions) / len(actions) for name in self.headings}
         names, table = self._table()
         return dict(zip(names, table.mean(1).tolist(), strict=True))
-
-    def mean_over_actions(self) -> dict[str, float]:
-        """Return the mean of each figure over the means of the actions that occur."""
-        actions = list(self.by_action().values())
-        return {name: sum(action[name] for action in actions) / len(actions) for name in actions[0]}
 
     def by_action(self) -> dict[str, dict[str, float]]:
         """Return for each action that occurs the means of the figures over its poses."""

@@ -87,17 +87,17 @@ def forward_kinematics(
     frames = root_rotation.permute(1, 2, 0)[:, :, None]
     directions = []
     for parents, bones in zip(tables.levels[::2], tables.levels[1::2], strict=True):
-        frames = _compose(frames.index_select(2, parents), local.index_select(2, bones))
+        frames = compose(frames.index_select(2, parents), local.index_select(2, bones))
         directions.append((frames * rest[bones].T[..., None]).sum(1))
     ordered = torch.cat(directions, dim=1).index_select(1, tables.level_order)
     scaled = ordered * lengths.expand(len(rotations), -1).T
     return joints_from_bones(scaled.permute(2, 1, 0), root_position, skeleton)
 
 
-def _compose(first: Tensor, second: Tensor) -> Tensor:
-    """Return the products of 3x3 matrices [3, 3, ...], entry by entry: a matrix product could be rounded to TF32."""
+def compose(first: Tensor, second: Tensor) -> Tensor:
+    """Return the products of matrices [A, B, ...] and [B, C, ...], entry by entry: a matrix product could use TF32."""
     total = first[:, 0, None] * second[0]
-    for k in (1, 2):
+    for k in range(1, len(second)):
         total = torch.addcmul(total, first[:, k, None], second[k])
     return total
 

@@ -10,23 +10,11 @@ _LEFT: Vector = (-1.0, 0.0, 0.0)
 _DOWN: Vector = (0.0, 1.0, 0.0)
 _UP: Vector = (0.0, -1.0, 0.0)
 
-# A person who faces the camera has their left side on the right of the image.
+# A person who faces the camera has their left side on the right of the image; all other bones hang down.
 _REST: dict[str, Vector] = {
-    "RHip": _LEFT,
-    "RKnee": _DOWN,
-    "RFoot": _DOWN,
-    "LHip": _RIGHT,
-    "LKnee": _DOWN,
-    "LFoot": _DOWN,
-    "Spine": _UP,
-    "Thorax": _UP,
-    "Head": _UP,
-    "LShoulder": _RIGHT,
-    "LElbow": _DOWN,
-    "LWrist": _DOWN,
-    "RShoulder": _LEFT,
-    "RElbow": _DOWN,
-    "RWrist": _DOWN,
+    **dict.fromkeys(("LHip", "LShoulder"), _RIGHT),
+    **dict.fromkeys(("RHip", "RShoulder"), _LEFT),
+    **dict.fromkeys(("Spine", "Thorax", "Neck", "Head"), _UP),
 }
 _LEGS = (("RHip", "Hip"), ("RKnee", "RHip"), ("RFoot", "RKnee"), ("LHip", "Hip"), ("LKnee", "LHip"), ("LFoot", "LKnee"))
 _ARMS = (
@@ -51,7 +39,7 @@ def _h36m(name: str, spine: tuple[tuple[str, str], ...]) -> Skeleton:
         parents=tuple(parent for _, parent in tree),
         pairs=_PAIRS,
         parts={**_LIMBS, "torso": torso},
-        rest={**_REST, "Neck": _UP} if "Neck" in torso else _REST,
+        rest={joint: _REST.get(joint, _DOWN) for joint, parent in tree if parent},
         centre="Spine",
     )
 

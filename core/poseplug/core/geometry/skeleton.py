@@ -64,15 +64,16 @@ class Skeleton:
         if sum(len(level) for level in self.levels) != self.num_bones:
             raise PoseplugError(f"Skeleton '{self.name}': its parents form a cycle; a skeleton is a tree.")
 
+    @cached_property
     def _key(self) -> tuple[object, ...]:
-        parts = tuple(self.parts.items())
-        return (self.joints, self.parents, self.pairs, parts, tuple(self.rest.items()), self.centre)
+        named = frozenset(self.parts.items()), frozenset(self.rest.items())
+        return (self.joints, self.parents, self.pairs, self.centre, *named)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Skeleton) and self._key() == other._key()
+        return isinstance(other, Skeleton) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return hash(self._key)
 
     def __reduce__(self) -> tuple[object, ...]:
         fields = (self.name, self.joints, self.parents, self.pairs, dict(self.parts), dict(self.rest), self.centre)

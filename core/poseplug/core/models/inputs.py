@@ -75,7 +75,7 @@ class Inputs(nn.Module):
     def __init__(self, providers: Mapping[str, InputProvider]) -> None:
         super().__init__()
         self.providers = dict(providers)
-        self.trained = nn.ModuleDict({n: p for n, p in providers.items() if isinstance(p, nn.Module)})
+        self.networks = nn.ModuleDict({n: p for n, p in providers.items() if isinstance(p, nn.Module)})
         self._made: dict[tuple[int, str], tuple[PoseBatch, Any]] | None = None
 
     def read(self, names: Iterable[str], batch: PoseBatch) -> dict[str, Any]:
@@ -87,18 +87,14 @@ class Inputs(nn.Module):
         return {name: self._one(name, batch) for name in names}
 
     def _one(self, name: str, batch: PoseBatch) -> Any:
-        if self._made is None:
-            return self._make(name, batch)
-        if (id(batch), name) not in self._made:
+        made = {} if self._made is None else self._made
+        if (id(batch), name) not in made:
+            if name not in self.providers:
+                raise PoseplugError(f"Nothing here provides the input '{name}'.{did_you_mean(name, self.providers)}")
+            provider = self.providers[name]
             # The batch is kept with it, so that no other can get its identity.
-            self._made[id(batch), name] = batch, self._make(name, batch)
-        return self._made[id(batch), name][1]
-
-    def _make(self, name: str, batch: PoseBatch) -> Any:
-        if name not in self.providers:
-            raise PoseplugError(f"Nothing here provides the input '{name}'.{did_you_mean(name, self.providers)}")
-        provider = self.providers[name]
-        return provider.provide(batch, **self.read(provider.reads, batch))
+            made[id(batch), name] = batch, provider.provide(batch, **self.read(provider.reads, batch))
+        return made[id(batch), name][1]
 
     @contextmanager
     def shared(self) -> Iterator[None]:

@@ -19,9 +19,7 @@ class LiftingModel(nn.Module):
     """Lifts the people of a batch, and finds where they are if it has a root estimator.
 
     Args:
-        lifter: the lifter.
-        skeleton: the layout it was built for.
-        root: the root estimator, if the run has one.
+        skeleton: the layout that the lifter was built for.
         head: the output head that the objective declares. It is then shown what the lifter returns; otherwise poses, as
             the lifter's own head makes them.
         inputs: what makes the inputs that lifter and root estimator read; by default those that follow from any batch.
@@ -56,11 +54,7 @@ class LiftingModel(nn.Module):
     def forward(self, batch: PoseBatch) -> Tensor:
         """Return what the lifter is trained on, [N, J, 3]: joints in metres, or what its objective reads."""
         output = self._lift(batch)
-        return output if self._trained_as_returned else self._pose(batch, output)
-
-    def _pose(self, batch: PoseBatch, output: Tensor) -> Tensor:
-        joints: Tensor = self.head(batch, output)
-        return joints
+        return output if self._trained_as_returned else self.head(batch, output)
 
     def _lift(self, batch: PoseBatch) -> Tensor:
         inputs = self.inputs.read(self.lifter.reads, batch)
@@ -71,10 +65,7 @@ class LiftingModel(nn.Module):
 
     def locate(self, batch: PoseBatch) -> Tensor | None:
         """Return the absolute root positions [N, 3] that the root estimator predicts, metres; None if there is none."""
-        if self.root is None:
-            return None
-        roots: Tensor = self.inputs.read([ROOTS], batch)[ROOTS]
-        return roots
+        return None if self.root is None else self.inputs.read([ROOTS], batch)[ROOTS]
 
     def predict(self, batch: PoseBatch, flip: bool = False) -> Tensor:
         """Return root-relative joints [N, J, 3], metres.
@@ -90,7 +81,7 @@ class LiftingModel(nn.Module):
         return (joints + mirrored * mirrored.new_tensor([-1.0, 1.0, 1.0])) / 2
 
     def _relative(self, batch: PoseBatch) -> Tensor:
-        joints = self._pose(batch, self._lift(batch))
+        joints: Tensor = self.head(batch, self._lift(batch))
         return joints - joints[:, self.skeleton.root : self.skeleton.root + 1]
 
     @torch.no_grad()

@@ -13,10 +13,10 @@ from poseplug.core.errors import PoseplugError
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file; a reader sees the old file or the new one, never a part."""
-    write_whole(path, lambda temporary: _write(temporary, text))
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` make a file under a temporary name, and move it into place when it is complete and on the disk.
 
     Raises:
@@ -39,7 +39,3 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 def left_behind(path: Path) -> list[Path]:
     """Return the temporary files of processes that were killed while they wrote this file whole."""
     return [found for found in path.parent.glob(f".{path.name}.*") if re.fullmatch(r"\.[0-9a-f]{32}", found.suffix)]
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -3,61 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import attrs
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import ROOTS
 from poseplug.core.storage.experiment import ComponentSpec, Experiment
-from poseplug.registry.config.read_settings import unstructure
-from poseplug.registry.config.resolve import Part, Parts, find_part
+from poseplug.registry.config.experiment_file import Document
+from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part
 from poseplug.registry.discovery.catalogue import Catalogue
 
-# Distribution and name. Another plugin that takes such a name spoils no run that does not use it.
-_SOURCE = ("poseplug-datasets", "builtin")
-_LIFTER = ("poseplug-baselines", "mlp")
-_OBJECTIVES = "poseplug"
+# Kind, distribution and name. Another plugin that takes such a name spoils no run that does not use it.
+_SOURCE = ("source", "poseplug-datasets", "builtin")
+_LIFTER = ("lifter", "poseplug-baselines", "mlp")
 
 
-def source(catalogue: Catalogue) -> str:
-    """Return the name of the source of a run that names none."""
-    return catalogue.name_of("source", *_SOURCE)
-
-
-def lifter(catalogue: Catalogue) -> str:
-    """Return the name of the lifter of a run that names none."""
-    return catalogue.name_of("lifter", *_LIFTER)
+def with_source_and_lifter(document: Document, catalogue: Catalogue) -> Document:
+    """Return a document that names a source and a lifter, the default ones if it does not."""
+    source, lifter = {"name": catalogue.name_of(*_SOURCE)}, {"name": catalogue.name_of(*_LIFTER)}
+    return {"lifter": lifter, **document, "source": document.get("source") or [source]}
 
 
 def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
-    """Fill in the objective, discriminator and reference where they are needed, and the evaluation.
+    """Add to the parts that were asked for what they need: objective, discriminator, inputs, reference, evaluation.
 
-    Args:
-        parts: those that the user asked for; added to.
-        asked: what the user asked for.
-        catalogue: where the parts come from.
+    Raises:
+        PoseplugError: there is no such component; see ``find_inputs``; an input was asked for that nothing reads.
     """
+
+    def default(kind: str, distribution: str, name: str) -> Part:
+        return find_part(catalogue, kind, ComponentSpec(catalogue.name_of(kind, distribution, name)))
+
     if parts.one("objective") is None:
-        chosen: Any = parts.the("lifter").component
-        name = catalogue.name_of("objective", _OBJECTIVES, chosen.default_objective)
-        parts.put("objective", "", find_part(catalogue, "objective", ComponentSpec(name)))
-    objective: Any = parts.the("objective").component
-    if objective.default_discriminator and not parts.several("discriminator"):
-        home = catalogue.find("objective", parts.the("objective").name).distribution
-        name = catalogue.name_of("discriminator", home, objective.default_discriminator)
-        parts.put("discriminator", "0", find_part(catalogue, "discriminator", ComponentSpec(name)))
+        wanted = parts.the("lifter").component.default_objective
+        parts.put("objective", "", default("objective", "poseplug", wanted))
+    objective = parts.the("objective")
+    if objective.component.default_discriminator and not parts.several("discriminator"):
+        home = catalogue.find("objective", objective.name).distribution
+        wanted = objective.component.default_discriminator
+        parts.put("discriminator", "0", default("discriminator", home, wanted))
     _add_inputs(parts, catalogue)
-    trained_on = list(parts.several("source").values())
-    needs_reference = any(getattr(s.component, "needs_reference", False) for s in trained_on)
-    if (needs_reference or parts.one("reweighter")) and not parts.one("reference"):
-        parts.put("reference", "", find_part(catalogue, "source", ComponentSpec(source(catalogue))))
-    trained_on = [*parts.several("reference").values(), *trained_on]
+    sources = list(parts.several("source").values())
+    needs_reference = parts.one("reweighter") or any(part.component.needs_reference for part in sources)
+    if needs_reference and not parts.one("reference"):
+        parts.put("reference", "", default(*_SOURCE))
+    trained_on = [*parts.several("reference").values(), *sources]
     if not parts.several("eval"):
-        real, spec = trained_on[0], ComponentSpec(source(catalogue))
-        if _splits(real):
-            spec = ComponentSpec(real.name, unstructure(real.config))
-        parts.put("eval", spec.name.rpartition(":")[2], find_part(catalogue, "source", spec))
+        evaluated = trained_on[0] if _splits(trained_on[0]) else default(*_SOURCE)
+        parts.put("eval", evaluated.plain_name, evaluated)
     given = asked.parts.get("eval", {})
     for label, part in parts.several("eval").items():
         if label not in given or "split" not in given[label].settings:
@@ -65,52 +58,31 @@ def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
 
 
 def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
-    """Fill in what makes the inputs that lifter and root estimator read, and those that these are made of.
-
-    Raises:
-        PoseplugError: nobody provides one of them; predicted roots are read and nothing predicts them.
-    """
     given = {part.plain_name: part for part in parts.several("input").values()}
-    used: set[str] = set()
-    root = parts.one("root")
-    readers = [("lifter", parts.the("lifter")), *([("root estimator", root)] if root else [])]
-    while readers:
-        noun, part = readers.pop()
-        reader: Any = part.component
-        for name in reader.reads:
-            if name == ROOTS and root is None:
-                raise PoseplugError(
-                    f"{noun.capitalize()} '{part.name}' reads predicted roots; add a root estimator with --root."
-                )
-            if name != ROOTS and name not in used:
-                used.add(name)
-                if name not in given:
-                    given[name] = find_part(catalogue, "input", ComponentSpec(name))
-                    parts.put("input", str(len(parts.several("input"))), given[name])
-                readers.append(("input", given[name]))
-    for name in given.keys() - used:
-        raise PoseplugError(f"Input '{name}' is read by nothing in this run; leave out --input {name}.")
+    lifter, root = parts.the("lifter"), parts.one("root")
+    reads = [*lifter.component.reads, *([ROOTS] if root else [])]
+    found = find_inputs(catalogue, f"lifter '{lifter.name}'", reads, {**given, ROOTS: root})
+    for name, part in given.items():
+        if found.get(name) is not part:
+            raise PoseplugError(f"Input '{name}' is read by nothing in this run; leave out --input {name}.")
+    for name, part in found.items():
+        if name not in given and name != ROOTS:
+            parts.put("input", str(len(parts.several("input"))), part)
 
 
 def _unseen(part: Part, trained_on: Iterable[Part]) -> Part:
-    """Return an evaluation's source with the poses that the run does not train on: the test split of data that it
-    trains on, all of other data.
-    """
-    splits = _splits(part)
+    """Return an evaluation's source with the test split of data that the run trains on, with all of other data."""
     split = "test" if any(_same_data(part, other) for other in trained_on) else "all"
-    if split not in splits:
-        return part
-    return attrs.evolve(part, config=attrs.evolve(part.config, split=split))
+    return attrs.evolve(part, config=attrs.evolve(part.config, split=split)) if split in _splits(part) else part
 
 
 def _splits(part: Part) -> tuple[str, ...]:
     """Return the values that a source's setting "split" can take; none where it has no such setting."""
-    fields = {field.name: field for field in attrs.fields(type(part.config))}
+    fields = attrs.fields_dict(type(part.config))
     return tuple(fields["split"].metadata.get("choices", ())) if "split" in fields else ()
 
 
 def _same_data(one: Part, other: Part) -> bool:
-    if one.component is not other.component:
-        return False
     paths = [field.name for field in attrs.fields(type(one.config)) if field.metadata.get("path")]
-    return all(getattr(one.config, name) == getattr(other.config, name) for name in paths)
+    same = (getattr(one.config, path) == getattr(other.config, path) for path in paths)
+    return one.component is other.component and all(same)

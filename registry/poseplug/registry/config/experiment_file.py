@@ -21,6 +21,8 @@ from poseplug.core.storage.files import write_text
 
 Document = dict[str, Any]
 _PHASE = "phase"
+# The keys of a document that hold tables: slots, and the phases.
+ARITIES: Mapping[str, Arity] = {**{slot.name: slot.arity for slot in slots()}, _PHASE: "several"}
 
 
 def read_document(path: Path) -> Document:
@@ -44,12 +46,12 @@ def lay_over(below: Document, above: Document) -> Document:
     afresh; one that is None is taken out. Lists of parts and the set of evaluations are replaced whole. Steps take the
     place of epochs.
     """
-    result, arities = dict(below), arities_of_places()
+    result = dict(below)
     if "steps" in above:
         result.pop("epochs", None)
     for key, value in above.items():
         old = result.get(key)
-        if arities.get(key) == "one" and isinstance(old, dict) and isinstance(value, dict):
+        if ARITIES.get(key) == "one" and isinstance(old, dict) and isinstance(value, dict):
             same = value.get("name", old.get("name")) == old.get("name")
             value = {**old, **value} if same else value
         result[key] = value
@@ -67,20 +69,15 @@ def to_experiment(document: Document) -> Experiment:
     Raises:
         PoseplugError: something is not of the form described at the top of this module.
     """
-    arities = arities_of_places()
-    tables = {place: tables_in(place, arity, document.get(place)) for place, arity in arities.items()}
+    tables = {place: tables_in(document, place) for place in ARITIES}
     phases = tuple(tables.pop(_PHASE).values())
     parts = {place: {key: _spec(t) for key, t in found.items()} for place, found in tables.items() if found}
-    return Experiment(parts=parts, phases=phases, settings={k: v for k, v in document.items() if k not in arities})
+    return Experiment(parts=parts, phases=phases, settings={k: v for k, v in document.items() if k not in ARITIES})
 
 
-def arities_of_places() -> dict[str, Arity]:
-    """Return the keys of a document that hold tables: slots, and the phases."""
-    return {**{slot.name: slot.arity for slot in slots()}, _PHASE: "several"}
-
-
-def tables_in(place: str, arity: Arity, value: Any) -> dict[str, Document]:
+def tables_in(document: Document, place: str) -> dict[str, Document]:
     """Return the tables in a place of a document by their keys in ``Experiment.parts``."""
+    value, arity = document.get(place), ARITIES[place]
     if value is None:
         return {}
     if arity == "several" and not isinstance(value, list):
@@ -97,8 +94,9 @@ def tables_in(place: str, arity: Arity, value: Any) -> dict[str, Document]:
     return tables
 
 
-def shaped(arity: Arity, tables: Mapping[str, Any]) -> Any:
-    """Return what stands in a document for the tables of a place."""
+def shaped(place: str, tables: Mapping[str, Any]) -> Any:
+    """Return what stands in a place of a document for its tables."""
+    arity = ARITIES[place]
     return tables[""] if arity == "one" else list(tables.values()) if arity == "several" else dict(tables)
 
 
@@ -114,7 +112,7 @@ def to_document(experiment: Experiment) -> Document:
     for slot in slots():
         tables = {key: table(spec) for key, spec in experiment.parts.get(slot.name, {}).items()}
         if tables:
-            document[slot.name] = shaped(slot.arity, tables)
+            document[slot.name] = shaped(slot.name, tables)
     return document
 
 
@@ -131,7 +129,7 @@ def differences(before: Document, after: Document, prefix: str = "") -> list[str
         old, new, name = before.get(key), after.get(key), f"{prefix}{key}"
         if isinstance(old, dict) and isinstance(new, dict):
             lines += differences(old, new, f"{name}.")
-        elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and arities_of_places().get(key):
+        elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and key in ARITIES:
             for i, (a, b) in enumerate(zip(old, new, strict=True)):
                 lines += differences(a, b, f"{name}.{i}.")
         elif old != new:

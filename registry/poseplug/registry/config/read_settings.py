@@ -33,8 +33,7 @@ def structure(config: type, settings: Mapping[str, Any], where: str) -> Any:
     try:
         return _reader(config)(settings, config)
     except cattrs.ClassValidationError as error:
-        problems = list(_problems(error, config, settings, where))
-    raise PoseplugError("\n".join(problems))
+        raise PoseplugError("\n".join(_problems(error, config, settings, where))) from None
 
 
 def unstructure(instance: Any) -> dict[str, Any]:
@@ -120,9 +119,7 @@ def _read(text: str, annotation: Any) -> Any:
 
 
 def _options(annotation: Any) -> tuple[Any, ...]:
-    if get_origin(annotation) in (Union, types.UnionType):
-        return get_args(annotation)
-    return (annotation,)
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
 def _strict(value: Any, wanted: Any) -> Any:

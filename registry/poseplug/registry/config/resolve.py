@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
-from poseplug.core.interfaces import BuildContext, Component
+from poseplug.core.errors import PoseplugError
+from poseplug.core.interfaces import ROOTS, BuildContext
 from poseplug.core.storage.experiment import ComponentSpec
 from poseplug.registry.config.read_settings import structure, unstructure
 from poseplug.registry.discovery.catalogue import Catalogue
@@ -15,10 +16,14 @@ from poseplug.registry.discovery.catalogue import Catalogue
 
 @attrs.frozen
 class Part:
-    """A component that was found and whose settings are good, ready to be constructed."""
+    """A component that was found and whose settings are good.
+
+    Attributes:
+        component: its class, a subclass of its kind's interface.
+    """
 
     name: str
-    component: type[Component]
+    component: Any
     config: Any
 
     @property
@@ -61,9 +66,37 @@ def find_part(catalogue: Catalogue, kind: str, spec: ComponentSpec) -> Part:
     return Part(spec.name, component, structure(component.Config, spec.settings, f"{kind} '{spec.name}'"))
 
 
+def find_inputs(
+    catalogue: Catalogue, reader: str, reads: Iterable[str], given: Mapping[str, Part | None], *above: str
+) -> dict[str, Part]:
+    """Return what makes the inputs that a component reads, and those that these are made of, which come first.
+
+    Args:
+        catalogue: where they come from.
+        reader: the component, as in "lifter 'mlp'".
+        reads: the names of its inputs.
+        given: parts that are there already, by the input that they make; predicted roots are made by no other.
+        above: the inputs that are made of this one.
+
+    Raises:
+        PoseplugError: nobody provides one of them, or one is made of itself.
+    """
+    found: dict[str, Part] = {}
+    for name in sorted(reads):
+        if name in above:
+            ring = " reads ".join([*above[above.index(name) :], name])
+            raise PoseplugError(f"Input '{name}' is made of itself: {ring}. Leave out one of them.")
+        part = given.get(name)
+        if part is None and name == ROOTS:
+            noun = reader[0].upper() + reader[1:]
+            raise PoseplugError(f"{noun} reads predicted roots; add a root estimator with --root.")
+        part = part or find_part(catalogue, "input", ComponentSpec(name))
+        itself = f"{'root estimator' if name == ROOTS else 'input'} '{part.name}'"
+        found |= find_inputs(catalogue, itself, part.component.reads, given, *above, name)
+        found[name] = part
+    return found
+
+
 def construct(part: Part | None, context: BuildContext) -> Any:
     """Return an instance of a part's component; None where there is no part."""
-    if part is None:
-        return None
-    factory: Callable[[Any, BuildContext], Component] = part.component
-    return factory(part.config, context)
+    return None if part is None else part.component(part.config, context)

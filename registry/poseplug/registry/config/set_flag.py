@@ -6,7 +6,7 @@ from typing import Any
 
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.kinds import slots
-from poseplug.registry.config.experiment_file import Document, arities_of_places, shaped, tables_in
+from poseplug.registry.config.experiment_file import ARITIES, Document, shaped, tables_in
 
 
 def set_value(document: Document, assignment: str) -> Document:
@@ -41,15 +41,14 @@ def set_at(document: Document, path: str, value: Any) -> Document:
     place, dot, rest = path.partition(".")
     if not dot:
         return {**document, path: value}
-    arities = arities_of_places()
-    if place not in arities:
-        raise PoseplugError(f"--set {path}: an experiment has no part '{place}'.{did_you_mean(place, arities)}")
+    if place not in ARITIES:
+        raise PoseplugError(f"--set {path}: an experiment has no part '{place}'.{did_you_mean(place, ARITIES)}")
     if not document.get(place):
         flag = next((slot.flag for slot in slots() if slot.name == place), "--config")
         raise PoseplugError(f"--set {path}: this experiment has no {place}; choose one with {flag} first.")
-    tables = tables_in(place, arities[place], document[place])
+    tables = tables_in(document, place)
     key, _, setting = rest.rpartition(".")  # a label may hold dots, a setting never does
-    if arities[place] == "several" and len(tables) == 1:
+    if ARITIES[place] == "several" and len(tables) == 1:
         key = key or "0"
     if key not in tables:
         forms = {
@@ -57,5 +56,5 @@ def set_at(document: Document, path: str, value: Any) -> Document:
             "several": f"{place}.K.SETTING with K from 0 to {len(tables) - 1}",
             "labelled": f"{place}.LABEL.SETTING with LABEL one of {', '.join(tables)}",
         }
-        raise PoseplugError(f"--set {path}: expected {forms[arities[place]]}.")
-    return {**document, place: shaped(arities[place], {**tables, key: {**tables[key], setting: value}})}
+        raise PoseplugError(f"--set {path}: expected {forms[ARITIES[place]]}.")
+    return {**document, place: shaped(place, {**tables, key: {**tables[key], setting: value}})}

@@ -81,6 +81,5 @@ def _split(text: str, whole: str, separator: str = ",") -> Iterator[str]:
 
 
 def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in _QUOTES:
-        return value[1:-1]
-    return value
+    quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in _QUOTES
+    return value[1:-1] if quoted else value

@@ -12,12 +12,11 @@ from torch import Tensor, nn
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import ROOTS, BuildContext, InputProvider, Lifter
+from poseplug.core.interfaces import ROOTS, BuildContext, InputProvider, Lifter, NoConfig
 from poseplug.core.models.inputs import Inputs
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.settings import setting
-from poseplug.core.storage.experiment import ComponentSpec
-from poseplug.registry.config.resolve import construct, find_part
+from poseplug.registry.config.resolve import Part, construct, find_inputs
 from poseplug.registry.conformance.verdict import Broken
 from poseplug.registry.discovery.catalogue import load_catalogue
 
@@ -49,6 +48,8 @@ class LinearLifter(Lifter):
 class TrueRoots(InputProvider):
     """Absolute roots [N, 3], as if they had been predicted without error."""
 
+    def __init__(self, config: NoConfig, context: BuildContext) -> None: ...
+
     def provide(self, batch: PoseBatch, **inputs: Any) -> Tensor:
         return batch.root
 
@@ -60,19 +61,12 @@ def context_of(poses: PoseBatch) -> BuildContext:
 
 def stand_in_inputs(part: Any, context: BuildContext) -> Inputs:
     """Return what makes the inputs that a component reads; people's true roots stand in for predicted ones."""
-    providers: dict[str, InputProvider] = {ROOTS: TrueRoots()}
-    wanted = [*part.reads]
-    catalogue = load_catalogue() if wanted else None
-    while wanted and catalogue is not None:
-        name = wanted.pop()
-        if name not in providers:
-            try:
-                found = find_part(catalogue, "input", ComponentSpec(name))
-            except PoseplugError as error:
-                raise Broken(f"reads '{name}', which nothing here provides: {error}") from None
-            providers[name] = construct(found, context)
-            wanted += providers[name].reads
-    return Inputs(providers)
+    given = {ROOTS: Part(ROOTS, TrueRoots, NoConfig())}
+    try:
+        found = find_inputs(load_catalogue(), type(part).__name__, part.reads, given)
+    except PoseplugError as error:
+        raise Broken(f"reads what nothing here provides: {error}") from None
+    return Inputs({name: construct(provider, context) for name, provider in found.items()})
 
 
 def stand_in_model(skeleton: Skeleton, device: torch.device) -> LiftingModel:

@@ -6,11 +6,10 @@ import inspect
 import traceback
 from collections.abc import Callable
 from functools import wraps
-from types import FrameType
 from typing import ParamSpec, TypeVar
 
 from poseplug.core.errors import PoseplugError
-from poseplug.registry.discovery.catalogue import Catalogue, Entry
+from poseplug.registry.discovery.catalogue import Catalogue
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,27 +40,17 @@ def blaming(function: Callable[P, R]) -> Callable[P, R]:
 def culprit(error: BaseException, catalogue: Catalogue) -> str:
     """Return a sentence that names the plugin, and where it can the component, that raised an error; or ""."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][::-1]
-    for i, frame in enumerate(frames):
-        package = _module(frame).partition(".")[0]
+    modules = [str(frame.f_globals.get("__name__", "")) for frame in frames]
+    for i, module in enumerate(modules):
+        package = module.partition(".")[0]
         owned = [e for e in catalogue.entries if e.kind != "recipe" and e.target.partition(".")[0] == package]
         if owned and package != "poseplug":
-            found = next(filter(None, (look(f, owned) for look in (_of_method, _in_module) for f in frames[i:])), [])
+            classes = [cls for frame in frames[i:] for cls in type(frame.f_locals.get("self")).__mro__]
+            targets = [f"{cls.__module__}:{cls.__qualname__}" for cls in classes]
+            found = [entry for target in targets for entry in owned if entry.target == target][:1]
+            for outer in modules[i:]:  # not in a method of one: whichever the innermost module holds
+                found = found or [entry for entry in owned if entry.target.partition(":")[0] == outer]
             names = ", ".join(f"{entry.kind} '{entry.name}'" for entry in found)
             where = f"{names} of {owned[0].distribution}" if names else owned[0].distribution
             return f"This error was raised in {where}; tell the authors of that plugin."
     return ""
-
-
-def _of_method(frame: FrameType, entries: list[Entry]) -> list[Entry]:
-    """Return the component whose method a frame is in."""
-    targets = [f"{cls.__module__}:{cls.__qualname__}" for cls in type(frame.f_locals.get("self")).__mro__]
-    return [entry for target in targets for entry in entries if entry.target == target][:1]
-
-
-def _in_module(frame: FrameType, entries: list[Entry]) -> list[Entry]:
-    """Return the components of a frame's module."""
-    return [entry for entry in entries if entry.target.startswith(f"{_module(frame)}:")]
-
-
-def _module(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", ""))

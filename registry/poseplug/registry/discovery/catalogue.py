@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from poseplug.registry.discovery.manager import (
     strangers_code,
     strict,
 )
+from poseplug.registry.markers import PROJECT
 
 RECIPE = "recipe"
 
@@ -52,6 +54,7 @@ class Entry:
         Raises:
             PoseplugError: the module or the class is missing, fails at import, or lacks a method.
         """
+        whose = f"{self.kind} '{self.name}' of {self.distribution}"
         module, _, attribute = self.target.partition(":")
         with strangers_code():
             try:
@@ -60,26 +63,20 @@ class Entry:
                 if strict():
                     raise
                 raise PoseplugError(
-                    f"{self.kind} '{self.name}' of {self.distribution} cannot be loaded from '{self.target}' "
-                    f"({in_words(error)}). Repair or uninstall that plugin; {STRICT_VARIABLE}=1 shows where."
+                    f"{whose} cannot be loaded from '{self.target}' ({in_words(error)}). Repair or uninstall that "
+                    f"plugin; {STRICT_VARIABLE}=1 shows where."
                 ) from error
-        _check_class(self, loaded)
+        kind = kind_named(self.kind)
+        interface = kind.load_interface()
+        if not isinstance(loaded, type) or not issubclass(loaded, interface):
+            raise PoseplugError(
+                f"{whose} is not a {interface.__name__}: '{self.target}' must name a subclass of "
+                f"{kind.interface.replace(':', '.')}."
+            )
+        missing = sorted(getattr(loaded, "__abstractmethods__", ()))
+        if missing:
+            raise PoseplugError(f"{whose} is incomplete: it lacks {', '.join(missing)}.")
         return loaded
-
-
-def _check_class(entry: Entry, loaded: Any) -> None:
-    kind = kind_named(entry.kind)
-    interface = kind.load_interface()
-    if not isinstance(loaded, type) or not issubclass(loaded, interface):
-        raise PoseplugError(
-            f"{entry.kind} '{entry.name}' of {entry.distribution} is not a {interface.__name__}: '{entry.target}' must "
-            f"name a subclass of {kind.interface.replace(':', '.')}."
-        )
-    missing = sorted(getattr(loaded, "__abstractmethods__", ()))
-    if missing:
-        raise PoseplugError(
-            f"{entry.kind} '{entry.name}' of {entry.distribution} is incomplete: it lacks {', '.join(missing)}."
-        )
 
 
 def listed_kinds() -> tuple[str, ...]:
@@ -115,20 +112,18 @@ class Catalogue:
             raise PoseplugError(f"There is no {kind} '{name}'.{self._hint(kind, plain)}")
         return found[0]
 
-    def named(self, name: str, kinds: Iterable[str]) -> list[Entry]:
+    def named(self, name: str, kinds: Collection[str]) -> list[Entry]:
         """Return the entry of each of these kinds that a name or "dist:name" means.
 
         Raises:
             PoseplugError: there is none (with the nearest name), or several of one kind.
         """
-        kinds = tuple(kinds)
         plain = name.rpartition(":")[2]
         found = [kind for kind in kinds if any(entry.name == plain for entry in self.of(kind))]
         if not found:
             known = {entry.name for entry in self.entries if entry.kind in kinds}
-            raise PoseplugError(
-                f"There is no component '{name}'.{self.not_installed(plain) or did_you_mean(name, known)}"
-            )
+            hint = self.not_installed(plain) or did_you_mean(name, known)
+            raise PoseplugError(f"There is no component '{name}'.{hint}")
         return [self.find(kind, name) for kind in found]
 
     def name_of(self, kind: str, distribution: str, name: str) -> str:
@@ -145,6 +140,10 @@ class Catalogue:
                 return f" It comes with {distribution}: pip install {distribution}."
         return ""
 
+    def versions(self) -> dict[str, str]:
+        """Return the version of every plugin distribution that works, but poseplug's own."""
+        return {p.distribution: p.version for p in self.plugins if not p.problem and p.distribution != PROJECT}
+
     def _hint(self, kind: str, name: str) -> str:
         if missing := self.not_installed(name, kind):
             return missing
@@ -158,16 +157,14 @@ class Catalogue:
     def clashes(self) -> Iterator[tuple[str, str, list[str]]]:
         """Give (kind, name, distributions) for every name that several distributions register."""
         for kind in listed_kinds():
-            names: dict[str, list[str]] = {}
-            for entry in self.of(kind):
-                names.setdefault(entry.name, []).append(entry.distribution)
-            yield from ((kind, name, dists) for name, dists in names.items() if len(dists) > 1)
+            for name, entries in groupby(self.of(kind), key=lambda entry: entry.name):
+                distributions = [entry.distribution for entry in entries]
+                if len(distributions) > 1:
+                    yield kind, name, distributions
 
 
 def load_catalogue(plugins: Iterable[Plugin] | None = None) -> Catalogue:
-    """Discover the plugins and collect what they register; one that fails while registering is reported like one that
-    fails at import.
-    """
+    """Collect what plugins register, by default the installed ones; one that fails meanwhile takes no part."""
     checked: list[Plugin] = []
     entries: list[Entry] = []
     for plugin in discover() if plugins is None else plugins:

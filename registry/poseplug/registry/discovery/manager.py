@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType, ModuleType
 
@@ -48,10 +47,7 @@ class Plugin:
 
 
 def discover(points: Iterable[EntryPoint] | None = None) -> list[Plugin]:
-    """Load every plugin of the entry-point group that is not switched off, each in isolation.
-
-    Args:
-        points: the entry points; by default those of the installed distributions.
+    """Load every plugin that is not switched off, each in isolation; by default of the installed distributions.
 
     Raises:
         Exception: a plugin's own error, if the environment has POSEPLUG_STRICT=1 (for plugin authors).
@@ -72,8 +68,9 @@ def _load(point: EntryPoint, off: frozenset[str]) -> Plugin:
             api = getattr(module, "POSEPLUG_API", API_VERSION)
             plugin = attrs.evolve(plugin, module=module, api=api if type(api) is int else None)
             if plugin.api != API_VERSION:
-                reason = f"written for plugin API {api!r}, this poseplug has {API_VERSION}; install a matching version"
-                raise PoseplugError(reason)
+                raise PoseplugError(
+                    f"written for plugin API {api!r}, this poseplug has {API_VERSION}; install a matching version"
+                )
         except BaseException as error:  # some scripts call sys.exit() when they are imported
             return failed(plugin, error)
     return plugin
@@ -122,18 +119,18 @@ def strict() -> bool:
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
-    """Return name and version of the distribution that an entry point belongs to.
-
-    They stand in the first lines of its metadata; importlib.metadata would parse all of it, README included.
-    """
+    """Return name and version of the distribution that an entry point belongs to."""
     text = ""
     if point.dist is not None:
         text = point.dist.read_text("METADATA") or point.dist.read_text("PKG-INFO") or ""
+    # importlib.metadata would parse all of it, README included.
     head = dict(line.partition(":")[::2] for line in text.partition("\n\n")[0].splitlines())
     return head.get("Name", "?").strip(), head.get("Version", "?").strip()
 
 
-# ------------------------------------------------------------------ hooks
+# Plugins take turns in one manager, as making it is slow.
+_manager = pluggy.PluginManager(PROJECT)
+_manager.add_hookspecs(hookspecs)
 
 
 @contextmanager
@@ -143,24 +140,12 @@ def hooks_of(module: ModuleType) -> Iterator[pluggy.HookRelay]:
     Raises:
         pluggy.PluginValidationError: a hook is misspelt, or its arguments are not those of the specification.
     """
-    manager = _manager()
-    manager.register(module)
+    _manager.register(module)
     try:
-        manager.check_pending()
-        yield manager.hook
+        _manager.check_pending()
+        yield _manager.hook
     finally:
-        manager.unregister(module)
-
-
-@cache
-def _manager() -> pluggy.PluginManager:
-    """Return the manager that knows the specifications; plugins take turns in it, as making one is slow."""
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hookspecs)
-    return manager
-
-
-# ------------------------------------------------------------------ switching off
+        _manager.unregister(module)
 
 
 def switched_off() -> frozenset[str]:
@@ -168,10 +153,9 @@ def switched_off() -> frozenset[str]:
     return frozenset(_plain(name) for name in os.environ.get(DISABLE_VARIABLE, "").split(",") if name.strip())
 
 
-def unknown_switches(names: Iterable[str], points: Iterable[EntryPoint] | None = None) -> list[str]:
+def unknown_switches(names: Iterable[str]) -> list[str]:
     """Return a sentence for each of these names that switches nothing off; imports no plugin."""
-    found = entry_points(group=PROJECT) if points is None else points
-    by_point = {point.name: _distribution(point)[0] for point in found}
+    by_point = {point.name: _distribution(point)[0] for point in entry_points(group=PROJECT)}
     own = {PROJECT, *(name for name, distribution in by_point.items() if distribution == PROJECT)}
     known = {ALL, *by_point, *by_point.values()} - own
     sentences = []

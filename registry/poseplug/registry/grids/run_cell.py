@@ -20,9 +20,9 @@ from poseplug.core.training.runtime import pick_device
 from poseplug.core.training.trainer import Trainer
 from poseplug.registry.config.experiment_file import Document
 from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.runs.build import SeedsApart
 from poseplug.registry.runs.execute import execute
 from poseplug.registry.runs.plan import make_plan
-from poseplug.registry.runs.seed_obstacles import SeedsApart
 
 Tell = Callable[[int, int], None]
 

@@ -11,11 +11,11 @@ import torch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.evaluate import check_measurable
 from poseplug.core.evaluation.metric import Metric
-from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.hooks import RunHook
 from poseplug.core.interfaces import BuildContext, FiniteSource, Lifter, Objective, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.models.modes import trainable
 from poseplug.core.sources.mixture import Mixture
 from poseplug.core.sources.pose_table import random_share
 from poseplug.core.sources.projection import projected
@@ -27,7 +27,6 @@ from poseplug.registry.config.resolve import Part, construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.plan import Plan
-from poseplug.registry.runs.seed_obstacles import check_together
 
 
 @attrs.frozen
@@ -70,10 +69,10 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     if reference is not None:
         _same_skeleton(source.skeleton, reference.skeleton, "the reference")
     evaluations = build_evaluations(plan, context)
-    metrics = build_metrics(plan, context, evaluations, plan.protocol)
+    metrics = build_metrics(plan, context, evaluations)
     assembly = _assemble(plan, context, source, reference)
     if len(plan.seeds) > 1:
-        check_together(assembly, plan.parts, plan.phases)
+        check_together(assembly, plan)
         contexts = [_knowing(context, catalogue, seed=seed) for seed in plan.seeds[1:]]
         assembly = side_by_side([assembly, *(_assemble(plan, c, source, reference) for c in contexts)])
         assembly.modules().to(device)
@@ -105,6 +104,29 @@ def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: 
     return assembly
 
 
+class SeedsApart(PoseplugError):
+    """The seeds of a run cannot be trained together."""
+
+
+def check_together(assembly: Assembly, plan: Plan) -> None:
+    """Raise SeedsApart, naming the part that stands in the way, unless seeds of a run can be trained together."""
+    parts = plan.parts
+    augmentors = zip(parts.several("augmentor").values(), assembly.augmentors, strict=True)
+    obstacles = [f"augmentor '{part.name}' is trained too" for part, augmentor in augmentors if trainable(augmentor)]
+    if root := parts.one("root"):
+        obstacles.append(f"this run also trains root estimator '{root.name}'")
+    if reweighter := parts.one("reweighter"):
+        obstacles.append(f"reweighter '{reweighter.name}' weighs the poses of one seed only")
+    if type(assembly.model.lifter).begin_phase is not Lifter.begin_phase:  # only one of the seeds would be told
+        obstacles.append(f"lifter '{parts.the('lifter').name}' changes with the phases of the run")
+    obstacles += [f"phase '{phase.name}' keeps poses" for phase in plan.phases if phase.keep]
+    if obstacles:
+        raise SeedsApart(
+            f"--seeds trains lifters and discriminators of all seeds together, and {obstacles[0]}; run the seeds one "
+            "after the other with --seed, or leave that part out."
+        )
+
+
 def build_model(plan: Plan, context: BuildContext) -> tuple[LiftingModel, Objective]:
     """Construct the lifting model of a plan, and the objective, which may declare its output head."""
     lifter: Lifter = construct(plan.parts.the("lifter"), context)
@@ -127,21 +149,13 @@ def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource
     return evaluations
 
 
-def build_metrics(
-    plan: Plan, context: BuildContext, evaluations: Mapping[str, PoseSource], protocol: Protocol
-) -> dict[str, Metric]:
-    """Construct what a plan measures besides the standard metrics, and see that it can be measured.
-
-    As a stored model is measured without the reference, metrics do not get to know it.
-
-    Raises:
-        PoseplugError: see ``check_measurable``.
-    """
-    context = attrs.evolve(context, reference=None)
+def build_metrics(plan: Plan, context: BuildContext, evaluations: Mapping[str, PoseSource]) -> dict[str, Metric]:
+    """Construct what a plan measures besides the standard metrics; see ``check_measurable`` for what is refused."""
+    context = attrs.evolve(context, reference=None)  # a stored model is measured without it
     parts = plan.parts.several("metric")
     metrics = {f"{part.name} (metric {number})": construct(part, context) for number, part in parts.items()}
     for evaluation in evaluations.values():
-        check_measurable(evaluation, protocol, metrics, context.device, roots=plan.parts.one("root") is not None)
+        check_measurable(evaluation, plan.protocol, metrics, context.device, roots=plan.parts.one("root") is not None)
     return metrics
 
 

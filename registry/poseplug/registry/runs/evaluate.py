@@ -1,47 +1,32 @@
-"""Evaluation of a model on the sources of a plan, and of a finished run on any source."""
+"""What a trained run is worth: evaluated and written when its training is over, and evaluated again on any source."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
+import numpy as np
 import torch
 
 from poseplug.core.evaluation.evaluate import Evaluation, evaluate
-from poseplug.core.evaluation.metric import Metric
-from poseplug.core.evaluation.protocol import Protocol, lookup
-from poseplug.core.evaluation.results import result_object
+from poseplug.core.evaluation.protocol import lookup
+from poseplug.core.evaluation.results import result_dataset, result_object, write_dataset
 from poseplug.core.hooks import HookSet
-from poseplug.core.interfaces import BuildContext, PoseSource
+from poseplug.core.interfaces import BuildContext
 from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.storage.files import write_text
 from poseplug.core.storage.run_directory import RunDirectory
-from poseplug.registry.config.experiment_file import Document
+from poseplug.core.training.multi_seed import replica_of
+from poseplug.core.training.trainer import Trainer
+from poseplug.registry.config.experiment_file import Document, write_document
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
-from poseplug.registry.runs.build import build_evaluations, build_metrics
-from poseplug.registry.runs.plan import make_plan
-from poseplug.registry.runs.saved_model import open_run
-
-
-def evaluate_all(
-    model: LiftingModel, sources: Mapping[str, PoseSource], protocol: Protocol, metrics: Mapping[str, Metric]
-) -> dict[str, Evaluation]:
-    """Evaluate a model on each source, with metrics besides the standard ones."""
-    return {label: evaluate(model, source, protocol, metrics) for label, source in sources.items()}
-
-
-def with_metrics_of_hooks(
-    hooks: HookSet, evaluations: Mapping[str, Evaluation], prefix: str = ""
-) -> dict[str, Evaluation]:
-    """Return evaluations with what hooks add to their metrics; the hooks are told their labels after ``prefix``."""
-    completed = {}
-    for label, evaluation in evaluations.items():
-        metrics = dict(evaluation.metrics)
-        for extra in hooks.call("on_evaluation", f"{prefix}{label}", evaluation):
-            metrics |= extra or {}
-        completed[label] = attrs.evolve(evaluation, metrics=metrics)
-    return completed
+from poseplug.registry.runs.build import Run, build_evaluations, build_metrics
+from poseplug.registry.runs.plan import Plan, make_plan
+from poseplug.registry.runs.saved_model import open_run, save_model
 
 
 @blaming
@@ -56,8 +41,7 @@ def evaluate_run(
     """Evaluate a finished run; return a result object without the facts of the training.
 
     Args:
-        directory: the run.
-        catalogue: where components come from.
+        directory: the run, with parts from the catalogue.
         device: where to compute.
         sources: what to evaluate on, by label; none means the run's own evaluations.
         protocol: how to measure; "" means as the run did.
@@ -68,21 +52,108 @@ def evaluate_run(
     """
     plan, model = open_run(directory, catalogue, device)
     asked = {**plan.document, "metric": [*plan.document.get("metric", []), *metrics]}
-    plan = make_plan(asked | ({"eval": dict(sources)} if sources else {}), catalogue)
-    measured = lookup(protocol) if protocol else plan.protocol
+    if sources:
+        asked["eval"] = dict(sources)
+    if protocol:
+        asked["protocol"] = lookup(protocol).name
+    plan = make_plan(asked, catalogue)
     context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.settings.seed)
-    found = build_evaluations(plan, context)
-    evaluations = evaluate_all(model, found, measured, build_metrics(plan, context, found, measured))
+    evaluations = build_evaluations(plan, context)
+    measured = build_metrics(plan, context, evaluations)
     return result_object(
-        evaluations=evaluations,
+        evaluations={label: evaluate(model, s, plan.protocol, measured) for label, s in evaluations.items()},
         components=plan.experiment.components(),
-        protocol=measured.asdict(model.skeleton),
+        protocol=plan.protocol.asdict(model.skeleton),
         device=device,
-        versions=plugin_versions(catalogue),
+        versions=catalogue.versions(),
         run={"run": str(directory.path), "steps": plan.settings.steps, "seed": plan.settings.seed},
     )
 
 
-def plugin_versions(catalogue: Catalogue) -> dict[str, str]:
-    """Return the version of every plugin distribution that works, but poseplug's own."""
-    return {p.distribution: p.version for p in catalogue.plugins if not p.problem and p.distribution != "poseplug"}
+def finish(plan: Plan, run: Run, trainer: Trainer, directory: RunDirectory, catalogue: Catalogue) -> dict[str, Any]:
+    """Evaluate a trained run and write its files; return the result object.
+
+    Of several seeds each leaves a finished run of its own. Metrics of them all are means over the seeds; "spread" has
+    their sample standard deviations in the same form, "seeds" the seeds.
+    """
+    if len(plan.seeds) == 1:
+        save_model(directory, run.assembly.model)
+        evaluations = _evaluate(run.assembly.model, plan, run, trainer.hooks)
+        facts: dict[str, Any] = {"diagnostics": run.assembly.diagnostics()}
+    else:
+        evaluations, facts = _finish_seeds(plan, run, trainer, directory, catalogue)
+    result = _describe(plan, trainer, evaluations, catalogue, facts)
+    write_dataset(directory.history, result_dataset(trainer.history.values, evaluations, result))
+    _write(directory, result)
+    return result
+
+
+def _finish_seeds(
+    plan: Plan, run: Run, trainer: Trainer, directory: RunDirectory, catalogue: Catalogue
+) -> tuple[dict[str, Evaluation], dict[str, Any]]:
+    """Finish the run of each seed; return means over the seeds, and what else there is to say of them together."""
+    seeds, found, diagnostics = list(plan.seeds), [], []
+    for index, seed in enumerate(seeds):
+        assembly = replica_of(run.assembly, index)
+        found.append(_evaluate(assembly.model, plan, run, trainer.hooks, f"seed-{seed}/"))
+        diagnostics.append(assembly.diagnostics())
+        own, folder = plan.for_seed(seed), directory.of_seed(seed)
+        write_document(folder.experiment, own.document)
+        save_model(folder, assembly.model)
+        facts = {"diagnostics": diagnostics[-1], "trained_with": seeds}
+        _write(folder, _describe(own, trainer, found[-1], catalogue, facts))
+    means = {}
+    for label, first in found[0].items():
+        of_label = [evaluations[label] for evaluations in found]
+        averaged = ("metrics", "per_action", "per_joint")
+        tables = {name: _combined([getattr(one, name) for one in of_label], np.mean) for name in averaged}
+        means[label] = attrs.evolve(first, **tables)
+    metrics = [{label: one.metrics for label, one in evaluations.items()} for evaluations in found]
+    spread = _combined(metrics, partial(np.std, ddof=1))
+    return means, {"seeds": seeds, "spread": spread, "diagnostics": _combined(diagnostics, np.mean)}
+
+
+def _combined(tables: Sequence[Any], combine: Callable[[list[float]], Any]) -> Any:
+    """Combine nested tables of numbers number by number; what not all of them have is left out."""
+    if not isinstance(tables[0], Mapping):
+        return float(combine([float(value) for value in tables]))
+    return {key: _combined([t[key] for t in tables], combine) for key in tables[0] if all(key in t for t in tables)}
+
+
+def _evaluate(model: LiftingModel, plan: Plan, run: Run, hooks: HookSet, prefix: str = "") -> dict[str, Evaluation]:
+    """Evaluate a model; hooks are told the labels after ``prefix``, and may add metrics."""
+    found = {}
+    for label, source in run.evaluations.items():
+        evaluation = evaluate(model, source, plan.protocol, run.metrics)
+        metrics = dict(evaluation.metrics)
+        for extra in hooks.call("on_evaluation", f"{prefix}{label}", evaluation):
+            metrics |= extra or {}
+        found[label] = attrs.evolve(evaluation, metrics=metrics)
+    return found
+
+
+def _describe(
+    plan: Plan, trainer: Trainer, evaluations: Mapping[str, Evaluation], catalogue: Catalogue, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the result object of a run, with further facts of it."""
+    assembly, training = trainer.assembly, trainer.training
+    poses = training.batch_size * (2 if assembly.uses_reference else 1) * assembly.seeds * training.steps
+    return result_object(
+        evaluations=evaluations,
+        components=plan.experiment.components(),
+        protocol=plan.protocol.asdict(assembly.model.skeleton),
+        device=trainer.device,
+        versions=catalogue.versions(),
+        run={
+            "steps": training.steps,
+            "seed": plan.settings.seed,
+            "seconds": round(trainer.seconds, 3),
+            "poses_per_second": round(poses / trainer.seconds, 1) if trainer.seconds else None,
+            **facts,
+            "dropped_hooks": trainer.hooks.dropped,
+        },
+    )
+
+
+def _write(directory: RunDirectory, result: Mapping[str, Any]) -> None:
+    write_text(directory.result, json.dumps(result, indent=2, allow_nan=False) + "\n")

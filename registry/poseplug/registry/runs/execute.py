@@ -19,8 +19,7 @@ from poseplug.registry.config.experiment_file import write_document
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build
-from poseplug.registry.runs.multi_seed import finish_seeds
-from poseplug.registry.runs.outputs import finish
+from poseplug.registry.runs.evaluate import finish
 from poseplug.registry.runs.plan import Plan
 from poseplug.registry.runs.saved_model import take_weights
 
@@ -51,8 +50,7 @@ def execute(
     """Train, evaluate, and write the run directory; return the result object.
 
     Args:
-        plan: what to run.
-        catalogue: where its parts come from.
+        plan: what to run, with parts from the catalogue.
         device: where to compute.
         directory: where to write; a new run's folder is made only once all parts are built.
         resume: go on from the directory's checkpoint.
@@ -87,7 +85,6 @@ def execute(
         raise
     began(trainer)
     trainer.run()
-    finished = finish if len(plan.seeds) == 1 else finish_seeds
-    result = finished(plan, run, trainer, directory, catalogue, device)
+    result = finish(plan, run, trainer, directory, catalogue)
     hook_set.call("on_report", result, directory.path)
     return result

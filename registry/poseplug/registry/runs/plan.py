@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import attrs
 
@@ -14,7 +13,7 @@ from poseplug.core.kinds import slots
 from poseplug.core.storage.experiment import Experiment
 from poseplug.core.training.assembly import check_combination
 from poseplug.core.training.schedule import Phase
-from poseplug.registry.config import defaults
+from poseplug.registry.config.defaults import add_defaults, with_source_and_lifter
 from poseplug.registry.config.experiment_file import Document, to_document, to_experiment
 from poseplug.registry.config.read_settings import structure, unstructure
 from poseplug.registry.config.resolve import Parts, find_part
@@ -71,52 +70,41 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     Raises:
         PoseplugError: everything that is wrong with names, settings and the combination, in one message.
     """
-    source, lifter = [{"name": defaults.source(catalogue)}], {"name": defaults.lifter(catalogue)}
-    asked = to_experiment(
-        {**document, "source": document.get("source") or source, "lifter": document.get("lifter", lifter)}
-    )
+    asked = to_experiment(with_source_and_lifter(document, catalogue))
     problems: list[str] = []
-    parts = Parts()
+    parts, phases = Parts(), []
     for slot in slots():
         for key, spec in asked.parts.get(slot.name, {}).items():
-            part = _collect(problems, partial(find_part, catalogue, slot.kind, spec))
-            if part is not None:
-                parts.put(slot.name, key, part)
-    settings: RunSettings = _collect(problems, partial(structure, RunSettings, asked.settings, "the experiment"))
+            with _noting(problems):
+                parts.put(slot.name, key, find_part(catalogue, slot.kind, spec))
+    with _noting(problems):
+        settings: RunSettings = structure(RunSettings, asked.settings, "the experiment")
     wanted = asked.phases
     if not wanted and "lifter" in parts:
-        lifting: Any = parts.the("lifter")
-        wanted = tuple(lifting.component.default_phases(lifting.config))
-    phases = tuple(_collect(problems, partial(structure, Phase, phase, "a phase")) for phase in wanted)
+        lifter = parts.the("lifter")
+        wanted = tuple(lifter.component.default_phases(lifter.config))
+    for phase in wanted:
+        with _noting(problems):
+            phases.append(structure(Phase, phase, "a phase"))
     if problems:
         raise PoseplugError("\n".join(dict.fromkeys(problems)))
-    defaults.add_defaults(parts, asked, catalogue)
-    _check_fit(parts)
-    return Plan(settings, parts, phases)
-
-
-def _collect(problems: list[str], make: Callable[[], Any]) -> Any:
-    try:
-        return make()
-    except PoseplugError as error:
-        problems.append(str(error))
-        return None
-
-
-def _check_fit(parts: Parts) -> None:
-    def listed(slot: str) -> dict[str, Any]:
-        return {part.name: part.component for part in parts.several(slot).values()}
-
-    def single(slot: str) -> Any:
-        part = parts.one(slot)
-        return (part.name, part.component) if part else None
-
-    reweighter = parts.one("reweighter")
+    add_defaults(parts, asked, catalogue)
+    objective, root, reweighter = parts.the("objective"), parts.one("root"), parts.one("reweighter")
     check_combination(
-        sources=listed("source"),
-        objective=single("objective"),
-        discriminators=listed("discriminator"),
-        root=single("root"),
+        sources={part.name: part.component for part in parts.several("source").values()},
+        objective=(objective.name, objective.component),
+        discriminators=[part.name for part in parts.several("discriminator").values()],
+        root=(root.name, root.component) if root else None,
         reweighter=reweighter.name if reweighter else None,
         has_reference="reference" in parts,
     )
+    return Plan(settings, parts, tuple(phases))
+
+
+@contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
+    """Add what the user has caused to the problems, and go on."""
+    try:
+        yield
+    except PoseplugError as error:
+        problems.append(str(error))
