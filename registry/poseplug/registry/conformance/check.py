@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
+import attrs
 import torch
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import Component
-from poseplug.core.kinds import kind_named
+from poseplug.core.kinds import kind_named, kind_names
 from poseplug.core.training.runtime import pick_device
 from poseplug.registry.config.read_settings import structure
 from poseplug.registry.conformance.promises import (
@@ -24,18 +25,20 @@ from poseplug.registry.conformance.promises import (
 from poseplug.registry.conformance.promises.no_warnings import noted
 from poseplug.registry.conformance.randomness import RandomStates
 from poseplug.registry.conformance.subject import Subject
-from poseplug.registry.conformance.uses import OF_KIND
 from poseplug.registry.conformance.verdict import Promise, Verdict, judge
 from poseplug.registry.discovery.catalogue import Entry, load_catalogue
 
-PROMISES: tuple[Promise, ...] = (
-    *description.PROMISES,
-    *construction.PROMISES,
-    *configuration.PROMISES,
-    *repetition.PROMISES,
-    *gradients.PROMISES,
-    *(promise for module in OF_KIND.values() for promise in module.PROMISES),
-    *no_warnings.PROMISES,  # last: it reports what the others came upon
+_OF_KIND = {name: importlib.import_module(f"poseplug.registry.conformance.kinds.{name}") for name in kind_names()}
+_MODULES = [
+    *((module, kind_names()) for module in (description, construction, configuration, repetition, gradients)),
+    *((module, (kind,)) for kind, module in _OF_KIND.items()),
+    (no_warnings, kind_names()),  # last: it reports what the others came upon
+]
+PROMISES = tuple(
+    attrs.evolve(made, kinds=made.kinds or kinds)
+    for module, kinds in _MODULES
+    for made in vars(module).values()
+    if isinstance(made, Promise)
 )
 
 
@@ -55,7 +58,7 @@ class Checker:
         device: where to compute.
 
     Raises:
-        PoseplugError: no such kind, or settings that the component does not have or allow.
+        PoseplugError: no such kind or device, or settings that the component does not have or allow.
     """
 
     def __init__(
@@ -70,14 +73,11 @@ class Checker:
         self.promises = {promise.name: promise for promise in promises_of(kind)}
         if settings:
             structure(component.Config, settings, f"{kind} '{component.__name__}'")
-        entry = entry or _registration(kind, component)
-        self._subject = Subject(kind, component, settings or {}, entry, pick_device(device))
+        if entry is None:
+            target = f"{component.__module__}:{component.__qualname__}"
+            entry = next((entry for entry in load_catalogue().of(kind) if entry.target == target), None)
+        self.subject = Subject(kind, _OF_KIND[kind], component, settings or {}, entry, pick_device(device))
         self._verdicts: dict[str, Verdict] = {}
-
-    @property
-    def home(self) -> Path | None:
-        """The folder of the component's module."""
-        return self._subject.home
 
     def verdict(self, name: str) -> Verdict:
         """Check one promise, after those that it cannot do without."""
@@ -85,52 +85,36 @@ class Checker:
             self._verdicts[name] = self._judge(self.promises[name])
         return self._verdicts[name]
 
+    def verdicts(self, progress: Callable[[str], None] = lambda promise: None) -> list[Verdict]:
+        """Check every promise; ``progress`` is told the name of each before it is checked."""
+        verdicts = []
+        for name in self.promises:
+            progress(name)
+            verdicts.append(self.verdict(name))
+        return verdicts
+
     def _judge(self, promise: Promise) -> Verdict:
         for need in (name for name in promise.needs if name in self.promises):
             first = self.verdict(need)
-            if first.state == "failed":
-                return Verdict(promise.name, "skipped", f"'{need}' is not kept")
-            if first.state == "skipped":
-                return Verdict(promise.name, "skipped", first.reason)
+            if first.state != "ok":
+                reason = f"'{need}' is not kept" if first.state == "failed" else first.reason
+                return Verdict(promise.name, "skipped", reason)
         states, threads = RandomStates(), torch.get_num_threads()
         # Batches are small here: on a busy machine, threads that wait for each other take most of the time.
         torch.set_num_threads(1)
         try:
-            with torch.inference_mode(False), torch.enable_grad(), noted(self._subject.warned, self._subject.home):
-                return judge(promise, self._subject)
+            with torch.inference_mode(False), torch.enable_grad(), noted(self.subject):
+                return judge(promise, self.subject)
         finally:
             torch.set_num_threads(threads)
             states.restore()
 
 
-def _registration(kind: str, component: type) -> Entry | None:
-    target = f"{component.__module__}:{component.__qualname__}"
-    return next((entry for entry in load_catalogue().of(kind) if entry.target == target), None)
-
-
 def check_component(
-    kind: str,
-    component: type[Component],
-    settings: Mapping[str, Any] | None = None,
-    *,
-    entry: Entry | None = None,
-    device: str = "cpu",
-    progress: Callable[[str], None] = lambda promise: None,
+    kind: str, component: type[Component], settings: Mapping[str, Any] | None = None, *, device: str = "cpu"
 ) -> list[Verdict]:
-    """Check every promise of a component; see ``Checker`` for the arguments.
-
-    Args:
-        progress: called with the name of each promise before it is checked.
-
-    Raises:
-        PoseplugError: no such kind or device, or settings that the component does not have or allow.
-    """
-    checker = Checker(kind, component, settings, entry=entry, device=device)
-    verdicts = []
-    for name in checker.promises:
-        progress(name)
-        verdicts.append(checker.verdict(name))
-    return verdicts
+    """Check every promise of a component; see ``Checker`` for the arguments, and for what it raises."""
+    return Checker(kind, component, settings, device=device).verdicts()
 
 
 def check_entry(
@@ -142,11 +126,16 @@ def check_entry(
 ) -> list[Verdict]:
     """Check a registered component; one whose class cannot be loaded has one verdict, on the promise "loads".
 
+    Args:
+        entry: how it is registered.
+        settings, device: see ``Checker``.
+        progress: called with the name of each promise before it is checked.
+
     Raises:
-        PoseplugError: settings that the component does not have or allow.
+        PoseplugError: no such device, or settings that the component does not have or allow.
     """
     try:
         component = entry.load()
     except PoseplugError as error:
         return [Verdict("loads", "failed", str(error), error)]
-    return check_component(entry.kind, component, settings, entry=entry, device=device, progress=progress)
+    return Checker(entry.kind, component, settings, entry=entry, device=device).verdicts(progress)

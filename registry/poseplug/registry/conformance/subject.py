@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import attrs
@@ -22,41 +23,35 @@ from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.config.read_settings import structure
 from poseplug.registry.config.resolve import construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
-from poseplug.registry.conformance.poses import LABELS, StandInConfig, StandInSource, WithoutEnd, plausible_poses
+from poseplug.registry.conformance.poses import Occasion, WithoutEnd, ordinary, pose_table
+from poseplug.registry.conformance.tensors import Tensors
 from poseplug.registry.conformance.verdict import NotChecked
 from poseplug.registry.discovery.catalogue import Entry, load_catalogue
 
 
+@attrs.define(eq=False, slots=False)
 class Subject:
     """A component under test.
 
-    Args:
+    Attributes:
         kind: its interface.
+        of_kind: how components of that kind are used; see ``conformance/kinds``.
         component: its class.
         settings: its settings; what is not given keeps its default. Where a required one is missing, the class may
             help with a classmethod ``example_settings(folder)``: it writes a tiny sample of data into the folder and
             returns settings that name it.
         entry: how it is registered, if it is.
         device: where to compute.
-
-    Attributes:
         warned: what it made Python or PyTorch warn of so far, a line each.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        component: type[Component],
-        settings: Mapping[str, Any],
-        entry: Entry | None,
-        device: torch.device,
-    ) -> None:
-        self.kind = kind
-        self.component = component
-        self.settings = settings
-        self.entry = entry
-        self.device = device
-        self.warned: list[str] = []
+    kind: str
+    of_kind: ModuleType
+    component: type[Component]
+    settings: Mapping[str, Any]
+    entry: Entry | None
+    device: torch.device
+    warned: list[str] = attrs.field(factory=list)
 
     @property
     def home(self) -> Path | None:
@@ -95,10 +90,14 @@ class Subject:
         """
         context = BuildContext(skeleton=skeleton, device=self.device, seed=3)
         if self.kind not in ("lifter", "root", "metric"):
-            context = attrs.evolve(context, reference=StandInSource(StandInConfig(), context))
+            context = attrs.evolve(context, reference=pose_table(240, skeleton, self.device, seed=1))
         if self.kind == "source" and not getattr(self.component, "needs_reference", False):
             context = attrs.evolve(context, skeleton=None, reference=None)
-        return attrs.evolve(context, build=lambda kind, text: _nested(kind, text, context))
+
+        def build(kind: str, text: str) -> Any:
+            return construct(find_part(load_catalogue(), kind, parse_spec(text)), context)
+
+        return attrs.evolve(context, build=build)
 
     def construct(self, config: Any = None, context: BuildContext | None = None) -> Any:
         """Call the constructor, and do nothing else."""
@@ -114,11 +113,7 @@ class Subject:
     def ready(self, skeleton: Skeleton = H36M_16, config: Any = None, seed: int = 0, endless: bool = False) -> Any:
         """Build the component and do what comes once before training: begin the first phase, fit.
 
-        Args:
-            skeleton: what to build it for.
-            config: other settings.
-            seed: of the initial weights.
-            endless: fit a reweighter to drawn poses without end.
+        With ``endless`` a reweighter is fitted to drawn poses without end.
         """
         part = self.build(skeleton, config, seed)
         if isinstance(part, Trained):
@@ -130,14 +125,26 @@ class Subject:
 
     def tables(self, skeleton: Skeleton = H36M_16, drawn: int = 240, reference: int = 240) -> tuple[PoseTable, ...]:
         """Return drawn and reference poses, so many of each, to fit a reweighter to."""
-        sizes = zip((drawn, reference), (8, 9), strict=True)
-        return tuple(PoseTable(plausible_poses(n, skeleton, self.device, seed), dict(LABELS)) for n, seed in sizes)
+        return pose_table(drawn, skeleton, self.device, 8), pose_table(reference, skeleton, self.device, 9)
 
     def fit(self, part: Any, drawn: PoseSource, reference: PoseSource) -> None:
         """Fit a reweighter as the engine does."""
         with torch.no_grad():
             part.fit(drawn, reference, torch.Generator(self.device).manual_seed(4))
 
+    def use(self, part: Any, occasion: Occasion | None = None) -> Tensors:
+        """Use the component once, as the engine would; on 8 ordinary poses where no others are given."""
+        results: Tensors = self.of_kind.use(part, occasion or ordinary(8, self.device))
+        return results
 
-def _nested(kind: str, text: str, context: BuildContext) -> Any:
-    return construct(find_part(load_catalogue(), kind, parse_spec(text)), context)
+    def use_in_both_modes(self, part: Any, skeleton: Skeleton = H36M_16) -> None:
+        """Use the component once in training and once in evaluation."""
+        for training in (True, False):
+            self.use(set_training(part, training), ordinary(8, self.device, skeleton))
+
+
+def set_training(part: Any, training: bool) -> Any:
+    """Put a module into training or evaluation mode; return the part."""
+    if isinstance(part, nn.Module):
+        part.train(training)
+    return part

@@ -52,5 +52,5 @@ def conformance_tests(
 def _trace(verdict: Verdict, checker: Checker) -> str:
     """Return the lines of the component's own code that led to an error, if one was raised there."""
     stack = traceback.extract_tb(verdict.error.__traceback__ if verdict.error else None)
-    frames = own_frames(stack, checker.home)
+    frames = own_frames(stack, checker.subject.home)
     return "\n" + "".join(traceback.format_list(frames)).rstrip() if frames else ""

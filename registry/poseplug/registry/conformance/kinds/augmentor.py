@@ -18,7 +18,7 @@ from poseplug.registry.conformance.verdict import Broken, promise, require
 def use(part: Any, occasion: Occasion) -> Tensors:
     """Augment the poses, and take the loss of an augmentor that is trained; check the form of both."""
     augmentation = _augment(part, occasion)
-    results = tensors_of(augmentation.batch, "batch") | tensors_of(augmentation.stages, "stages")
+    results = tensors_of({"batch": augmentation.batch, "stages": augmentation.stages})
     return results | train(part, occasion, augmentation)
 
 
@@ -54,7 +54,7 @@ def _augment(part: Any, occasion: Occasion) -> Augmentation:
     return augmentation
 
 
-@promise("labels", "augmented poses keep their labels", kinds=["augmentor"])
+@promise("labels", "augmented poses keep their labels")
 def labels(subject: Subject) -> None:
     """Compare the labels before and after: the same ones, and no class that was not there."""
     occasion = ordinary(16, subject.device)
@@ -64,6 +64,3 @@ def labels(subject: Subject) -> None:
     for name in before:
         new = set(after[name].tolist()) - set(before[name].tolist())
         require(not new, f"label '{name}' got classes {sorted(new)}, which the poses did not have")
-
-
-PROMISES = (labels,)

@@ -16,7 +16,7 @@ from poseplug.registry.conformance.randomness import seed_globally
 from poseplug.registry.conformance.stand_ins import adversarial_loss, stand_in_model
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_equal, check_finite, check_scalars, check_tensor
-from poseplug.registry.conformance.verdict import Broken, NotChecked, promise, require
+from poseplug.registry.conformance.verdict import NotChecked, promise, require
 
 Lift = Callable[[PoseBatch], Tensor]
 Judge = Callable[[str, PoseBatch], Mapping[str, Tensor]]
@@ -49,20 +49,10 @@ def _visible(part: Any, poses: PoseBatch) -> PoseBatch:
 
 def scalars(part: Any, step: Step) -> Tensors:
     """Return all scalars of the loss, those of a parameter group under "name/group"."""
-    losses, device = part.loss(step), step.poses.device
-    if not isinstance(losses, Mapping):
-        raise Broken(f"loss is a {type(losses).__name__}; expected a mapping of names to scalars")
-    require(losses, "loss is empty; expected at least one scalar")
-    flat: Tensors = {}
-    for name, value in losses.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name}/{group}": s for group, s in check_scalars(value, device, f"loss '{name}'").items()}
-        else:
-            flat[name] = check_tensor(value, (), device, f"loss '{name}'")
-    return flat
+    return check_scalars(part.loss(step), step.poses.device, "loss", groups=True)
 
 
-@promise("blind", "an objective with needs_3d = False never looks at joints_3d", kinds=["objective"], needs=("seeded",))
+@promise("blind", "an objective with needs_3d = False never looks at joints_3d", needs=("seeded",))
 def blind(subject: Subject) -> None:
     """Put other 3D joints, and then NaN, in place of None: the loss must not change."""
     part = subject.ready()
@@ -82,9 +72,7 @@ def blind(subject: Subject) -> None:
         check_equal(results[0], other, "the loss depends on joints_3d")
 
 
-@promise(
-    "declared", "it calls step.adversarial_loss if, and only if, it has needs_discriminator = True", kinds=["objective"]
-)
+@promise("declared", "it calls step.adversarial_loss if, and only if, it has needs_discriminator = True")
 def declared(subject: Subject) -> None:
     """Count the calls in a few steps."""
     part = subject.ready()
@@ -104,7 +92,6 @@ def declared(subject: Subject) -> None:
 @promise(
     "head",
     "an output head that it declares makes poses of what is lifted, and reports what it was calibrated with",
-    kinds=["objective"],
 )
 def head(subject: Subject) -> None:
     """Read poses from outputs, calibrate, and read them again."""
@@ -114,8 +101,8 @@ def head(subject: Subject) -> None:
     made = part.output_head(model.lifter, poses.skeleton)
     if made is None:
         return
-    if not isinstance(made, OutputHead):
-        raise Broken(f"output_head returned a {type(made).__name__}; expected an OutputHead or None")
+    complaint = f"output_head returned a {type(made).__name__}; expected an OutputHead or None"
+    require(isinstance(made, OutputHead), complaint)
     made = made.to(subject.device)
     output = model(poses).detach()
     for _ in range(2):
@@ -123,6 +110,3 @@ def head(subject: Subject) -> None:
         check_finite({"joints": joints}, "as read by the head")
         for name, value in made.calibrate(poses, output).items():
             require(value.numel() == 1, f"calibration '{name}' is no scalar")
-
-
-PROMISES = (blind, declared, head)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from poseplug.core.data.batch import PoseBatch
-from poseplug.core.interfaces import FiniteSource
+from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.registry.conformance.poses import Occasion, ordinary
 from poseplug.registry.conformance.randomness import seed_globally
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_equal, check_poses, tensors_of
 from poseplug.registry.conformance.verdict import Broken, NotChecked, promise, require
-
-_POSES = 64
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
@@ -24,15 +22,12 @@ def use(part: Any, occasion: Occasion) -> Tensors:
     return tensors_of(batch)
 
 
-def _sampled(part: Any, subject: Subject, n: int = _POSES) -> PoseBatch:
+def _sampled(part: PoseSource, subject: Subject, n: int = 64) -> PoseBatch:
     seed_globally(7)
-    batch: PoseBatch = part.sample(n, ordinary(1, subject.device).generator)
-    return batch
+    return part.sample(n, ordinary(1, subject.device).generator)
 
 
-@promise(
-    "projection", "3D joints are in front of their camera, and joints_2d is their exact projection", kinds=["source"]
-)
+@promise("projection", "3D joints are in front of their camera, and joints_2d is their exact projection")
 def projection(subject: Subject) -> None:
     """Compare joints_2d with the camera's own projection, with every setting called "...noise..." at zero.
 
@@ -55,7 +50,6 @@ def projection(subject: Subject) -> None:
 @promise(
     "order",
     "a finite source gives len(source) poses, in the same order every time",
-    kinds=["source"],
     needs=("seeded",),
 )
 def order(subject: Subject) -> None:
@@ -68,7 +62,7 @@ def order(subject: Subject) -> None:
     check_equal(tensors_of(first), tensors_of(second), "two passes over batches differ")
 
 
-@promise("labels", "label_names names every class of every label in its batches", kinds=["source"])
+@promise("labels", "label_names names every class of every label in its batches")
 def labels(subject: Subject) -> None:
     """Compare the labels of a sample with label_names."""
     part = subject.ready()
@@ -84,7 +78,6 @@ def labels(subject: Subject) -> None:
 @promise(
     "stateless",
     "what it draws depends on the generator, not on what it drew before",
-    kinds=["source"],
     needs=("seeded",),
 )
 def stateless(subject: Subject) -> None:
@@ -92,6 +85,3 @@ def stateless(subject: Subject) -> None:
     part = subject.ready()
     first, second = (tensors_of(_sampled(part, subject)) for _ in range(2))
     check_equal(first, second, "equal generators gave different poses the second time")
-
-
-PROMISES = (projection, order, labels, stateless)
