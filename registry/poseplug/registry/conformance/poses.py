@@ -27,23 +27,17 @@ STAR = Skeleton(
 )
 
 
-def _with_extremities() -> Skeleton:
-    """Return a body of 21 joints with hands, toes and a nose, in an order that ends with the root."""
-    tips = {"LHand": "LWrist", "RHand": "RWrist", "LToe": "LFoot", "RToe": "RFoot", "Nose": "Head"}
-    joints = (*tips, *reversed(H36M_16.joints))
-    parts = {name: (*part, *(tip for tip in tips if tips[tip] in part)) for name, part in H36M_16.parts.items()}
-    return Skeleton(
-        name="body21",
-        joints=joints,
-        parents=(*tips.values(), *reversed(H36M_16.parents)),
-        pairs=(*H36M_16.pairs, ("LHand", "RHand"), ("LToe", "RToe")),
-        parts=parts,
-        rest={**H36M_16.rest, "LToe": (0.0, 0.0, -1.0), "RToe": (0.0, 0.0, -1.0), "Nose": (0.0, 0.0, -1.0)},
-        centre=H36M_16.centre,
-    )
-
-
-BODY_21 = _with_extremities()
+# A body of 21 joints with hands, toes and a nose, in an order that ends with the root.
+_TIPS = {"LHand": "LWrist", "RHand": "RWrist", "LToe": "LFoot", "RToe": "RFoot", "Nose": "Head"}
+BODY_21 = Skeleton(
+    name="body21",
+    joints=(*_TIPS, *reversed(H36M_16.joints)),
+    parents=(*_TIPS.values(), *reversed(H36M_16.parents)),
+    pairs=(*H36M_16.pairs, ("LHand", "RHand"), ("LToe", "RToe")),
+    parts={name: (*part, *(tip for tip in _TIPS if _TIPS[tip] in part)) for name, part in H36M_16.parts.items()},
+    rest={**H36M_16.rest, **dict.fromkeys(("LToe", "RToe", "Nose"), (0.0, 0.0, -1.0))},
+    centre=H36M_16.centre,
+)
 
 
 @attrs.frozen

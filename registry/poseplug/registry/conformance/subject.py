@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import traceback
 import weakref
 from collections.abc import Mapping
 from functools import cached_property
@@ -16,12 +17,13 @@ import attrs
 import torch
 from torch import nn
 
+from poseplug.core.errors import in_words
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Component, PoseSource, Trained
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.config.read_settings import structure
-from poseplug.registry.config.resolve import construct, find_part
+from poseplug.registry.config.resolve import Part, construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.conformance.poses import Occasion, WithoutEnd, ordinary, pose_table
 from poseplug.registry.conformance.tensors import Tensors
@@ -53,12 +55,6 @@ class Subject:
     device: torch.device
     warned: list[str] = attrs.field(factory=list)
 
-    @property
-    def home(self) -> Path | None:
-        """The folder of the component's module, to tell its own code from other people's; None if there is none."""
-        file = getattr(sys.modules.get(self.component.__module__), "__file__", None)
-        return Path(file).parent if file else None
-
     def fields(self) -> list[attrs.Attribute[Any]]:
         """Return the fields of its configuration class, with their types."""
         return list(attrs.fields(attrs.resolve_types(self.component.Config)))
@@ -76,10 +72,6 @@ class Subject:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             settings = {**example(Path(folder)), **settings}
         return structure(self.component.Config, settings, f"{self.kind} '{self.component.__name__}'")
-
-    def changed(self, **values: Any) -> Any:
-        """Return the configuration with other values; ValueError if they are refused."""
-        return attrs.evolve(self.config, **values)
 
     def context(self, skeleton: Skeleton = H36M_16) -> BuildContext:
         """Return a context for construction.
@@ -101,8 +93,8 @@ class Subject:
 
     def construct(self, config: Any = None, context: BuildContext | None = None) -> Any:
         """Call the constructor, and do nothing else."""
-        factory: Any = self.component
-        return factory(self.config if config is None else config, context or self.context())
+        part = Part("", self.component, self.config if config is None else config)
+        return construct(part, context or self.context())
 
     def build(self, skeleton: Skeleton = H36M_16, config: Any = None, seed: int = 0) -> Any:
         """Construct the component with seeded initial weights, and move a module to the device."""
@@ -141,6 +133,21 @@ class Subject:
         """Use the component once in training and once in evaluation."""
         for training in (True, False):
             self.use(set_training(part, training), ordinary(8, self.device, skeleton))
+
+    def describe(self, error: BaseException) -> str:
+        """Return an error in one line, with the last place in the component's own folder that led to it."""
+        return self.located(in_words(error), traceback.extract_tb(error.__traceback__))
+
+    def located(self, message: Warning | str, stack: traceback.StackSummary) -> str:
+        """Return a message's first line, with the innermost place in the component's own folder, or of all."""
+        line = next(iter(str(message).strip().splitlines()), "no message")
+        frames = self.own_frames(stack) or stack
+        return f"{line} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else line
+
+    def own_frames(self, stack: traceback.StackSummary) -> list[traceback.FrameSummary]:
+        """Return the frames that are in the folder of the component's module, outermost first."""
+        file = getattr(sys.modules.get(self.component.__module__), "__file__", None)
+        return [frame for frame in stack if file and Path(frame.filename).is_relative_to(Path(file).parent)]
 
 
 def set_training(part: Any, training: bool) -> Any:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import attrs
 from torch import nn
 
-from poseplug.core.errors import PoseplugError, in_words
 from poseplug.core.kinds import KINDS, kind_names
-from poseplug.registry.discovery.manager import strangers_code
 
 if TYPE_CHECKING:
     from poseplug.registry.conformance.subject import Subject
@@ -83,37 +79,3 @@ def some(words: Sequence[str]) -> str:
     """Return the first three words of a list, and how many more there are."""
     more = f" and {len(words) - 3} more" if len(words) > 3 else ""
     return ", ".join(words[:3]) + more
-
-
-def judge(promise: Promise, subject: Subject) -> Verdict:
-    """Check one promise."""
-    with strangers_code():
-        try:
-            promise.check(subject)
-        except NotChecked as reason:
-            return Verdict(promise.name, "skipped", str(reason))
-        except Broken as broken:
-            return Verdict(promise.name, "failed", str(broken), broken)
-        except BaseException as error:
-            # A component may tell its user, as it should, that an optional package is not installed.
-            if isinstance(error, PoseplugError) and isinstance(error.__cause__ or error.__context__, ImportError):
-                return Verdict(promise.name, "skipped", str(error))
-            return Verdict(promise.name, "failed", describe(error, subject.home), error)
-    return Verdict(promise.name, "ok")
-
-
-def describe(error: BaseException, home: Path | None) -> str:
-    """Return an error in one line, with the last place in the component's own folder that led to it."""
-    return located(in_words(error), traceback.extract_tb(error.__traceback__), home)
-
-
-def located(message: Warning | str, stack: traceback.StackSummary, home: Path | None) -> str:
-    """Return a message's first line with "(file:line)" of the innermost frame of a folder, or of the innermost one."""
-    line = next(iter(str(message).strip().splitlines()), "no message")
-    frames = own_frames(stack, home) or stack
-    return f"{line} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else line
-
-
-def own_frames(stack: traceback.StackSummary, home: Path | None) -> list[traceback.FrameSummary]:
-    """Return the frames that are in a component's folder, outermost first."""
-    return [frame for frame in stack if home is not None and Path(frame.filename).is_relative_to(home)]

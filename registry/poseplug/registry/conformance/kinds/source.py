@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from poseplug.core.data.batch import PoseBatch
 from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.registry.conformance.poses import Occasion, ordinary
@@ -35,7 +37,7 @@ def projection(subject: Subject) -> None:
     ``measured_2d = True``, and only its depths are looked at.
     """
     noises = [field.name for field in subject.fields() if "noise" in field.name and field.type in (int, float)]
-    part = subject.ready(config=subject.changed(**dict.fromkeys(noises, 0)))
+    part = subject.ready(config=attrs.evolve(subject.config, **dict.fromkeys(noises, 0)))
     batch = _sampled(part, subject, 512)
     if batch.joints_3d is None:
         raise NotChecked("gives 2D only")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, get_args
 
@@ -12,7 +11,7 @@ import attrs
 from poseplug.core.errors import PoseplugError
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import check_finite
-from poseplug.registry.conformance.verdict import Broken, describe, promise, require, some
+from poseplug.registry.conformance.verdict import Broken, promise, require, some
 
 _NAN = float("nan")
 
@@ -37,7 +36,7 @@ def refusals(subject: Subject) -> None:
 def _changed(subject: Subject, field: attrs.Attribute[Any], value: Any) -> Any:
     """Return the configuration with another value of a field; None if it is refused."""
     try:
-        return subject.changed(**{field.name: value})
+        return attrs.evolve(subject.config, **{field.name: value})
     except ValueError:
         return None
 
@@ -50,7 +49,7 @@ def _must_work(subject: Subject, config: Any, complaint: str) -> None:
     except PoseplugError:
         return
     except BaseException as error:  # of a Ctrl-C, the judge takes note
-        reason = str(error) if isinstance(error, Broken) else describe(error, subject.home)
+        reason = str(error) if isinstance(error, Broken) else subject.describe(error)
         raise Broken(f"{complaint}: {reason}") from error
 
 
@@ -62,21 +61,12 @@ def settings_read(subject: Subject) -> None:
     """
     names = {field.name for field in subject.fields()}
     unread = names - _fields_read(subject, subject.config)
-    for config in _variants(subject):
-        if not unread:
-            return
-        unread -= _fields_read(subject, config)
-    require(not unread, f"nothing reads {some(sorted(unread))}")
-
-
-def _variants(subject: Subject) -> Iterator[Any]:
-    """Give configurations that differ from the default in one choice or one switch."""
     for field in subject.fields():
         choices = (True, False) if field.type is bool else field.metadata.get("choices", ())
-        for other in choices:
-            config = _changed(subject, field, other)
-            if config is not None and config != subject.config:
-                yield config
+        for config in (_changed(subject, field, choice) for choice in choices):
+            if unread and config is not None and config != subject.config:
+                unread -= _fields_read(subject, config)
+    require(not unread, f"nothing reads {some(sorted(unread))}")
 
 
 def _fields_read(subject: Subject, config: Any) -> set[str]:

@@ -10,7 +10,7 @@ from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.conformance.poses import BODY_21, LABELS, STAR, extreme, ordinary
 from poseplug.registry.conformance.subject import Subject, set_training
 from poseplug.registry.conformance.tensors import check_finite, send_gradient_back
-from poseplug.registry.conformance.verdict import TENSORS, NotChecked, promise
+from poseplug.registry.conformance.verdict import TENSORS, NotChecked, promise, require, some
 
 _MANY = 4096
 
@@ -94,3 +94,13 @@ def _finite_beyond_the_fit(subject: Subject) -> None:
             fitted = f"({drawn} drawn, {reference} of the reference)"
             weights = subject.use(set_training(part, False), occasion)
             check_finite(weights, f"for other poses than it was fitted to {fitted}")
+
+
+@promise("no_warnings", "it causes no warning")
+def no_warnings(subject: Subject) -> None:
+    """Use it once more; what was warned of while other promises were checked counts too.
+
+    What is only printed in one place fails in another, where warnings are errors.
+    """
+    subject.use_in_both_modes(subject.ready(endless=True))
+    require(not subject.warned, some(subject.warned))
