@@ -39,11 +39,10 @@ def check_poses(batch: Any, n: int, skeleton: Skeleton, device: torch.device, wh
     require(batch.skeleton == skeleton, f"{what} has the skeleton '{batch.skeleton.name}'; expected '{skeleton.name}'")
     joints, camera = skeleton.num_joints, batch.camera
     check_tensor(batch.joints_2d, (n, joints, 2), device, f"joints_2d of {what}")
-    if batch.joints_3d is not None:
-        check_tensor(batch.joints_3d, (n, joints, 3), device, f"joints_3d of {what}")
     for name in ("focal", "centre", "size"):
         check_tensor(getattr(camera, name), (n, 2), device, f"camera.{name} of {what}")
     optional: list[tuple[str, Any, tuple[int, ...], torch.dtype]] = [
+        ("joints_3d", batch.joints_3d, (n, joints, 3), torch.float32),
         ("camera.distortion", camera.distortion, (n, 5), torch.float32),
         ("camera.rotation", camera.rotation, (n, 3, 3), torch.float32),
         ("camera.position", camera.position, (n, 3), torch.float32),

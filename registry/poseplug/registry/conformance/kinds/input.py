@@ -8,19 +8,18 @@ from poseplug.registry.conformance.poses import Occasion, ordinary
 from poseplug.registry.conformance.stand_ins import context_of, stand_in_inputs
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_rows, tensors_of
-from poseplug.registry.conformance.verdict import Broken, promise, require
+from poseplug.registry.conformance.verdict import promise, require
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
     """Make the input for some people, from those that it is made of; check that it has a row for each."""
     poses = occasion.poses
-    made = tensors_of(
-        {"input": part.provide(poses, **stand_in_inputs(part, context_of(poses)).read(part.reads, poses))}
-    )
+    read = stand_in_inputs(part, context_of(poses)).read(part.reads, poses)
+    made = tensors_of({"input": part.provide(poses, **read)})
     require(made, "provide returned no tensor, and no record of tensors")
     for name, tensor in made.items():
-        if not tensor.ndim or len(tensor) != len(poses):
-            raise Broken(f"{name} has the shape {list(tensor.shape)} for {len(poses)} people; expected a row for each")
+        complaint = f"{name} has the shape {list(tensor.shape)} for {len(poses)} people; expected a row for each"
+        require(tensor.shape[:1] == (len(poses),), complaint)
     return made
 
 

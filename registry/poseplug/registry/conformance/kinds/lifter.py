@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from poseplug.core.data.batch import PoseBatch
@@ -27,18 +28,13 @@ train = use
 
 def _model(part: Any, poses: PoseBatch) -> LiftingModel:
     training = part.training
-    model = LiftingModel(part, poses.skeleton, inputs=stand_in_inputs(part, context_of(poses)).providers).to(
-        poses.device
-    )
+    inputs = stand_in_inputs(part, context_of(poses))
+    model = LiftingModel(part, poses.skeleton, inputs=inputs.providers).to(poses.device)
     model.normaliser.fit(plausible_poses(64, poses.skeleton, poses.device))
     return model.train(training)
 
 
-@promise(
-    "independence",
-    "in evaluation a pose is lifted alike whatever else is in the batch",
-    needs=("seeded",),
-)
+@promise("independence", "in evaluation a pose is lifted alike whatever else is in the batch", needs=("seeded",))
 def independence(subject: Subject) -> None:
     """Lift 16 poses together, and again eight at a time in another order."""
     part, occasion = subject.ready().eval(), ordinary(16, subject.device)
@@ -50,12 +46,9 @@ def independence(subject: Subject) -> None:
 def groups(subject: Subject) -> None:
     """Count the parameters in the groups."""
     part = subject.ready()
-    counts: dict[int, int] = {}
-    for members in part.parameter_groups().values():
-        for parameter in members:
-            counts[id(parameter)] = counts.get(id(parameter), 0) + 1
-    named = [(name, counts.pop(id(p), 0)) for name, p in part.named_parameters() if p.requires_grad]
-    wrong = [f"{name} in {count}" for name, count in named if count != 1]
+    counts = Counter(parameter for members in part.parameter_groups().values() for parameter in members)
+    trained = [(name, counts[parameter]) for name, parameter in part.named_parameters() if parameter.requires_grad]
+    wrong = [f"{name} in {count}" for name, count in trained if count != 1]
     require(not wrong, f"parameters in other than one group: {some(wrong)}")
 
 
@@ -70,10 +63,8 @@ def parts(subject: Subject) -> None:
     joints, members = dict(part.group_joints()), dict(part.parameter_groups())
     if not joints:  # a lifter of one part
         return
-    require(
-        joints.keys() == members.keys(),
-        f"group_joints names {some(list(joints))}, parameter_groups {some(list(members))}",
-    )
+    named = f"group_joints names {some(list(joints))}, parameter_groups {some(list(members))}"
+    require(joints.keys() == members.keys(), named)
     skeleton = occasion.poses.skeleton
     listed = sorted(joint for group in joints.values() for joint in group)
     wanted = [joint for joint in range(skeleton.num_joints) if joint != skeleton.root]

@@ -18,7 +18,6 @@ from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_equal, check_finite, check_scalars, check_tensor
 from poseplug.registry.conformance.verdict import NotChecked, promise, require
 
-Lift = Callable[[PoseBatch], Tensor]
 Judge = Callable[[str, PoseBatch], Mapping[str, Tensor]]
 
 
@@ -28,17 +27,18 @@ def use(part: Any, occasion: Occasion) -> Tensors:
     part.output_head(lift.lifter, lift.skeleton)
     losses: Tensors = {}
     for reweighted in (False, True):
-        step = make_step(part, occasion, lift, reweighted)
-        losses |= {f"{name} (reweighted: {reweighted})": value for name, value in scalars(part, step).items()}
+        of_step = _losses(part, _step(part, occasion, reweighted))
+        losses |= {f"{name} (reweighted: {reweighted})": value for name, value in of_step.items()}
     return losses
 
 
-def make_step(part: Any, occasion: Occasion, lift: Lift, reweighted: bool, judge: Judge | None = None) -> Step:
+def _step(part: Any, occasion: Occasion, reweighted: bool, judge: Judge | None = None) -> Step:
     """Return the step that the engine would show to an objective."""
     streams = [Stream("training", _visible(part, occasion.poses))]
     if reweighted:
         weights = torch.linspace(0, 2, len(occasion.others), device=occasion.poses.device)
         streams.append(Stream("reference", _visible(part, occasion.others), weights))
+    lift = stand_in_model(occasion.poses.skeleton, occasion.poses.device)
     judge = judge or (lambda stage, poses: adversarial_loss(poses))
     return Step(tuple(streams), lift, judge, occasion.generator, 0.5)
 
@@ -47,8 +47,7 @@ def _visible(part: Any, poses: PoseBatch) -> PoseBatch:
     return poses if part.needs_3d else attrs.evolve(poses, joints_3d=None)
 
 
-def scalars(part: Any, step: Step) -> Tensors:
-    """Return all scalars of the loss, those of a parameter group under "name/group"."""
+def _losses(part: Any, step: Step) -> Tensors:
     return check_scalars(part.loss(step), step.poses.device, "loss", groups=True)
 
 
@@ -58,16 +57,15 @@ def blind(subject: Subject) -> None:
     part = subject.ready()
     if part.needs_3d:
         raise NotChecked("needs 3D")
-    lift = stand_in_model(ordinary(1, subject.device).poses.skeleton, subject.device)
     results = []
     for factor in (None, 1.0, float("nan")):
         occasion = ordinary(8, subject.device)
-        step = make_step(part, occasion, lift, reweighted=True)
+        step = _step(part, occasion, reweighted=True)
         if factor is not None:
             shown = attrs.evolve(step.poses, joints_3d=occasion.poses.absolute * factor)
             step = attrs.evolve(step, streams=(Stream("training", shown), *step.streams[1:]))
         seed_globally(7)
-        results.append(scalars(part, step))
+        results.append(_losses(part, step))
     for other in results[1:]:
         check_equal(results[0], other, "the loss depends on joints_3d")
 
@@ -76,7 +74,6 @@ def blind(subject: Subject) -> None:
 def declared(subject: Subject) -> None:
     """Count the calls in a few steps."""
     part = subject.ready()
-    lift = stand_in_model(ordinary(1, subject.device).poses.skeleton, subject.device)
     calls = []
 
     def judge(stage: str, poses: PoseBatch) -> Mapping[str, Tensor]:
@@ -84,14 +81,13 @@ def declared(subject: Subject) -> None:
         return adversarial_loss(poses)
 
     for reweighted in (False, True):
-        part.loss(make_step(part, ordinary(8, subject.device), lift, reweighted, judge))
+        part.loss(_step(part, ordinary(8, subject.device), reweighted, judge))
     called = "calls step.adversarial_loss" if calls else "never calls step.adversarial_loss"
     require(bool(calls) == part.needs_discriminator, f"{called}, but needs_discriminator is {part.needs_discriminator}")
 
 
 @promise(
-    "head",
-    "an output head that it declares makes poses of what is lifted, and reports what it was calibrated with",
+    "head", "an output head that it declares makes poses of what is lifted, and reports what it was calibrated with"
 )
 def head(subject: Subject) -> None:
     """Read poses from outputs, calibrate, and read them again."""

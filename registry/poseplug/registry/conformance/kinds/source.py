@@ -49,11 +49,7 @@ def projection(subject: Subject) -> None:
         require(error < 0.05, f"joints_2d are up to {error:.2f} pixels away from the projection of joints_3d")
 
 
-@promise(
-    "order",
-    "a finite source gives len(source) poses, in the same order every time",
-    needs=("seeded",),
-)
+@promise("order", "a finite source gives len(source) poses, in the same order every time", needs=("seeded",))
 def order(subject: Subject) -> None:
     """Go through the poses twice, in chunks of different sizes."""
     part = subject.ready()
@@ -77,11 +73,7 @@ def labels(subject: Subject) -> None:
             raise Broken(f"label '{name}' has classes {low} to {high}, label_names has {len(part.label_names[name])}")
 
 
-@promise(
-    "stateless",
-    "what it draws depends on the generator, not on what it drew before",
-    needs=("seeded",),
-)
+@promise("stateless", "what it draws depends on the generator, not on what it drew before", needs=("seeded",))
 def stateless(subject: Subject) -> None:
     """Draw from one instance twice with equal generators: a resumed run must go on where it was."""
     part = subject.ready()

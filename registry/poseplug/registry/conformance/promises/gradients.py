@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.models.modes import frozen, trainable
-from poseplug.registry.conformance.kinds import objective
 from poseplug.registry.conformance.poses import ordinary
-from poseplug.registry.conformance.stand_ins import stand_in_model
 from poseplug.registry.conformance.subject import Subject, set_training
 from poseplug.registry.conformance.tensors import send_gradient_back
 from poseplug.registry.conformance.verdict import NotChecked, promise, require, some
@@ -29,7 +27,8 @@ def gradients(subject: Subject) -> None:
     """
     part = set_training(subject.ready(), True)
     if subject.kind == "objective":
-        _reaches_the_lifter(part, subject)
+        apart = [name for name, loss in subject.use(part).items() if not loss.requires_grad]
+        require(not apart, f"loss {some(apart)} carries no gradient to the lifter")
         return
     if not trainable(part):
         raise NotChecked("has no parameters to train")
@@ -41,15 +40,6 @@ def gradients(subject: Subject) -> None:
     if subject.kind in ("lifter", "discriminator"):
         reached = _passed_on(part, subject)
         require(reached is not None and bool(reached.any()), "frozen, it passes no gradient on to the poses")
-
-
-def _reaches_the_lifter(part: Any, subject: Subject) -> None:
-    occasion = ordinary(8, subject.device)
-    model = stand_in_model(occasion.poses.skeleton, subject.device)
-    for reweighted in (False, True):
-        losses = objective.scalars(part, objective.make_step(part, occasion, model, reweighted))
-        apart = [name for name, loss in losses.items() if not loss.requires_grad]
-        require(not apart, f"loss {some(apart)} carries no gradient to the lifter")
 
 
 def _passed_on(part: Any, subject: Subject) -> Tensor | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from poseplug.core.interfaces import FiniteSource, Trained
 from poseplug.core.storage.tensor_file import load_tensors, save_tensors
@@ -15,7 +16,7 @@ from poseplug.registry.conformance.kinds.hook import tiny_run
 from poseplug.registry.conformance.poses import WithoutEnd, ordinary
 from poseplug.registry.conformance.randomness import RandomStates, seed_globally
 from poseplug.registry.conformance.subject import Subject, set_training
-from poseplug.registry.conformance.tensors import Tensors, check_equal, watch
+from poseplug.registry.conformance.tensors import check_equal, watch
 from poseplug.registry.conformance.verdict import MODULES, TENSORS, Broken, promise, require
 
 
@@ -37,7 +38,6 @@ def random_state(subject: Subject) -> None:
     Two things may draw from torch's global generator, because PyTorch's own layers do: the initial weights of a
     component with parameters, and the use of one in training mode (dropout). Nothing else may, and nothing may seed it.
     """
-    part = None
     for seed in (11, 12):
         seed_globally(seed)
         context = subject.context()
@@ -67,7 +67,7 @@ def random_state(subject: Subject) -> None:
 
 
 def _has_parameters(part: Any) -> bool:
-    return hasattr(part, "parameters") and next(part.parameters(), None) is not None
+    return isinstance(part, nn.Module) and next(part.parameters(), None) is not None
 
 
 @promise("input", "it does not change what it is handed")
@@ -132,9 +132,8 @@ def state(subject: Subject) -> None:
         other.load_state_dict(tensors)
     except RuntimeError as error:
         raise Broken(f"a new instance does not take the state_dict: {' '.join(str(error).split())}") from error
-    check_equal(_evaluated(part, subject), _evaluated(other, subject), "differs after its state was stored and loaded")
-
-
-def _evaluated(part: Any, subject: Subject) -> Tensors:
-    seed_globally(7)
-    return subject.use(set_training(part, False), ordinary(8, subject.device, seed=9))
+    results = []
+    for one in (part, other):
+        seed_globally(7)
+        results.append(subject.use(set_training(one, False), ordinary(8, subject.device, seed=9)))
+    check_equal(results[0], results[1], "differs after its state was stored and loaded")
