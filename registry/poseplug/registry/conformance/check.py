@@ -7,6 +7,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import attrs
@@ -194,22 +195,21 @@ def conformance_tests(
     """
     import pytest
 
-    checkers: list[Checker] = []
+    @cache
+    def checker() -> Checker:
+        return Checker(kind, component, settings, device=device)
 
     @pytest.mark.parametrize("promise", [promise.name for promise in promises_of(kind)])
     def test_promise(promise: str) -> None:
-        if not checkers:
-            checkers.append(Checker(kind, component, settings, device=device))
-        (checker,) = checkers
-        verdict = checker.verdict(promise)
+        verdict = checker().verdict(promise)
         if verdict.state == "skipped":
             pytest.skip(verdict.reason)
         if verdict.state == "failed":
-            statement = checker.promises[promise].statement
+            statement = checker().promises[promise].statement
             message = f"{component.__name__} breaks its promise '{promise}' ({statement}): {verdict.reason}"
             # Without pytest's own traceback, most of which would be PyTorch's source and the kit's.
             stack = traceback.extract_tb(verdict.error.__traceback__ if verdict.error else None)
-            lines = traceback.format_list(checker.subject.own_frames(stack))
+            lines = traceback.format_list(checker().subject.own_frames(stack))
             pytest.fail("\n".join([message, *lines]).rstrip(), pytrace=False)
 
     return test_promise

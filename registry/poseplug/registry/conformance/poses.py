@@ -26,7 +26,6 @@ STAR = Skeleton(
     pairs=(("left", "right"),),
 )
 
-
 # A body of 21 joints with hands, toes and a nose, in an order that ends with the root.
 _TIPS = {"LHand": "LWrist", "RHand": "RWrist", "LToe": "LFoot", "RToe": "RFoot", "Nose": "Head"}
 BODY_21 = Skeleton(

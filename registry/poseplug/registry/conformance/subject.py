@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import torch
@@ -33,17 +33,10 @@ from poseplug.registry.discovery.catalogue import Entry, load_catalogue
 
 @attrs.define(eq=False, slots=False)
 class Subject:
-    """A component under test.
+    """A component under test; see ``Checker`` for what else it is made of.
 
     Attributes:
-        kind: its interface.
-        of_kind: how components of that kind are used; see ``conformance/kinds``.
-        component: its class.
-        settings: its settings; what is not given keeps its default. Where a required one is missing, the class may
-            help with a classmethod ``example_settings(folder)``: it writes a tiny sample of data into the folder and
-            returns settings that name it.
-        entry: how it is registered, if it is.
-        device: where to compute.
+        of_kind: how components of its kind are used; see ``conformance/kinds``.
         warned: what it made Python or PyTorch warn of so far, a line each.
     """
 
@@ -61,7 +54,10 @@ class Subject:
 
     @cached_property
     def config(self) -> Any:
-        """The configuration that it is checked with; NotChecked if a required setting is missing."""
+        """The configuration that it is checked with; NotChecked if a required setting is missing.
+
+        The component may help with ``example_settings``; see ``poseplug.registry.conformance``.
+        """
         settings = dict(self.settings)
         missing = [f.name for f in self.fields() if f.default is attrs.NOTHING and f.name not in settings]
         if missing:
@@ -126,8 +122,7 @@ class Subject:
 
     def use(self, part: Any, occasion: Occasion | None = None) -> Tensors:
         """Use the component once, as the engine would; on 8 ordinary poses where no others are given."""
-        results: Tensors = self.of_kind.use(part, occasion or ordinary(8, self.device))
-        return results
+        return cast(Tensors, self.of_kind.use(part, occasion or ordinary(8, self.device)))
 
     def use_in_both_modes(self, part: Any, skeleton: Skeleton = H36M_16) -> None:
         """Use the component once in training and once in evaluation."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from poseplug.core.data.batch import PoseBatch
 from poseplug.core.interfaces import Augmentation, AugmentorFeedback
 from poseplug.core.models.modes import frozen, trainable
 from poseplug.registry.conformance.poses import Occasion, ordinary
@@ -30,11 +32,13 @@ def train(part: Any, occasion: Occasion, augmentation: Augmentation | None = Non
     judged = {"final": augmentation.batch, **augmentation.stages}
     scores = {name: adversarial_loss(batch)["stand_in"] for name, batch in judged.items()}
     model = stand_in_model(occasion.poses.skeleton, occasion.poses.device)
-    root = occasion.poses.skeleton.root
+
+    def lift(batch: PoseBatch) -> Tensor:
+        joints: Tensor = model(batch)
+        return joints - joints[:, batch.skeleton.root, None]
+
     with frozen(model):
-        feedback = AugmentorFeedback(
-            occasion.poses, scores, lambda batch: (joints := model(batch)) - joints[:, root : root + 1], 0.5
-        )
+        feedback = AugmentorFeedback(occasion.poses, scores, lift, 0.5)
         return check_scalars(part.loss(augmentation, feedback), occasion.poses.device, "loss")
 
 

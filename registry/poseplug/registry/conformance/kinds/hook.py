@@ -59,22 +59,16 @@ def use(part: Any, occasion: Occasion) -> Tensors:
     """Call the hook as a tiny run does, and check what it returns."""
     with tempfile.TemporaryDirectory() as folder:
         for event, arguments in tiny_run(occasion.poses.device, Path(folder)):
-            check_answer(event, getattr(part, event)(*arguments), arguments)
+            answer = getattr(part, event)(*arguments)
+            if event == "on_batch" and answer is not None:
+                poses = arguments[1]
+                check_poses(answer, len(answer), poses.skeleton, poses.device, "what on_batch returns")
+            elif event == "on_evaluation" and answer is not None:
+                numbers = isinstance(answer, Mapping) and all(isinstance(v, int | float) for v in answer.values())
+                require(numbers, f"on_evaluation returned {answer!r}; expected metrics by name, or None")
+            else:
+                require(answer is None, f"{event} returned a {type(answer).__name__}; expected nothing")
     return {}
-
-
-def check_answer(event: str, answer: Any, arguments: tuple[Any, ...]) -> None:
-    """Raise Broken unless an event's answer is one of those that the interface allows."""
-    if answer is None:
-        return
-    if event == "on_batch":
-        poses = arguments[1]
-        check_poses(answer, len(answer), poses.skeleton, poses.device, "what on_batch returns")
-    elif event == "on_evaluation":
-        numbers = isinstance(answer, Mapping) and all(isinstance(v, int | float) for v in answer.values())
-        require(numbers, f"on_evaluation returned {answer!r}; expected metrics by name, or None")
-    else:
-        raise Broken(f"{event} returned a {type(answer).__name__}; expected nothing")
 
 
 def tiny_run(device: torch.device, folder: Path) -> Iterator[Call]:

@@ -27,11 +27,10 @@ train = use
 
 
 def _model(part: Any, poses: PoseBatch) -> LiftingModel:
-    training = part.training
     inputs = stand_in_inputs(part, context_of(poses))
     model = LiftingModel(part, poses.skeleton, inputs=inputs.providers).to(poses.device)
     model.normaliser.fit(plausible_poses(64, poses.skeleton, poses.device))
-    return model.train(training)
+    return model.train(part.training)
 
 
 @promise("independence", "in evaluation a pose is lifted alike whatever else is in the batch", needs=("seeded",))

@@ -29,10 +29,8 @@ def described(subject: Subject) -> None:
     require(subject.entry.summary.strip(), "is registered with an empty summary")
     require("\n" not in subject.entry.summary, "its summary has several lines; expected one")
     paper = subject.entry.paper.strip()
-    reason = paper.lower().removeprefix("none").strip(" :")
-    require(
-        subject.kind == "hook" or reason, 'names no paper; register it with paper="AUTHORS, TITLE" or paper="none: WHY"'
-    )
+    told = subject.kind == "hook" or paper.lower().removeprefix("none").strip(" :")
+    require(told, 'names no paper; register it with paper="AUTHORS, TITLE" or paper="none: WHY"')
 
 
 @promise("defaults", "its default settings are valid", needs=())
