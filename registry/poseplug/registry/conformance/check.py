@@ -100,7 +100,7 @@ class Checker:
     def _judge(self, promise: Promise) -> Verdict:
         with strangers_code():
             try:
-                with _own_conditions(), _noted(self.subject):
+                with _conditions(self.subject):
                     promise.check(self.subject)
             except NotChecked as reason:
                 return Verdict(promise.name, "skipped", str(reason))
@@ -115,25 +115,12 @@ class Checker:
 
 
 @contextmanager
-def _own_conditions() -> Iterator[None]:
-    """Record gradients whatever the caller does, and leave the caller's random states and threads alone."""
-    states, threads = RandomStates(), torch.get_num_threads()
-    # Batches are small here: on a busy machine, threads that wait for each other take most of the time.
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode(False), torch.enable_grad():
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        states.restore()
+def _conditions(subject: Subject) -> Iterator[None]:
+    """Record gradients, note every warning, and leave the caller's modes, threads and random states alone.
 
-
-@contextmanager
-def _noted(subject: Subject) -> Iterator[None]:
-    """Note every warning in one line, with the place in the component's folder that led to it.
-
-    None is printed and none is raised, whatever filters are set, so that a verdict is the same under pytest. PyTorch,
-    which warns of many things once per process, warns every time.
+    A warning is noted in one line, with the place in the component's folder that led to it. None is printed and none is
+    raised, whatever filters are set, so that a verdict is the same under pytest. PyTorch, which warns of many things
+    once per process, warns every time.
     """
 
     def note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -141,17 +128,21 @@ def _noted(subject: Subject) -> Iterator[None]:
         if line not in subject.warned:
             subject.warned.append(line)
 
-    always = torch.is_warn_always_enabled()
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        # Files are closed when the garbage collector comes by, which says nothing about who is being checked.
-        warnings.simplefilter("ignore", ResourceWarning)
-        warnings.showwarning = note
-        torch.set_warn_always(True)
-        try:
+    states, threads, always = RandomStates(), torch.get_num_threads(), torch.is_warn_always_enabled()
+    # Batches are small here: on a busy machine, threads that wait for each other take most of the time.
+    torch.set_num_threads(1)
+    torch.set_warn_always(True)
+    try:
+        with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("always")
+            # Files are closed when the garbage collector comes by, which says nothing about who is being checked.
+            warnings.simplefilter("ignore", ResourceWarning)
+            warnings.showwarning = note
             yield
-        finally:
-            torch.set_warn_always(always)
+    finally:
+        torch.set_warn_always(always)
+        torch.set_num_threads(threads)
+        states.restore()
 
 
 def check_component(
@@ -191,7 +182,11 @@ def conformance_tests(
 
         test_my_lifter = conformance_tests("lifter", MyLifter)
 
-    See ``Checker`` for the arguments.
+    Args:
+        kind: the component's interface ("lifter", ...).
+        component: its class.
+        settings: its settings; what is not given keeps its default.
+        device: where to compute.
     """
     import pytest
 

@@ -22,9 +22,8 @@ def refusals(subject: Subject) -> None:
     for field in subject.fields():
         types = get_args(field.type) if type(None) in get_args(field.type) else (field.type,)
         if field.metadata.get("choices"):
-            require(
-                _changed(subject, field, "no such choice") is None, f"setting '{field.name}' takes what is not a choice"
-            )
+            taken = _changed(subject, field, "no such choice") is not None
+            require(not taken, f"setting '{field.name}' takes what is not a choice")
         for bad in (_NAN,) if float in types else ((_NAN, _NAN),) if tuple[float, float] in types else ():
             require(_changed(subject, field, bad) is None, f"setting '{field.name}' takes {bad}")
         for number in [kind(value) for kind in (int, float) if kind in types for value in (0, -1)]:
