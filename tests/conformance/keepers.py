@@ -270,8 +270,6 @@ class Widths(InputProvider):
 
     reads = frozenset({"boxes"})
 
-    def __init__(self, config, context): ...
-
     def provide(self, batch, *, boxes):
         width = batch.joints_2d[..., 0].amax(1) - batch.joints_2d[..., 0].amin(1)
         return boxes[:, 2] - boxes[:, 0] - width

@@ -293,6 +293,10 @@ class InputProvider(Component, ABC):
 
     reads: ClassVar[frozenset[str]] = frozenset()
 
+    def __init__(self, config: Any = None, context: BuildContext | None = None) -> None:
+        """Most providers have nothing to keep; one may also be a module, which is set up here."""
+        super().__init__()
+
     @abstractmethod
     def provide(self, batch: PoseBatch, **inputs: Any) -> Any:
         """Return the input for the people of a batch: a tensor with a row for each, or a record of such tensors."""
