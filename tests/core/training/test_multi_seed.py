@@ -85,6 +85,18 @@ class StubbornLifter(LinearLifter):
         return super().forward(joints_2d) * (1.0 if joints_2d.sum().item() > -1e9 else 0.0)
 
 
+class TellingLifter(LinearLifter):
+    """Tells of the poses that it returned last."""
+
+    def forward(self, joints_2d, **inputs):
+        joints = super().forward(joints_2d)
+        self.size = joints.square().mean()
+        return joints
+
+    def logs(self):
+        return {"size": self.size, "batches": self.norm.num_batches_tracked.float()}
+
+
 class RememberingDiscriminator(SizeDiscriminator):
     """Judges fakes together with the last ones, which it keeps in a new tensor each time."""
 
@@ -166,6 +178,7 @@ CASES = {
     "critic": {"objective": CriticObjective(), "discriminators": (SizeDiscriminator, RememberingDiscriminator)},
     "mixed": {"objective": MixedObjective(), "discriminators": (RememberingDiscriminator,)},
     "stubborn": {"lifter": StubbornLifter},
+    "telling": {"lifter": TellingLifter},
 }
 
 
@@ -183,6 +196,7 @@ def test_a_replica_is_what_it_would_be_alone(manner, case):
         for name, discriminator in alone.discriminators.items():
             assert_alike(replica.discriminators[name], discriminator)
     assert trainer.history.values.keys() == losses[0].keys()
+    assert ("lifter/size" in losses[0]) == (case == "telling")
     for name, series in trainer.history.values.items():
         means = [sum(loss[name][step] for loss in losses) / len(SEEDS) for step in series]
         assert list(series.values()) == pytest.approx(means, rel=1e-4, abs=1e-5)

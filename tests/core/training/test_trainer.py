@@ -384,6 +384,38 @@ def test_a_root_estimator_is_trained_on_absolute_roots():
     assert trainer.history.values["root/distance"][400] < 0.4
 
 
+def test_what_lifter_and_root_estimator_tell_of_a_step_is_in_the_history():
+    class Telling(LinearLifter):
+        def forward(self, joints_2d, **inputs):
+            joints = super().forward(joints_2d)
+            self.size = joints.square().mean()
+            return joints
+
+        def logs(self):
+            return {"size": self.size}
+
+    class TellingRoot(MeanRoot):
+        update_every = 2
+
+        def logs(self):
+            return {"depth": self.where[2].clone()}
+
+    told = []
+
+    class Note(RunHook):
+        def on_step(self, step, losses):
+            told.append((losses["lifter/size"].requires_grad, "root/depth" in losses))
+
+    assembly = assemble(lifter=Telling, root=TellingRoot())
+    trainer = Trainer(assembly, Training(steps=2, batch_size=16, log_every=1), CPU, hooks=HookSet({"note": Note()}))
+    trainer.run()
+    history = trainer.history.values
+    assert told == [(False, True), (False, False)]
+    assert history.keys() == {"supervised", "lifter/size", "root/distance", "root/depth"}
+    assert history["lifter/size"][2] == assembly.model.lifter.size.item()
+    assert history["root/depth"] == {1: pytest.approx(4.001)}  # after the update
+
+
 def test_a_loss_gone_nan_stops_the_run_and_keeps_the_last_good_state(tmp_path):
     class Spoilt(StarSource):
         drawn = 0

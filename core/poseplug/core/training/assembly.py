@@ -8,7 +8,6 @@ from functools import cached_property
 import attrs
 from torch import nn
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.step import Stream
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import (
@@ -21,7 +20,7 @@ from poseplug.core.interfaces import (
 )
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import trainable
-from poseplug.core.training.lifter_step import Conditions, LifterStep, Losses
+from poseplug.core.training.lifter_step import Conditions, Learned, LifterStep
 from poseplug.core.training.stacked_modules import Stack
 
 
@@ -65,7 +64,7 @@ class Assembly:
             )
 
     @cached_property
-    def lifter_step(self) -> Callable[[Mapping[str, Stream], Conditions], tuple[Losses, dict[str, PoseBatch]]]:
+    def lifter_step(self) -> Callable[[Mapping[str, Stream], Conditions], Learned]:
         """What the lifter learns in a step, of all seeds."""
         return self.stack or LifterStep(self.objective, self.model, self.discriminators)
 

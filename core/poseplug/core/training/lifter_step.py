@@ -17,7 +17,8 @@ from poseplug.core.interfaces import Discriminator, Objective
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import evaluating
 
-Losses = Mapping[str, Loss]
+# The objective's losses, for each discriminator the fakes that it was asked about, and the lifter's logs.
+Learned = tuple[Mapping[str, Loss], dict[str, PoseBatch], Mapping[str, Tensor]]
 
 
 @attrs.frozen
@@ -38,7 +39,7 @@ class Conditions:
 
 
 class LifterStep(nn.Module):
-    """The losses of one lifter in one step, and the fakes that its objective made.
+    """The losses of one lifter in one step, the fakes that its objective made, and its logs.
 
     Args:
         objective: the training regime.
@@ -57,8 +58,8 @@ class LifterStep(nn.Module):
         """Return the discriminators by name."""
         return [(name, cast(Discriminator, d)) for name, d in zip(self.names, self.discriminators, strict=True)]
 
-    def forward(self, streams: Mapping[str, Stream], conditions: Conditions) -> tuple[Losses, dict[str, PoseBatch]]:
-        """Return the objective's losses, and for each discriminator the fakes that it was asked about."""
+    def forward(self, streams: Mapping[str, Stream], conditions: Conditions) -> Learned:
+        """Take the step with poses by the name of their stream, up to the losses."""
         fakes: dict[str, PoseBatch] = {}
 
         def lift(batch: PoseBatch) -> Tensor:
@@ -84,7 +85,8 @@ class LifterStep(nn.Module):
             groups=self.model.lifter.group_joints(),
             one_pass=conditions.one_pass,
         )
-        return self.objective.loss(step), fakes
+        losses = self.objective.loss(step)
+        return losses, fakes, self.model.lifter.logs()
 
 
 def add_fakes(fakes: dict[str, PoseBatch], more: Mapping[str, PoseBatch]) -> None:

@@ -96,13 +96,15 @@ class TrainingStep:
             return {}, {}
         if ROOTS in parts.model.lifter.reads:
             parts.model.locate(poses)  # in full precision, and shared with what trains the root estimator
-        losses, fakes = parts.lifter_step(
+        losses, fakes, logs = parts.lifter_step(
             self._streams(poses, reference), attrs.evolve(self.conditions, progress=progress)
         )
         if due:
             role.update(losses, phase)
-        logs = {} if parts.reweighter is None else {f"reweighter/{k}": v for k, v in parts.reweighter.logs().items()}
-        return logs | _flat(losses), fakes
+        named = {f"lifter/{name}": value for name, value in logs.items()}
+        if parts.reweighter is not None:
+            named |= {f"reweighter/{name}": value for name, value in parts.reweighter.logs().items()}
+        return named | _flat(losses), fakes
 
     def _streams(self, poses: PoseBatch, reference: PoseBatch | None) -> dict[str, Stream]:
         """Return what the lifter learns from, by name, with the weights that the reweighter gives."""
@@ -132,7 +134,7 @@ class TrainingStep:
         assert model.root is not None
         losses = model.root.loss(roots, poses, **model.inputs.read(model.root.reads, poses))
         self.roles["root"].update(losses, phase)
-        return {f"root/{name}": value for name, value in losses.items()}
+        return {f"root/{name}": value for name, value in {**losses, **model.root.logs()}.items()}
 
 
 class AugmentedSource(PoseSource):
