@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import torch
@@ -50,10 +51,12 @@ class TrainingState:
             PoseplugError: the file cannot be written.
         """
         tensors = under("modules", self.modules.state_dict()) | under("history", self.history.tensors())
-        for name, role in self.roles.items():
-            tensors |= under(f"roles/{name}", role.tensors())
         tensors |= under("random", self._random_state()) | under("buffer", self.buffer.tensors())
-        settings = {name: role.settings() for name, role in self.roles.items()}
+        settings: dict[str, list[Any]] = {name: [] for name in self.roles}
+        for name, role in self.roles.items():
+            for i, optimiser in enumerate(role.optimisers.values()):
+                tensors |= under(f"roles/{name}/{i}", optimiser.tensors())
+                settings[name].append(optimiser.settings())
         save_tensors(path, tensors, {"step": step, "seconds": seconds, "roles": settings})
 
     def load(self, path: Path) -> tuple[int, float]:
@@ -66,7 +69,9 @@ class TrainingState:
         try:
             self.modules.load_state_dict(from_under("modules", tensors))
             for name, role in self.roles.items():
-                role.load(from_under(f"roles/{name}", tensors), facts["roles"][name])
+                settings = zip(role.optimisers.values(), facts["roles"][name], strict=True)
+                for i, (optimiser, own) in enumerate(settings):
+                    optimiser.load(from_under(f"roles/{name}/{i}", tensors), own)
             step, seconds = int(facts["step"]), float(facts["seconds"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise PoseplugError(f"'{path}' does not belong to a run of these parts: {error}") from error

@@ -1,49 +1,17 @@
-"""Optimisers by name, and how their learning rates go."""
+"""One of torch's optimisers with its learning-rate schedule, ready to be kept in a checkpoint."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import attrs
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-SCHEDULES = ("constant", "onecycle", "cosine", "linear")
-# LBFGS takes several looks at the loss; the others take parameters of certain shapes only.
-_UNFIT = ("LBFGS", "SparseAdam", "Muon", "Optimizer")
-
-
-def known_optimiser(name: str | None) -> str | None:
-    """Return what is wrong with the name of an optimiser, or None."""
-    known = [n for n, c in vars(torch.optim).items() if inspect.isclass(c) and issubclass(c, torch.optim.Optimizer)]
-    fit = sorted(set(known) - set(_UNFIT))
-    if name is None or name in fit:
-        return None
-    return f"must be an optimiser of torch.optim that takes any parameters ({', '.join(fit)}); got '{name}'"
-
-
-@attrs.frozen(kw_only=True)
-class OptimiserSettings:
-    """How parameters are optimised.
-
-    Attributes:
-        lr: learning rate (its peak, for onecycle).
-        schedule: how the rate goes over the updates: one of SCHEDULES.
-        name: the optimiser's name in torch.optim.
-        weight_decay: as that optimiser has it.
-        clip_norm: the gradient's norm is cut to this; 0 switches that off.
-    """
-
-    lr: float
-    schedule: str = "constant"
-    name: str = "Adam"
-    weight_decay: float = 0.0
-    clip_norm: float = 0.0
+from poseplug.core.training.schedule import Training
 
 
 class Optimiser:
@@ -51,29 +19,26 @@ class Optimiser:
 
     Args:
         parameters: what is trained.
-        settings: how.
+        training: by which optimiser, schedule, weight decay and greatest norm of the gradient.
+        lr: learning rate (its peak, for onecycle).
         updates: number of updates the schedule spans.
         seeds: how many seeds the parameters hold, [seeds, ...] each; see poseplug.core.training.multi_seed.
     """
 
     def __init__(
-        self, parameters: Sequence[nn.Parameter], settings: OptimiserSettings, updates: int, seeds: int = 1
+        self, parameters: Sequence[nn.Parameter], training: Training, lr: float, updates: int, seeds: int = 1
     ) -> None:
         self.parameters = parameters
         self.seeds = seeds
-        self.clip_norm = settings.clip_norm
-        make = getattr(torch.optim, settings.name)
-        options: dict[str, Any] = {"lr": settings.lr}
-        if settings.weight_decay:
-            options["weight_decay"] = settings.weight_decay
+        self.clip_norm = training.clip_norm
+        make = getattr(torch.optim, training.optimiser)
+        options: dict[str, Any] = {"lr": lr}
+        if training.weight_decay:
+            options["weight_decay"] = training.weight_decay
         if "fused" in inspect.signature(make).parameters:  # the same arithmetic in one pass over memory
             options["fused"] = True
         self.torch: torch.optim.Optimizer = make(self.parameters, **options)
-        self.scheduler = _scheduler(self.torch, settings.lr, settings.schedule, max(1, updates))
-
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        self.torch.zero_grad(set_to_none=True)
+        self.scheduler = _scheduler(self.torch, lr, training.lr_schedule, max(1, updates))
 
     def step(self, lr_factor: float = 1.0) -> None:
         """Follow the gradients once, at the scheduled learning rate times ``lr_factor``."""
@@ -81,18 +46,12 @@ class Optimiser:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
         elif self.clip_norm > 0:
             clip_each(self.parameters, self.clip_norm)
-        with self._scaled(lr_factor):
-            self.torch.step()
+        (group,) = self.torch.param_groups
+        rate = group["lr"]
+        group["lr"] = rate * lr_factor
+        self.torch.step()
+        group["lr"] = rate
         self.scheduler.step()
-
-    @contextmanager
-    def _scaled(self, factor: float) -> Iterator[None]:
-        rates = [group["lr"] for group in self.torch.param_groups]
-        for group, rate in zip(self.torch.param_groups, rates, strict=True):
-            group["lr"] = rate * factor
-        yield
-        for group, rate in zip(self.torch.param_groups, rates, strict=True):
-            group["lr"] = rate
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the optimiser's state tensors under flat names."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import attrs
 import torch
@@ -12,8 +11,8 @@ from torch import Tensor, nn
 from poseplug.core.data.step import Loss
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import Trained
-from poseplug.core.training.optimiser import Optimiser, OptimiserSettings
-from poseplug.core.training.schedule import Phase, Schedule
+from poseplug.core.training.optimiser import Optimiser
+from poseplug.core.training.schedule import Moment, Phase, Schedule, Training
 
 
 class Role:
@@ -22,7 +21,7 @@ class Role:
     Args:
         name: "lifter", "root", "augmentor<i>", "discriminator<i>".
         module: the part.
-        settings: of its optimisers, where neither the part nor a phase says otherwise.
+        training: how it is trained, where neither the part nor a phase says otherwise.
         schedule: of the run.
         seeds: how many seeds its parameters hold, [seeds, ...] each; see poseplug.core.training.multi_seed.
 
@@ -30,68 +29,57 @@ class Role:
         PoseplugError: a phase trains a parameter group that the part does not have.
     """
 
-    def __init__(
-        self, name: str, module: Trained, settings: OptimiserSettings, schedule: Schedule, seeds: int = 1
-    ) -> None:
+    def __init__(self, name: str, module: Trained, training: Training, schedule: Schedule, seeds: int = 1) -> None:
         self.kind = name.rstrip("0123456789")
         self.module = module
         self.seeds = seeds
         self.groups = module.parameter_groups()
-        self._check_groups(schedule)
-        if module.learning_rate is not None:
-            settings = attrs.evolve(settings, lr=module.learning_rate)
         self.optimisers: dict[str, Optimiser] = {}
-        self._parameters = {phase.name: self._parameters_in(phase) for phase in schedule.phases}
-        for phase in schedule.phases:
-            if self.trained_in(phase) and self._optimiser_name(phase) not in self.optimisers:
-                self.optimisers[self._optimiser_name(phase)] = self._optimiser(phase, settings, schedule)
+        phases = [phase for phase in schedule.phases if self.trained_in(phase)]
+        self._parameters = {phase.name: self._parameters_in(phase) for phase in phases}
+        for phase in phases:
+            if _optimiser_name(phase) not in self.optimisers:
+                self.optimisers[_optimiser_name(phase)] = self._optimiser(phase, training, schedule)
 
-    def _check_groups(self, schedule: Schedule) -> None:
-        for phase in schedule.phases:
-            for group in phase.groups(self.kind) or ():
-                if group not in self.groups:
-                    raise PoseplugError(
-                        f"Phase '{phase.name}' trains '{self.kind}:{group}', and the {self.kind}'s parameter groups "
-                        f"are {', '.join(self.groups)}; name one of those."
-                    )
+    def _parameters_in(self, phase: Phase) -> list[nn.Parameter]:
+        """Return the parameters that a phase trains, in the order of the module."""
+        groups = phase.groups(self.kind) or ()
+        for group in groups:
+            if group not in self.groups:
+                raise PoseplugError(
+                    f"Phase '{phase.name}' trains '{self.kind}:{group}', and the {self.kind}'s parameter groups "
+                    f"are {', '.join(self.groups)}; name one of those."
+                )
+        named = {id(p) for group in groups for p in self.groups[group]}
+        return [p for p in self.module.parameters() if p.requires_grad and (not named or id(p) in named)]
 
-    @staticmethod
-    def _optimiser_name(phase: Phase) -> str:
-        return f"phase {phase.name}" if phase.own_optimiser else "run"
-
-    def _optimiser(self, phase: Phase, settings: OptimiserSettings, schedule: Schedule) -> Optimiser:
-        name = self._optimiser_name(phase)
-        parameters = [p for p in self.module.parameters() if p.requires_grad]
+    def _optimiser(self, phase: Phase, training: Training, schedule: Schedule) -> Optimiser:
+        module, name = self.module, _optimiser_name(phase)
+        lr = training.lr if module.learning_rate is None else module.learning_rate
+        parameters = [p for p in module.parameters() if p.requires_grad]
         if phase.own_optimiser:
-            parameters = self._parameters[phase.name]
-            settings = attrs.evolve(
-                settings,
-                lr=phase.lr or settings.lr,
-                schedule=phase.lr_schedule or settings.schedule,
-                name=phase.optimiser or settings.name,
+            lr, parameters = phase.lr or lr, self._parameters[phase.name]
+            training = attrs.evolve(
+                training,
+                lr_schedule=phase.lr_schedule or training.lr_schedule,
+                optimiser=phase.optimiser or training.optimiser,
             )
         updates = schedule.updates(
-            self.module.update_every, lambda other: self.trained_in(other) and self._optimiser_name(other) == name
+            module.update_every, lambda other: self.trained_in(other) and _optimiser_name(other) == name
         )
-        return Optimiser(parameters, settings, updates, self.seeds)
+        return Optimiser(parameters, training, lr, updates, self.seeds)
 
     def trained_in(self, phase: Phase) -> bool:
         """Say whether a phase trains the part, or some of it."""
         return phase.groups(self.kind) is not None
 
+    def due(self, moment: Moment) -> bool:
+        """Say whether this step updates the part."""
+        return self.trained_in(moment.phase) and moment.step % self.module.update_every == 0
+
     def groups_in(self, phase: Phase) -> frozenset[str]:
         """Return the parameter groups that a phase trains."""
         return frozenset(phase.groups(self.kind) or self.groups)
-
-    def _parameters_in(self, phase: Phase) -> list[nn.Parameter]:
-        """Return the parameters that a phase trains, in the order of the module."""
-        parameters = [p for p in self.module.parameters() if p.requires_grad]
-        named = {id(p) for group in phase.groups(self.kind) or () for p in self.groups[group]}
-        return [p for p in parameters if id(p) in named] if named else parameters
-
-    def due(self, step: int, phase: Phase) -> bool:
-        """Say whether this step updates the part."""
-        return self.trained_in(phase) and step % self.module.update_every == 0
 
     def begin(self, phase: Phase) -> None:
         """Set the part up for a phase: what stays as it is keeps its batch statistics and has no dropout."""
@@ -105,8 +93,8 @@ class Role:
         A loss that is a mapping trains each of the named parameter groups with its own scalar and no other.
         """
         groups = self.groups_in(phase)
-        optimiser = self.optimisers[self._optimiser_name(phase)]
-        optimiser.zero_grad()
+        optimiser = self.optimisers[_optimiser_name(phase)]
+        optimiser.torch.zero_grad()
         shared = [loss for loss in losses.values() if isinstance(loss, Tensor)]
         for loss in losses.values():
             if not isinstance(loss, Tensor):
@@ -122,19 +110,9 @@ class Role:
             loss = loss * self.seeds
         loss.backward(inputs=parameters, retain_graph=retain_graph)  # type: ignore[no-untyped-call]
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the state tensors of its optimisers under flat names."""
-        return {f"{i}/{k}": v for i, o in enumerate(self.optimisers.values()) for k, v in o.tensors().items()}
 
-    def settings(self) -> list[Any]:
-        """Return what else its optimisers remember, ready for JSON."""
-        return [optimiser.settings() for optimiser in self.optimisers.values()]
-
-    def load(self, tensors: Mapping[str, Tensor], settings: list[Any]) -> None:
-        """Take up the state that ``tensors`` and ``settings`` returned."""
-        for i, (optimiser, own) in enumerate(zip(self.optimisers.values(), settings, strict=True)):
-            start = f"{i}/"
-            optimiser.load({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}, own)
+def _optimiser_name(phase: Phase) -> str:
+    return f"phase {phase.name}" if phase.own_optimiser else "run"
 
 
 def _set_modes(module: nn.Module, trained: set[int], parents: bool) -> None:
