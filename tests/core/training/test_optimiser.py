@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from poseplug.core.training.optimiser import clip_each
+from poseplug.core.training.roles import clip_each
 
 
 def test_gradients_are_cut_for_each_replica():

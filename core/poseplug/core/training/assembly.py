@@ -21,8 +21,6 @@ class Assembly:
     """The parts of a run, built and ready.
 
     Attributes:
-        source: where the poses to train on come from.
-        objective: what the lifter minimises.
         model: lifter, inputs, output head and root estimator.
         reference: real poses, where a part of the run uses them.
         augmentors: applied in order.
@@ -49,10 +47,9 @@ class Assembly:
     def __attrs_post_init__(self) -> None:
         uses_them = self.objective.needs_discriminator or any(map(trainable, self.augmentors))
         if self.discriminators and not uses_them:
-            names = ", ".join(self.discriminators)
             raise PoseplugError(
-                f"Discriminator {names}: nothing in this run learns from it. Add an augmentor that is trained, or an "
-                "objective that uses discriminators, or leave it out."
+                f"Discriminator {', '.join(self.discriminators)}: nothing in this run learns from it. Add an augmentor "
+                "that is trained, or an objective that uses discriminators, or leave it out."
             )
 
     @cached_property

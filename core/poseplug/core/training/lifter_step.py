@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import cast
 
 import attrs
 import torch
@@ -28,12 +27,9 @@ class LifterStep(nn.Module):
         super().__init__()
         self.objective = objective
         self.model = model
-        self.names = tuple(discriminators)
-        self.discriminators = nn.ModuleList(discriminators.values())
-
-    def judges(self) -> list[tuple[str, Discriminator]]:
-        """Return the discriminators by name."""
-        return [(name, cast(Discriminator, d)) for name, d in zip(self.names, self.discriminators, strict=True)]
+        # A module's name must not hold the colon of "dist:name".
+        self.judges = dict(discriminators)
+        self.discriminators = nn.ModuleList(self.judges.values())
 
     def forward(
         self,
@@ -43,15 +39,7 @@ class LifterStep(nn.Module):
         one_pass: bool,
         autocast: Callable[[], AbstractContextManager[object]],
     ) -> Learned:
-        """Take the step up to its losses.
-
-        Args:
-            streams: what to learn from; the training poses come first.
-            generator: for what the objective draws.
-            progress: share of the training that is done, 0 to 1.
-            one_pass: whether all streams go through the lifter in one batch.
-            autocast: makes the context that the lifter computes in.
-        """
+        """Take the step up to its losses; see ``Step`` for what it is of. The lifter computes within ``autocast``."""
         fakes: dict[str, PoseBatch] = {}
 
         def lift(batch: PoseBatch) -> Tensor:
@@ -61,23 +49,15 @@ class LifterStep(nn.Module):
 
         def adversarial_loss(stage: str, batch: PoseBatch) -> dict[str, Tensor]:
             said = {}
-            for name, discriminator in self.judges():
+            for name, discriminator in self.judges.items():
                 if stage in (discriminator.stage, "final"):
                     with evaluating(discriminator):
                         said[name] = discriminator.adversarial_loss(discriminator(batch))
                     add_fakes(fakes, name, batch.detached())
             return said
 
-        step = Step(
-            streams=streams,
-            lift=lift,
-            adversarial_loss=adversarial_loss,
-            generator=generator,
-            progress=progress,
-            groups=self.model.lifter.group_joints(),
-            one_pass=one_pass,
-        )
-        losses = self.objective.loss(step)
+        groups = self.model.lifter.group_joints()
+        losses = self.objective.loss(Step(streams, lift, adversarial_loss, generator, progress, groups, one_pass))
         return losses, fakes, self.model.lifter.logs()
 
 

@@ -2,27 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import attrs
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from poseplug.core.data.step import Loss
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import Trained
-from poseplug.core.training.optimiser import Optimiser
 from poseplug.core.training.schedule import Moment, Phase, Schedule, Training
+
+
+class Optimiser:
+    """Updates parameters by one of torch's optimisers, at a scheduled learning rate.
+
+    Args:
+        parameters: what is trained.
+        training: names optimiser and schedule; weight decay and greatest norm of the gradient.
+        lr: learning rate (its peak, for onecycle).
+        updates: number of updates the schedule spans.
+        seeds: how many seeds the parameters hold, [seeds, ...] each; see poseplug.core.training.multi_seed.
+    """
+
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], training: Training, lr: float, updates: int, seeds: int = 1
+    ) -> None:
+        self.parameters = parameters
+        self.seeds = seeds
+        self.clip_norm = training.clip_norm
+        make = getattr(torch.optim, training.optimiser)
+        options: dict[str, Any] = {"lr": lr}
+        if training.weight_decay:
+            options["weight_decay"] = training.weight_decay
+        if "fused" in inspect.signature(make).parameters:  # the same arithmetic in one pass over memory
+            options["fused"] = True
+        self.torch: torch.optim.Optimizer = make(self.parameters, **options)
+        self.scheduler = _scheduler(self.torch, lr, training.lr_schedule, max(1, updates))
+
+    def step(self, lr_factor: float = 1.0) -> None:
+        """Follow the gradients once, at the scheduled learning rate times ``lr_factor``."""
+        if self.clip_norm > 0:
+            clip = nn.utils.clip_grad_norm_ if self.seeds == 1 else clip_each
+            clip(self.parameters, self.clip_norm)
+        (group,) = self.torch.param_groups
+        rate = group["lr"]
+        group["lr"] = rate * lr_factor
+        self.torch.step()
+        group["lr"] = rate
+        self.scheduler.step()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return its tensors under flat names, and what else optimiser and schedule remember, ready for JSON."""
+        state = self.torch.state_dict()
+        flat = {f"{i}.{key}": value for i, entry in state["state"].items() for key, value in entry.items()}
+        tensors = {name: value for name, value in flat.items() if isinstance(value, Tensor)}
+        others = {name: value for name, value in flat.items() if name not in tensors}
+        schedule = {key: value for key, value in self.scheduler.state_dict().items() if key != "lr_lambdas"}
+        return tensors, {"param_groups": state["param_groups"], "schedule": schedule, "state": others}
+
+    def load(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Take up what ``state`` returned."""
+        state: dict[int, dict[str, Any]] = {}
+        for name, value in {**tensors, **facts["state"]}.items():
+            index, _, key = name.partition(".")
+            state.setdefault(int(index), {})[key] = value
+        self.torch.load_state_dict({"state": state, "param_groups": facts["param_groups"]})
+        self.scheduler.load_state_dict({**self.scheduler.state_dict(), **facts["schedule"]})
 
 
 class Role:
     """A part under training.
 
     Args:
-        name: "lifter", "root", "augmentor<i>", "discriminator<i>".
+        name: see ``Assembly.trained``.
         module: the part.
         training: how it is trained, where neither the part nor a phase says otherwise.
-        schedule: of the run.
+        schedule: which phase trains what.
         seeds: how many seeds its parameters hold, [seeds, ...] each; see poseplug.core.training.multi_seed.
 
     Raises:
@@ -121,3 +181,26 @@ def _set_modes(module: nn.Module, trained: set[int], parents: bool) -> None:
     module.training = any(id(p) in trained for p in trainable) if trainable else parents
     for child in module.children():
         _set_modes(child, trained, module.training)
+
+
+@torch.no_grad()
+def clip_each(parameters: Iterable[nn.Parameter], norm: float) -> None:
+    """Cut each seed's gradient to a norm, for parameters [S, ...], as ``clip_grad_norm_`` does for one."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return
+    norms = torch.stack([torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in gradients])
+    factors = (norm / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
+
+
+def _scheduler(optimiser: torch.optim.Optimizer, lr: float, schedule: str, updates: int) -> LRScheduler:
+    if schedule == "onecycle":
+        return OneCycleLR(optimiser, max_lr=lr, total_steps=updates + 1)
+    factors = {
+        "constant": lambda step: 1.0,
+        "linear": lambda step: max(0.0, 1 - step / updates),
+        "cosine": lambda step: 0.5 * (1 + math.cos(math.pi * min(step, updates) / updates)),
+    }
+    return LambdaLR(optimiser, factors[schedule])

@@ -139,7 +139,10 @@ class Schedule:
         names = [phase.name for phase in self.phases]
         if len(set(names)) < len(names):
             raise PoseplugError(f"Two phases of this run have one name ({', '.join(names)}); give each its own.")
-        lengths = self._lengths()
+        lengths, share = dict[str, int](), 0.0
+        for phase in self.phases:  # shares are rounded so that they add up
+            before, share = share, share + (phase.share or 0.0)
+            lengths[phase.name] = phase.steps or round(share * steps) - round(before * steps)
         self._starts: list[int] = []
         self._spans: list[tuple[Phase, int]] = []  # phase and cycle
         start, cycle = 0, 0
@@ -155,14 +158,6 @@ class Schedule:
                 self._starts.append(start)
                 self._spans.append((phase, cycle))
                 start += lengths[phase.name]
-
-    def _lengths(self) -> dict[str, int]:
-        """Return the steps of each phase in a cycle; shares are rounded so that they add up."""
-        lengths, share = {}, 0.0
-        for phase in self.phases:
-            before, share = share, share + (phase.share or 0.0)
-            lengths[phase.name] = phase.steps or round(share * self.steps) - round(before * self.steps)
-        return lengths
 
     def at(self, step: int) -> Moment:
         """Return where step ``step``, counted from 0, is."""

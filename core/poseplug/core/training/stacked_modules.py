@@ -139,7 +139,7 @@ class Stack(nn.Module):
         if training not in self._vectorises:
             tensors = tensors_in(first)
             few = with_tensors(first, [tensor[: 2 * len(self.members)] for tensor in tensors])
-            generators = [other.generator for other in others if hasattr(other, "generator")]
+            generators = [other for other in others if isinstance(other, torch.Generator)]
             states = [generator.get_state() for generator in generators]
             device = tensors[0].device
             with torch.random.fork_rng([device] if device.type == "cuda" else []):

@@ -11,10 +11,11 @@ import torch
 from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
 from poseplug.core.hooks import HookSet
 from poseplug.core.interfaces import FiniteSource, PoseSource
+from poseplug.core.storage.tensor_file import under
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.checkpoint import TrainingState
 from poseplug.core.training.history import History
-from poseplug.core.training.multi_seed import models_of
+from poseplug.core.training.multi_seed import means, models_of
 from poseplug.core.training.roles import Role
 from poseplug.core.training.runtime import retain_freed_memory
 from poseplug.core.training.schedule import Phase, Schedule, Training
@@ -31,11 +32,8 @@ class Trainer:
     """Trains the parts of an assembly.
 
     Args:
-        assembly: the parts, on their device.
-        training: how long and how fast.
         device: where everything lives.
         checkpoint: the file to keep the state in; None keeps none.
-        hooks: told what happens.
         phases: what each step trains; none means that every step trains everything.
     """
 
@@ -66,9 +64,7 @@ class Trainer:
             for name, part in assembly.trained().items()
         }
         self._one_step = TrainingStep(assembly, self._roles, training, self._generator, self.hooks)
-        self._state = TrainingState(
-            self._modules, self._roles, self.history, self._one_step.buffer, self._generator, device
-        )
+        self._state = TrainingState(self._modules, self._roles, self.history, self._one_step.buffer, self._generator)
         self._epoch_steps = epoch_steps(assembly.source, training.batch_size)
 
     def fit_statistics(self) -> None:
@@ -127,19 +123,21 @@ class Trainer:
 
     def _look(self) -> None:
         try:
-            means = self.history.flush()
+            losses = self.history.flush()
         except TrainingFailed as failure:
-            raise TrainingFailed(f"{failure} {self._advice(str(failure))}") from None
-        if means:
-            self.hooks.call("on_log", self.step, means)
+            raise self._failed(str(failure)) from None
+        if losses:
+            self.hooks.call("on_log", self.step, losses)
 
-    def _advice(self, failure: str) -> str:
+    def _failed(self, failure: str) -> TrainingFailed:
         kept = "No checkpoint was written yet."
         if self._saved_step is not None:
             kept = f"The last good state, step {self._saved_step}, is kept in '{self.checkpoint}'."
         if failure.startswith("'reweighter"):  # its weights are fitted, not trained
-            return f"{kept} Look at the settings of the reweighter, and at the poses that it is fitted to."
-        return f"{kept} Try a lower --lr, and look at the data and the settings of that part."
+            advice = "Look at the settings of the reweighter, and at the poses that it is fitted to."
+        else:
+            advice = "Try a lower --lr, and look at the data and the settings of that part."
+        return TrainingFailed(f"{failure} {kept} {advice}")
 
     def calibrate(self) -> None:
         """Calibrate each seed's output head with the same few labelled poses, where it asks for them."""
@@ -149,11 +147,8 @@ class Trainer:
             return
         generator = torch.Generator(self.device).manual_seed((self.training.seed << 16) + _LABELLED_STREAM)
         labelled = (parts.reference or parts.source).sample(wanted, generator)
-        if labelled.joints_3d is None:
-            return
-        found = [model.calibrate(labelled) for model in models]
-        means = {name: torch.stack([one[name].float() for one in found]).mean() for name in found[0]}
-        self.history.add(self.step, {f"head/{name}": mean for name, mean in means.items()})
+        if labelled.joints_3d is not None:
+            self.history.add(self.step, under("head", means([model.calibrate(labelled) for model in models])))
 
     def save(self) -> None:
         """Write the whole state to the checkpoint file, if there is one and all of it is finite.
@@ -165,8 +160,7 @@ class Trainer:
         self._look()
         broken = self._state.not_finite()
         if broken:
-            failure = f"'{broken}' is not finite after step {self.step}."
-            raise TrainingFailed(f"{failure} {self._advice(failure)}")
+            raise self._failed(f"'{broken}' is not finite after step {self.step}.")
         if self.checkpoint is not None:
             self._state.save(self.checkpoint, self.step, self.seconds)
             self._saved_step = self.step

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import cast
 
 import attrs
 import torch
 from torch import Tensor
 
 from poseplug.core.data.batch import PoseBatch
-from poseplug.core.data.step import Loss, Stream
+from poseplug.core.data.step import Stream
 from poseplug.core.hooks import HookSet
-from poseplug.core.interfaces import ROOTS, Augmentation, AugmentorFeedback, Discriminator, PoseSource
+from poseplug.core.interfaces import ROOTS, Augmentation, AugmentorFeedback, Discriminator, PoseSource, RootEstimator
 from poseplug.core.models.modes import frozen
+from poseplug.core.storage.tensor_file import under
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.lifter_step import add_fakes
 from poseplug.core.training.pose_buffer import PoseBuffer
@@ -33,12 +35,7 @@ class TrainingStep:
     """
 
     def __init__(
-        self,
-        assembly: Assembly,
-        roles: Mapping[str, Role],
-        training: Training,
-        generator: torch.Generator,
-        hooks: HookSet,
+        self, assembly: Assembly, roles: dict[str, Role], training: Training, generator: torch.Generator, hooks: HookSet
     ) -> None:
         self.assembly = assembly
         self.roles = roles
@@ -57,17 +54,17 @@ class TrainingStep:
         reference = None
         if parts.uses_reference and parts.reference is not None:
             reference = parts.reference.sample(self.batch_size, self.generator)
-        augmentations = apply_augmentors(parts, drawn, self.generator) if self._augments(phase) else []
+        augmentations = self._augment(drawn, phase)
         if phase.keep and augmentations:
             self.buffer.add(augmentations[-1])
         poses = self._poses(moment, drawn, augmentations)
         logs: dict[str, Tensor] = {}
         fakes: dict[str, PoseBatch] = {}
         with parts.model.inputs.shared():
-            if "lifter" in self.roles and self.roles["lifter"].trained_in(phase):
-                logs, fakes = self._train_lifter(poses, reference, moment)
-            if "root" in self.roles and self.roles["root"].due(moment):
-                logs |= self._train_root(poses, phase)
+            if (lifter := self.roles.get("lifter")) is not None and lifter.trained_in(phase):
+                logs, fakes = self._train_lifter(lifter, poses, reference, moment)
+            if (root := self.roles.get("root")) is not None and root.due(moment):
+                logs |= self._train_root(root, poses, phase)
         # What each augmentor that learns was given, and what it made of it.
         given = [drawn, *(augmentation.batch.detached() for augmentation in augmentations[:-1])]
         made = {i: (given[i], augmentations[i]) for i in range(len(augmentations)) if f"augmentor{i}" in self.roles}
@@ -81,10 +78,15 @@ class TrainingStep:
         logs |= self._train_discriminators(plain if reference is None else reference, fakes, moment)
         return {name: value.detach() for name, value in logs.items()}
 
-    def _augments(self, phase: Phase) -> bool:
-        """Whether a phase has any use for augmented poses."""
+    def _augment(self, batch: PoseBatch, phase: Phase) -> list[Augmentation]:
+        """Return what each augmentor makes of the poses, one after the other, if the phase has any use for it."""
         learning = any(phase.groups(role) is not None for role in ("augmentor", "discriminator"))
-        return phase.poses == "augmented" or phase.keep or learning
+        augmentations: list[Augmentation] = []
+        if phase.poses == "augmented" or phase.keep or learning:
+            for augmentor in self.assembly.augmentors:
+                augmentations.append(augmentor.augment(batch, self.generator))
+                batch = augmentations[-1].batch
+        return augmentations
 
     def _poses(self, moment: Moment, drawn: PoseBatch, augmentations: Sequence[Augmentation]) -> PoseBatch:
         """Return what the lifter trains on; where no pose was accepted to be kept, drawn ones."""
@@ -96,10 +98,9 @@ class TrainingStep:
         return self.hooks.replace_batch(moment.step + 1, poses)
 
     def _train_lifter(
-        self, poses: PoseBatch, reference: PoseBatch | None, moment: Moment
+        self, role: Role, poses: PoseBatch, reference: PoseBatch | None, moment: Moment
     ) -> tuple[dict[str, Tensor], dict[str, PoseBatch]]:
-        parts, role = self.assembly, self.roles["lifter"]
-        due = role.due(moment)
+        parts, due = self.assembly, role.due(moment)
         if not due and not parts.objective.needs_discriminator:
             return {}, {}
         if ROOTS in parts.model.lifter.reads:
@@ -108,10 +109,12 @@ class TrainingStep:
         losses, fakes, own = parts.lifter_step(streams, self.generator, moment.progress, self.one_pass, self.autocast)
         if due:
             role.update(losses, moment.phase)
-        logs = {f"lifter/{name}": value for name, value in own.items()}
+        logs = under("lifter", own)
         if parts.reweighter is not None:
-            logs |= {f"reweighter/{name}": value for name, value in parts.reweighter.logs().items()}
-        return logs | _flat(losses), fakes
+            logs |= under("reweighter", parts.reweighter.logs())
+        for name, loss in losses.items():
+            logs |= {name: loss} if isinstance(loss, Tensor) else under(name, loss)
+        return logs, fakes
 
     def _streams(self, poses: PoseBatch, reference: PoseBatch | None) -> tuple[Stream, ...]:
         """Return what the lifter learns from, with the weights that the reweighter gives."""
@@ -129,14 +132,11 @@ class TrainingStep:
         """What the objective may see: an objective that needs no 3D labels is never shown any."""
         return batch if self.assembly.objective.needs_3d else attrs.evolve(batch, joints_3d=None)
 
-    def _train_root(self, poses: PoseBatch, phase: Phase) -> dict[str, Tensor]:
-        model = self.assembly.model
-        roots = model.locate(poses)
-        assert roots is not None
-        assert model.root is not None
-        losses = model.root.loss(roots, poses, **model.inputs.read(model.root.reads, poses))
-        self.roles["root"].update(losses, phase)
-        return {f"root/{name}": value for name, value in {**losses, **model.root.logs()}.items()}
+    def _train_root(self, role: Role, poses: PoseBatch, phase: Phase) -> dict[str, Tensor]:
+        root, inputs = cast(RootEstimator, role.module), self.assembly.model.inputs
+        losses = root.loss(inputs.read([ROOTS], poses)[ROOTS], poses, **inputs.read(root.reads, poses))
+        role.update(losses, phase)
+        return under("root", {**losses, **root.logs()})
 
     def _train_augmentors(
         self, made: Mapping[int, tuple[PoseBatch, Augmentation]], moment: Moment
@@ -158,7 +158,7 @@ class TrainingStep:
                     role.update(losses, moment.phase)
             if augmentation.accepted is not None:
                 logs[f"augmentor{i}/accepted"] = augmentation.accepted.float().mean()
-            logs |= {f"augmentor{i}/{name}": value for name, value in {**losses, **augmentor.logs()}.items()}
+            logs |= under(f"augmentor{i}", {**losses, **augmentor.logs()})
         return logs
 
     def _evaluated(self, batch: PoseBatch) -> Tensor:
@@ -166,9 +166,7 @@ class TrainingStep:
         with self.autocast():
             return self.assembly.model.predict(batch).float()
 
-    def _train_discriminators(
-        self, real: PoseBatch, fakes: Mapping[str, PoseBatch], moment: Moment
-    ) -> dict[str, Tensor]:
+    def _train_discriminators(self, real: PoseBatch, fakes: dict[str, PoseBatch], moment: Moment) -> dict[str, Tensor]:
         """Update the discriminators for which there are fakes; return losses and logs."""
         logs = {}
         for i, (name, discriminator) in enumerate(self.assembly.discriminators.items()):
@@ -180,7 +178,7 @@ class TrainingStep:
             loss = discriminator.loss(discriminator(genuine), discriminator(fake), self.generator)
             role.update({"loss": loss}, moment.phase)
             logs[f"discriminator/{name}"] = loss
-            logs |= {f"discriminator/{name}/{figure}": value for figure, value in discriminator.logs().items()}
+            logs |= under(f"discriminator/{name}", discriminator.logs())
         return logs
 
 
@@ -193,28 +191,13 @@ class AugmentedSource(PoseSource):
         self.skeleton, self.has_3d, self.label_names = source.skeleton, source.has_3d, source.label_names
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
-        drawn = self.assembly.source.sample(n, generator)
+        batch = self.assembly.source.sample(n, generator)
         with torch.no_grad():
-            augmentations = apply_augmentors(self.assembly, drawn, generator)
-        return augmentations[-1].batch if augmentations else drawn
-
-
-def apply_augmentors(assembly: Assembly, batch: PoseBatch, generator: torch.Generator) -> list[Augmentation]:
-    """Return what each augmentor makes of the batch, one after the other."""
-    augmentations = []
-    for augmentor in assembly.augmentors:
-        augmentations.append(augmentor.augment(batch, generator))
-        batch = augmentations[-1].batch
-    return augmentations
+            for augmentor in self.assembly.augmentors:
+                batch = augmentor.augment(batch, generator).batch
+        return batch
 
 
 def _judged(discriminator: Discriminator, augmentation: Augmentation) -> PoseBatch:
     """Return the stage of an augmentation that a discriminator judges; the final poses where there is no such stage."""
     return augmentation.stages.get(discriminator.stage, augmentation.batch)
-
-
-def _flat(losses: Mapping[str, Loss]) -> dict[str, Tensor]:
-    flat: dict[str, Tensor] = {}
-    for name, loss in losses.items():
-        flat |= {name: loss} if isinstance(loss, Tensor) else {f"{name}/{group}": part for group, part in loss.items()}
-    return flat
