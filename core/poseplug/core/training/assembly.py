@@ -24,8 +24,6 @@ class Assembly:
         model: lifter, inputs, output head and root estimator.
         reference: real poses, where a part of the run uses them.
         augmentors: applied in order.
-        reweighter: weighs each step's poses.
-        discriminators: by name.
         reference_weight: factor on what the lifter learns from reference poses; 0 where it learns nothing from them.
         stack: what computes the steps of several seeds side by side; see poseplug.core.training.multi_seed.
     """
@@ -45,8 +43,7 @@ class Assembly:
         return 0.0 if self.reweighter is None else 1.0
 
     def __attrs_post_init__(self) -> None:
-        uses_them = self.objective.needs_discriminator or any(map(trainable, self.augmentors))
-        if self.discriminators and not uses_them:
+        if self.discriminators and not (self.objective.needs_discriminator or any(map(trainable, self.augmentors))):
             raise PoseplugError(
                 f"Discriminator {', '.join(self.discriminators)}: nothing in this run learns from it. Add an augmentor "
                 "that is trained, or an objective that uses discriminators, or leave it out."

@@ -53,10 +53,7 @@ class History:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return steps and means of each scalar for a checkpoint: [2, K] float64 each."""
-        return {
-            name: torch.tensor([list(series), list(series.values())], dtype=torch.float64)
-            for name, series in self.values.items()
-        }
+        return {name: torch.tensor([[*s], [*s.values()]], dtype=torch.float64) for name, s in self.values.items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what ``tensors`` returned."""

@@ -16,6 +16,7 @@ from poseplug.core.interfaces import Discriminator, Objective
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import evaluating
 
+Scope = Callable[[], AbstractContextManager[object]]
 # The objective's losses, for each discriminator the fakes that it was asked about, and the lifter's logs.
 Learned = tuple[Mapping[str, Loss], dict[str, PoseBatch], Mapping[str, Tensor]]
 
@@ -32,14 +33,9 @@ class LifterStep(nn.Module):
         self.discriminators = nn.ModuleList(self.judges.values())
 
     def forward(
-        self,
-        streams: tuple[Stream, ...],
-        generator: torch.Generator,
-        progress: float,
-        one_pass: bool,
-        autocast: Callable[[], AbstractContextManager[object]],
+        self, streams: tuple[Stream, ...], generator: torch.Generator, progress: float, one_pass: bool, autocast: Scope
     ) -> Learned:
-        """Take the step up to its losses; see ``Step`` for what it is of. The lifter computes within ``autocast``."""
+        """Take the step up to its losses; see ``Step`` for what it is of. The lifter computes within ``autocast()``."""
         fakes: dict[str, PoseBatch] = {}
 
         def lift(batch: PoseBatch) -> Tensor:

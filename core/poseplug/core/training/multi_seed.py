@@ -6,7 +6,7 @@ alone. What the seeds share is what was drawn for them, and the parts that have 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import attrs
@@ -57,9 +57,10 @@ class StackedDiscriminator(Discriminator):
         return torch.stack(values).mean()
 
     def _each(self, batch: PoseBatch, of: Callable[[Discriminator, PoseBatch], PoseBatch]) -> PoseBatch:
-        made = [of(member, own) for member, own in zip(self.members, dealt(batch, len(self.members)), strict=True)]
+        count = len(self.members)
+        made = PoseBatch.join([of(m, batch.select(slice(i, None, count))) for i, m in enumerate(self.members)])
         self.stack.adopt_buffers()
-        return gathered(made)
+        return made.select(torch.arange(len(made), device=made.device).view(count, -1).T.flatten())
 
 
 def side_by_side(assemblies: Sequence[Assembly]) -> Assembly:
@@ -99,15 +100,3 @@ def models_of(assembly: Assembly) -> tuple[LiftingModel, ...]:
 def means(logs: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Return the means over the seeds of what each logs."""
     return {name: torch.stack([log[name].float() for log in logs]).mean() for name in logs[0]}
-
-
-def dealt(batch: PoseBatch, count: int) -> Iterator[PoseBatch]:
-    """Give each seed's poses of a batch."""
-    return (batch.select(slice(i, None, count)) for i in range(count))
-
-
-def gathered(batches: Sequence[PoseBatch]) -> PoseBatch:
-    """Undo ``dealt``."""
-    joined = PoseBatch.join(batches)
-    order = torch.arange(len(joined), device=joined.device).view(len(batches), -1).T.flatten()
-    return joined.select(order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -22,16 +22,13 @@ class Optimiser:
     """Updates parameters by one of torch's optimisers, at a scheduled learning rate.
 
     Args:
-        parameters: what is trained.
         training: names optimiser and schedule; weight decay and greatest norm of the gradient.
         lr: learning rate (its peak, for onecycle).
         updates: number of updates the schedule spans.
         seeds: how many seeds the parameters hold, [seeds, ...] each; see poseplug.core.training.multi_seed.
     """
 
-    def __init__(
-        self, parameters: Sequence[nn.Parameter], training: Training, lr: float, updates: int, seeds: int = 1
-    ) -> None:
+    def __init__(self, parameters: list[nn.Parameter], training: Training, lr: float, updates: int, seeds: int) -> None:
         self.parameters = parameters
         self.seeds = seeds
         self.clip_norm = training.clip_norm
@@ -80,9 +77,7 @@ class Role:
 
     Args:
         name: see ``Assembly.trained``.
-        module: the part.
         training: how it is trained, where neither the part nor a phase says otherwise.
-        schedule: which phase trains what.
         seeds: how many seeds its parameters hold, [seeds, ...] each; see poseplug.core.training.multi_seed.
 
     Raises:

@@ -100,10 +100,10 @@ class Phase:
 
     def groups(self, role: str) -> tuple[str, ...] | None:
         """Return the parameter groups of a role that it trains: () for all of them, None where it trains none."""
-        named = [name.partition(":") for name in self.trains]
-        if any(name == role and not colon for name, colon, _ in named):
+        if role in self.trains:
             return ()
-        return tuple(group for name, _, group in named if name == role) or None
+        start = f"{role}:"
+        return tuple(name.removeprefix(start) for name in self.trains if name.startswith(start)) or None
 
 
 @attrs.frozen

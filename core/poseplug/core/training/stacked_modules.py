@@ -139,18 +139,15 @@ class Stack(nn.Module):
         if training not in self._vectorises:
             tensors = tensors_in(first)
             few = with_tensors(first, [tensor[: 2 * len(self.members)] for tensor in tensors])
-            generators = [other for other in others if isinstance(other, torch.Generator)]
-            states = [generator.get_state() for generator in generators]
+            own = [other.clone_state() if isinstance(other, torch.Generator) else other for other in others]
             device = tensors[0].device
             with torch.random.fork_rng([device] if device.type == "cuda" else []):
                 try:
                     state = {name: tensor.detach().clone() for name, tensor in self._state().items()}
-                    self._together(few, others, state)
+                    self._together(few, own, state)
                     self._vectorises[training] = True
                 except RuntimeError:  # torch's, for operations and control flow that vmap does not take
                     self._vectorises[training] = False
-            for generator, before in zip(generators, states, strict=True):
-                generator.set_state(before)
         return self._vectorises[training]
 
     def adopt_buffers(self) -> None:

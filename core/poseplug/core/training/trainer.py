@@ -32,7 +32,6 @@ class Trainer:
     """Trains the parts of an assembly.
 
     Args:
-        device: where everything lives.
         checkpoint: the file to keep the state in; None keeps none.
         phases: what each step trains; none means that every step trains everything.
     """

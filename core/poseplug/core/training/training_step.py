@@ -27,7 +27,6 @@ class TrainingStep:
     """Draws, augments, weighs, and updates each role once.
 
     Args:
-        assembly: the parts.
         roles: those that are trained, by name; see ``Assembly.trained``.
         training: of each seed; says how many poses are drawn, and how they go through the lifter.
         generator: for everything that is drawn.
