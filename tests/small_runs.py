@@ -20,8 +20,9 @@ from poseplug.core.errors import Interrupted
 from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.schedule import Training
 from poseplug.core.training.supervised import Supervised
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,7 @@ import attrs
 import torch
 from torch import nn
 
-from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import (
@@ -21,8 +21,7 @@ from poseplug.core.interfaces import (
     Reweighter,
     RootEstimator,
 )
-from poseplug.core.models.dense import Dense, Norm
-from poseplug.core.models.dropout import dropout
+from poseplug.core.models.dense import Dense, Norm, dropout
 from poseplug.core.settings import setting
 
 # The root stands in the middle of the order, and a parent follows its child.

@@ -8,7 +8,7 @@ import attrs
 import torch
 from torch import nn
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.evaluation.metric import Metric
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.hooks import RunHook

@@ -99,7 +99,7 @@ found = load_catalogue([Plugin("telling", "telling", "1", plugin, 1)])
 assert [entry.name for entry in found.of("teller")] == ["loud"], found
 
 from poseplug.cli.options import Flags
-from poseplug.registry.config.experiment_file import to_document, to_experiment
+from poseplug.registry.config.experiment_file import shaped, tables_in
 
 flags = Flags(
     parts={"teller": ["a.b=loud:size=1"], "best_teller": ["loud"]},
@@ -108,7 +108,7 @@ flags = Flags(
 )
 document = flags.document(found)
 assert document == {"teller": {"a.b": {"name": "loud", "size": "2"}}, "best_teller": {"name": "loud"}}, document
-assert to_document(to_experiment(document)) == document
+assert {place: shaped(place, tables_in(document, place)) for place in document} == document
 """
 
 

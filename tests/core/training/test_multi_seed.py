@@ -30,9 +30,10 @@ from poseplug.core.sources.mixture import Mixture
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.multi_seed import StackedDiscriminator, models_of, replica_of, side_by_side
+from poseplug.core.training.schedule import Training
 from poseplug.core.training.stacked_modules import Stack
 from poseplug.core.training.supervised import Supervised
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.trainer import Trainer
 
 SEEDS = (3, 4, 5)
 CPU = torch.device("cpu")

@@ -9,8 +9,8 @@ from toys import MeanRoot, PartObjective, StarSource, TwoPartLifter
 from poseplug.core.errors import PoseplugError
 from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.training.roles import clip_each
-from poseplug.core.training.schedule import Phase
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.schedule import Phase, Training
+from poseplug.core.training.trainer import Trainer
 
 PLANE_THEN_DEPTH = (
     Phase(name="plane", share=0.3, trains=("lifter:plane",), lr=0.02, lr_schedule="onecycle"),

@@ -12,9 +12,9 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.pose_buffer import PoseBuffer
 from poseplug.core.training.roles import Role
-from poseplug.core.training.schedule import Phase, Schedule
+from poseplug.core.training.schedule import Phase, Schedule, Training
 from poseplug.core.training.supervised import Supervised
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 ALTERNATING = (

@@ -20,7 +20,8 @@ from toys import (
 from poseplug.core.errors import PoseplugError, TrainingFailed
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.schedule import Training
+from poseplug.core.training.trainer import Trainer
 
 
 def test_the_engine_does_what_a_plain_loop_does():

@@ -8,7 +8,8 @@ from small_runs import CPU, assemble, train, weights
 from toys import CriticObjective, LinearLifter, MeanRoot, ScalingAugmentor, SizeDiscriminator
 
 from poseplug.core.hooks import HookSet, RunHook
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.schedule import Training
+from poseplug.core.training.trainer import Trainer
 
 
 def test_a_trained_augmentor_learns_and_leaves_the_lifter_alone():

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import InputProvider, RootEstimator

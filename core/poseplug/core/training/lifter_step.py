@@ -9,8 +9,8 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import extents
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.step import Loss, Step, Stream
 from poseplug.core.interfaces import Discriminator, Objective
 from poseplug.core.models.lifting_model import LiftingModel

@@ -13,7 +13,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import Discriminator
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly

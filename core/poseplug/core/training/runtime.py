@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, seeds, memory."""
+"""Where and how a run computes: device and memory."""
 
 from __future__ import annotations
 
@@ -31,11 +31,6 @@ def pick_device(name: str) -> torch.device:
             raise PoseplugError(f"--device {name} was asked for, but {there} available; use --device cpu or auto.")
         return torch.device("cuda", int(number or 0))
     return torch.device("cpu")
-
-
-def seed_everything(seed: int) -> None:
-    """Seed torch's global generators, from which layers take their initial weights and dropout."""
-    torch.manual_seed(seed)
 
 
 def retain_freed_memory() -> None:

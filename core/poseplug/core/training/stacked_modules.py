@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.models.vectorise import vectorised
+from poseplug.core.models.modes import vectorised
 from poseplug.core.tensors import map_tensors
 
 # On the CPU, replicas are computed together up to this product of a replica's poses and parameters: little work, of

@@ -21,8 +21,6 @@ from poseplug.core.training.runtime import retain_freed_memory
 from poseplug.core.training.schedule import Phase, Schedule, Training
 from poseplug.core.training.training_step import AugmentedSource, TrainingStep
 
-__all__ = ["Trainer", "Training", "epoch_steps", "steps_of_epochs"]
-
 _FIT_POSES = 50_000
 # The random stream of the labelled poses: always the same ones, and none of the training's draws.
 _LABELLED_STREAM = 97

@@ -10,7 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.step import Stream
 from poseplug.core.hooks import HookSet
 from poseplug.core.interfaces import ROOTS, Augmentation, AugmentorFeedback, Discriminator, PoseSource, RootEstimator

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.kinematics import joints_from_bones
 from poseplug.core.geometry.layouts import H36M_16

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import ROOTS, BuildContext, InputProvider, Lifter, NoConfig

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.registry.conformance.poses import Occasion
 from poseplug.registry.conformance.verdict import Broken, require, some

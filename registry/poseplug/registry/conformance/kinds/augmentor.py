@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import Augmentation, AugmentorFeedback
 from poseplug.core.models.modes import frozen, trainable
 from poseplug.registry.conformance.poses import Occasion, ordinary

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.schedule import Phase
 from poseplug.registry.config.read_settings import structure

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import OutputHead, Step, Stream
 from poseplug.registry.conformance.poses import Occasion, ordinary
 from poseplug.registry.conformance.randomness import seed_globally

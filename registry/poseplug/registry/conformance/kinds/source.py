@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.registry.conformance.poses import Occasion, ordinary
 from poseplug.registry.conformance.randomness import seed_globally
