@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import mse_loss
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import screen_coordinates
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.geometry.viewpoints import ViewRange
 from poseplug.core.hooks import HookSet, RunHook
@@ -13,8 +13,9 @@ from poseplug.core.interfaces import BuildContext
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.schedule import Training
 from poseplug.core.training.supervised import Supervised
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.trainer import Trainer
 from poseplug.registry.config.resolve import construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import load_catalogue

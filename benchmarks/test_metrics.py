@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.evaluation.joint_errors import auc, joint_errors, n_joint_errors
 from poseplug.core.evaluation.protocol import lookup
 from poseplug.core.evaluation.scoring import Scores

@@ -82,7 +82,7 @@ def test_iteration(benchmark, sgemm, lifter):
     def two_iterations():
         nonlocal step
         for _ in range(6):
-            trainer._one_step.run(step, step / 600, trainer._schedule.at(step))
+            trainer._one_step.run(trainer._schedule.at(step))
             step += 1
 
     # Four iterations fill the pools.

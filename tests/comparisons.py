@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.geometry.skeleton import Skeleton

@@ -39,11 +39,11 @@ def step_without_waiting(plan, warm, checked):
     trainer.fit_statistics()
     trainer._modules.train()
     for step in range(warm):  # caches are filled and kernels chosen
-        trainer._runner.run(step, 0.0, trainer._schedule.at(step))
+        trainer._one_step.run(trainer._schedule.at(step))
     torch.cuda.set_sync_debug_mode("error")
     try:
         for step in range(warm, warm + checked):
-            losses = trainer._runner.run(step, 0.1, trainer._schedule.at(step))
+            losses = trainer._one_step.run(trainer._schedule.at(step))
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert all(loss.device == device for loss in losses.values())

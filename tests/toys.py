@@ -6,7 +6,7 @@ import attrs
 import torch
 from torch import nn
 
-from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import (
@@ -21,6 +21,7 @@ from poseplug.core.interfaces import (
     Reweighter,
     RootEstimator,
 )
+from poseplug.core.models.dense import Dense, Norm, dropout
 from poseplug.core.settings import setting
 
 # The root stands in the middle of the order, and a parent follows its child.
@@ -97,6 +98,31 @@ class TwoPartLifter(LinearLifter):
 
     def begin_phase(self, groups):
         self.begun.append(groups)
+
+
+class DeepLifter(Lifter):
+    """The blocks that fast lifters are made of: two layers with normalisation and dropout, and tied weights."""
+
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        self.dropout = dropout
+        self.enter = Dense(10, 24, bias=False)  # its gradient would be rounding errors, which Adam makes large
+        self.norm = Norm(24)
+        self.inner = Dense(24, 24)
+        self.again = self.inner
+        self.leave = Dense(24, 15)
+        self.leave.bias.requires_grad_(False)
+
+    def forward(self, joints_2d, **inputs):
+        x = dropout(self.norm(self.enter(joints_2d.flatten(1)), relu=True), self.dropout, self.training)
+        return self.leave(self.again(self.inner(x).relu())).unflatten(1, (5, 3))
+
+
+class StubbornLifter(LinearLifter):
+    """Looks at its values, which vmap cannot."""
+
+    def forward(self, joints_2d, **inputs):
+        return super().forward(joints_2d) * (1.0 if joints_2d.sum().item() > -1e9 else 0.0)
 
 
 class HalfReweighter(Reweighter):

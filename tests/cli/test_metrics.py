@@ -46,7 +46,7 @@ def test_each_seed_is_measured_with_them(poseplug, tmp_path):
 @pytest.mark.parametrize(
     ("metric", "message"),
     [
-        ("pck", "Metrics 'pck' and 'pck (metric 0)' both give 'pck_150'"),
+        ("pck", "Metrics 'Pck' and 'pck (metric 0)' both give 'pck_150'"),
         ("mrpe", "Metric 'mrpe (metric 0)' measures absolute positions; give the run a root estimator with --root"),
         ("pkc", "There is no metric 'pkc'. Did you mean 'pck'?"),
         ("pck:threshold_mm=0", "must be above 0, got 0"),

@@ -8,7 +8,7 @@ import attrs
 import torch
 from torch import nn
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.evaluation.metric import Metric
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.hooks import RunHook
@@ -269,8 +269,6 @@ class Widths(InputProvider):
     """How much wider people's boxes are than they are themselves, pixels."""
 
     reads = frozenset({"boxes"})
-
-    def __init__(self, config, context): ...
 
     def provide(self, batch, *, boxes):
         width = batch.joints_2d[..., 0].amax(1) - batch.joints_2d[..., 0].amin(1)

@@ -23,7 +23,7 @@ def installed(monkeypatch):
 
 
 GOOD = ("lifter", "two", "conformance.keepers:TwoPartLifter", "A. Uthor, Title")
-BAD = ("lifter", "ungrouped", "conformance.breakers:UngroupedDepth", "A. Uthor, Title")
+BAD = ("lifter", "ungrouped", "conformance.broken_kinds:UngroupedDepth", "A. Uthor, Title")
 GONE = ("lifter", "gone", "conformance.keepers:Gone", "A. Uthor, Title")
 NEEDY = ("source", "two", "poseplug_datasets.bvh:BVH", "none: reads files")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conformance.breakers import BREAKERS, Warns, WarnsInTorch
+from conformance.breakers import BREAKERS
+from conformance.broken_results import Warns, WarnsInTorch
 from conformance.keepers import KEEPERS, Counter, FileSource, Shrinking, TwoPartLifter
 from torch import nn
 
@@ -64,7 +65,7 @@ def test_every_promise_has_a_component_that_breaks_it_and_every_kind_has_one_tha
         ("input", "changed in place: poses.joints_3d"),
         ("sizes", "[16, 3]; expected [1, 16, 3]"),
         ("gradients", "no gradient reaches hidden.0.weight"),
-        ("constructs", "RuntimeError: no licence file (breakers.py:"),
+        ("constructs", "RuntimeError: no licence file (broken_results.py:"),
         ("groups", "in other than one group: hidden.0.weight in 0"),
         ("memory", "expected [16, 16, 2]"),
         ("events", "overrides no event"),
@@ -217,7 +218,7 @@ def test_warnings_raise_nothing_and_are_told_with_the_component_s_line():
         verdicts = {v.promise: v for v in check_component("lifter", component)}
         assert [v.promise for v in verdicts.values() if v.state == "failed"] == ["no_warnings"]
         assert verdicts["no_warnings"].reason.startswith(line)
-        assert "(breakers.py:" in verdicts["no_warnings"].reason
+        assert "(broken_results.py:" in verdicts["no_warnings"].reason
 
 
 def test_a_skeleton_that_is_refused_does_not_hide_the_other():

@@ -7,8 +7,9 @@ from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.schedule import Training
 from poseplug.core.training.supervised import Supervised
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 

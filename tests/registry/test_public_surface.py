@@ -9,6 +9,7 @@ an API, while plugins implement this one, and does not see a further abstract me
 import ast
 import difflib
 import inspect
+import re
 from functools import cache
 from pathlib import Path
 
@@ -34,11 +35,11 @@ PUBLIC = {
     "poseplug.registry": ["API_VERSION", "hookimpl"],
     "poseplug.registry.hookspecs": ["Register", "RegisterRecipe"],
     "poseplug.registry.conformance": ["conformance_tests"],
-    "poseplug.core.interfaces": None,
+    "poseplug.core.interfaces": None,  # all of it
     "poseplug.core.hooks": ["RunFacts", "RunHook"],
     "poseplug.core.settings": ["REQUIRED", "setting"],
     "poseplug.core.errors": ["PoseplugError", "did_you_mean"],
-    "poseplug.core.data.batch": ["Origin", "PoseBatch"],
+    "poseplug.core.data.pose_batch": ["Origin", "PoseBatch"],
     "poseplug.core.geometry.camera": ["Camera", "distort", "look_at"],
     "poseplug.core.geometry.joint_mapping": ["JointMapping"],
     "poseplug.core.geometry.skeleton": ["Skeleton"],
@@ -47,8 +48,7 @@ PUBLIC = {
     "poseplug.core.data.normalise": ["Normalisation", "extents", "max_normalised", "screen_coordinates"],
     "poseplug.core.geometry.kinematics": ["bone_lengths", "bone_vectors", "forward_kinematics", "joints_from_bones"],
     "poseplug.core.geometry.viewpoints": ["TARGET_HEIGHT", "ViewRange", "around_origin", "fixed_cameras"],
-    "poseplug.core.models.dense": ["Dense", "Norm", "dense"],
-    "poseplug.core.models.dropout": ["dropout"],
+    "poseplug.core.models.dense": ["Dense", "Norm", "dense", "dropout"],
     "poseplug.core.sources.pose_table": ["PoseTable"],
     "poseplug.core.training.supervised": ["Supervised"],
     "poseplug.core.evaluation.evaluate": ["Evaluation"],
@@ -87,8 +87,16 @@ def modules():
 
 
 def public_names():
-    """Return the public names of each module; None in PUBLIC stands for its ``__all__``."""
-    return {module: names or sorted(modules()[module].exports) for module, names in PUBLIC.items()}
+    """Return the public names of each module; None in PUBLIC stands for all that it defines or hands on."""
+    return {module: names or sorted(_offered(modules()[module])) for module, names in PUBLIC.items()}
+
+
+def _offered(module):
+    """Return the names that a module defines, and those that it hands on ("import X as X")."""
+    handed_on = set(re.findall(r"import (\w+) as \1$", module.filepath.read_text(), re.M))
+    return handed_on | {
+        name for name, member in module.members.items() if not (member.is_alias or name.startswith("_"))
+    }
 
 
 def describe(thing):

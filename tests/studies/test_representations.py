@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normalisation
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.hooks import RunFacts

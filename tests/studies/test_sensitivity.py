@@ -9,8 +9,8 @@ import pytest
 import torch
 import xarray
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normalisation, extents
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import Lifter, OutputHead

@@ -14,8 +14,8 @@ import torch
 import xarray
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import extents
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.evaluation.joint_errors import MILLIMETRES
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.models.lifting_model import LiftingModel

@@ -26,13 +26,12 @@ from subsets import link_clips, take
 from tables import HELD_OUT, SETS, markdown
 from watch import Watch
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.results import write_dataset
 from poseplug.core.interfaces import BuildContext, FiniteSource
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.sources.projection import projected
-from poseplug.core.storage.experiment import ComponentSpec
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.training.runtime import pick_device
 from poseplug.registry.config.resolve import construct, find_part
@@ -122,7 +121,7 @@ def watched_poses(out: Path, size: Size, device: torch.device) -> dict[str, Pose
     """Return the poses of each set that rows are evaluated on while they train, as their cameras see them."""
     tables, catalogue = {}, load_catalogue()
     for label in (*SETS, HELD_OUT):
-        spec = ComponentSpec("bvh", {"path": str(out.absolute() / "clips" / label), "split": "all"})
+        spec = {"name": "bvh", "path": str(out.absolute() / "clips" / label), "split": "all"}
         source = construct(find_part(catalogue, "source", spec), BuildContext(device=device))
         tables[label] = PoseTable(take(source, size.watched, device), dict(source.label_names))
     return tables

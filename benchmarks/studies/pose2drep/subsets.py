@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import FiniteSource, PoseSource
 

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 import torch
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import max_normalised
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.evaluation.evaluate import evaluate
 from poseplug.core.evaluation.protocol import lookup
 from poseplug.core.evaluation.scoring import Scores

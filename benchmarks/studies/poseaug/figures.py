@@ -21,7 +21,7 @@ from rows import COLUMNS, COMPARED, LIFTERS
 from tables import UNSEEN, Results, values
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import Augmentation
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.storage.tensor_file import from_under, load_tensors

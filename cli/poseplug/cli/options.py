@@ -17,7 +17,7 @@ import typer
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.kinds import Slot, slots
-from poseplug.registry.config.experiment_file import Document, lay_over, read_document, table
+from poseplug.registry.config.experiment_file import Document, lay_over, read_document
 from poseplug.registry.config.set_flag import set_value
 from poseplug.registry.config.spec_syntax import parse_labelled, parse_spec
 
@@ -123,11 +123,11 @@ class Flags:
             if slot.arity == "labelled":
                 above[slot.name] = labelled_tables(texts)
             elif slot.arity == "several":
-                above[slot.name] = [table(parse_spec(text)) for text in texts if text != _NONE]
+                above[slot.name] = [parse_spec(text) for text in texts if text != _NONE]
             elif texts[-1] == _NONE:
                 removed.append(slot.name)
             else:
-                above[slot.name] = table(parse_spec(texts[-1]))
+                above[slot.name] = parse_spec(texts[-1])
         return {key: value for key, value in lay_over(document, above).items() if key not in removed}
 
 
@@ -135,9 +135,9 @@ def labelled_tables(texts: Sequence[str]) -> dict[str, Document]:
     """Return the tables of ``[LABEL=]NAME...`` by label; what has no label of its own is told apart by number."""
     tables: dict[str, Document] = {}
     for text in texts:
-        label, spec = parse_labelled(text)
+        label, table = parse_labelled(text)
         labels = chain([label], (f"{label}-{number}" for number in count(2)))
-        tables[next(free for free in labels if free not in tables)] = table(spec)
+        tables[next(free for free in labels if free not in tables)] = dict(table)
     return tables
 
 

@@ -14,7 +14,7 @@ from poseplug.core.interfaces import Component
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from poseplug.core.data.batch import PoseBatch
+    from poseplug.core.data.pose_batch import PoseBatch
     from poseplug.core.evaluation.evaluate import Evaluation
 
 

@@ -14,37 +14,18 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normalisation
-from poseplug.core.data.step import Augmentation, AugmentorFeedback, Loss, Step, Stream
+from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.data.step import Augmentation as Augmentation
+from poseplug.core.data.step import AugmentorFeedback as AugmentorFeedback
+from poseplug.core.data.step import Loss as Loss
+from poseplug.core.data.step import Step as Step
+from poseplug.core.data.step import Stream as Stream
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 
 # The input that the run's root estimator makes.
 ROOTS = "roots"
-
-__all__ = [
-    "ROOTS",
-    "Augmentation",
-    "Augmentor",
-    "AugmentorFeedback",
-    "BuildContext",
-    "Component",
-    "Discriminator",
-    "FiniteSource",
-    "InputProvider",
-    "Lifter",
-    "Loss",
-    "NoConfig",
-    "Objective",
-    "OutputHead",
-    "PoseSource",
-    "Reweighter",
-    "RootEstimator",
-    "Step",
-    "Stream",
-    "Trained",
-]
 
 
 @attrs.frozen
@@ -292,6 +273,10 @@ class InputProvider(Component, ABC):
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, config: Any = None, context: BuildContext | None = None) -> None:
+        """Most providers have nothing to keep; one may also be a module, which is set up here."""
+        super().__init__()
 
     @abstractmethod
     def provide(self, batch: PoseBatch, **inputs: Any) -> Any:

@@ -4,7 +4,7 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.data.batch import Origin
+from poseplug.core.data.pose_batch import Origin
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.kinematics import bone_lengths, bone_vectors
 from poseplug.core.geometry.layouts import H36M_16

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from poseplug.core.data.batch import Origin
+from poseplug.core.data.pose_batch import Origin
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug_datasets.viewing import ViewedPoses, ViewSettings, WorldPoses
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import max_normalised
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_17
 from poseplug.core.geometry.skeleton import Skeleton

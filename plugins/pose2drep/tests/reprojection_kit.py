@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import max_normalised
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.layouts import H36M_17
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Step, Stream

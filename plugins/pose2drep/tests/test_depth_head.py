@@ -13,7 +13,8 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.sources.projection import orthographic, projected
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.schedule import Training
+from poseplug.core.training.trainer import Trainer
 from poseplug_pose2drep.depth_head import DepthHead
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ import torch
 from reprojection_kit import PAIR, Lift, build, image_of, losses, make_step, rows, size, smooth
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug_pose2drep.reprojection import ReprojectionConfig
 

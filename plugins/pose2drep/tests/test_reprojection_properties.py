@@ -13,8 +13,8 @@ from reprojection_kit import CONTEXT, Lift, build, image_of, losses, rows, size,
 from torch import Tensor
 
 import poseplug_pose2drep.reprojection as module
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import max_normalised
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.layouts import H36M_17
 from poseplug.core.interfaces import Stream
 from poseplug.core.models.lifting_model import LiftingModel

@@ -10,7 +10,7 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import PoseSource
 from poseplug.core.training.multi_seed import models_of
 from poseplug.core.training.trainer import Trainer

@@ -7,8 +7,8 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.data.batch import Origin, PoseBatch
 from poseplug.core.data.normalise import screen_coordinates
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.geometry.kinematics import bone_lengths, bone_vectors
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.geometry.skeleton import Skeleton

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.layouts import H36M_16, H36M_17
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import AugmentorFeedback, BuildContext

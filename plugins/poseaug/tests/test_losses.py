@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug_poseaug.feedback import ErrorFeedback, scheduled

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.kinematics import bone_lengths, bone_vectors
 from poseplug.core.geometry.layouts import H36M_16, H36M_17

@@ -103,7 +103,7 @@ def test_no_gradient_reaches_what_is_frozen() -> None:
     run, phases = assemble()
     trainer = Trainer(run.assembly, attrs.evolve(run.training, steps=1), CPU, phases=phases)
     run.assembly.modules().train()
-    trainer._one_step.run(1, 0.5, trainer._schedule.at(0))  # an odd step: the discriminators do not learn
+    trainer._one_step.run(attrs.evolve(trainer._schedule.at(0), step=1))  # an odd step: the discriminators do not learn
     gradients = {n: p.grad for n, p in run.assembly.modules().named_parameters() if p.grad is not None}
     assert gradients
     assert all(name.startswith("augmentor1") for name in gradients)

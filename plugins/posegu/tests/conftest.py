@@ -6,7 +6,7 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.geometry.kinematics import joints_from_bones
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.geometry.skeleton import Skeleton

@@ -10,7 +10,7 @@ import roma
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.geometry.layouts import H36M_16

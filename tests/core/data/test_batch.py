@@ -2,7 +2,7 @@ import attrs
 import pytest
 import torch
 
-from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16, H36M_17

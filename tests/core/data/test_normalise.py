@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normalisation, Normaliser, max_normalised, screen_coordinates
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
 

@@ -116,7 +116,7 @@ def test_two_metrics_of_one_figure_are_refused():
     class Mine(Distance):
         figure = "mpjpe_mm"
 
-    with pytest.raises(PoseplugError, match="Metrics 'mpjpe' and 'Mine' both give 'mpjpe_mm'"):
+    with pytest.raises(PoseplugError, match="Metrics 'Mpjpe' and 'Mine' both give 'mpjpe_mm'"):
         scored(DEFAULT, Mine)
 
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_measured_is_refused_beforehand():
     check_measurable(StarSource(), DEFAULT, {"depth": made(Depth)}, CPU, roots=True)
     with pytest.raises(PoseplugError, match="Metric 'depth' measures absolute positions; .* --root"):
         check_measurable(StarSource(), DEFAULT, {"depth": made(Depth)}, CPU, roots=False)
-    with pytest.raises(PoseplugError, match="Metrics 'auc' and 'mine' both give 'auc'"):
+    with pytest.raises(PoseplugError, match="Metrics 'Auc' and 'mine' both give 'auc'"):
         check_measurable(StarSource(), DEFAULT, {"mine": made(Mine)}, CPU, roots=False)
     with pytest.raises(PoseplugError, match="'evoskeleton' averages over actions"):
         check_measurable(StarSource(), ALIGNED_WITHOUT_ROOT, {}, CPU, roots=False)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from comparisons import CHAIN, noisy, truth
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.protocol import Protocol, lookup
 from poseplug.core.evaluation.scoring import Scores

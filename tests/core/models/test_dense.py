@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from poseplug.core.models.dense import Norm, dense
-from poseplug.core.models.dropout import dropout
+from poseplug.core.models.dense import Norm, dense, dropout
 
 
 @pytest.mark.parametrize("rows", [(0,), (5,), (3, 300), (16, 64), (1001,)])

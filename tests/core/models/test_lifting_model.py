@@ -126,8 +126,9 @@ def test_flip_averaging_is_the_mean_of_a_pose_and_its_mirror_image(batch):
 
 def test_standardised_inputs_are_fitted_before_training():
     from poseplug.core.training.assembly import Assembly
+    from poseplug.core.training.schedule import Training
     from poseplug.core.training.supervised import Supervised
-    from poseplug.core.training.trainer import Trainer, Training
+    from poseplug.core.training.trainer import Trainer
 
     class Standardised(LinearLifter):
         normalisation = Normalisation.STANDARDISED

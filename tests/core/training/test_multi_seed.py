@@ -11,40 +11,32 @@ from toys import (
     CONTEXT,
     STAR,
     CriticObjective,
-    LinearConfig,
+    DeepLifter,
     LinearLifter,
     PartObjective,
     ScalingAugmentor,
     SignHead,
     SizeDiscriminator,
     StarSource,
+    StubbornLifter,
     star_batch,
 )
 
 from poseplug.core.data.normalise import Normalisation
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import Lifter, Objective
-from poseplug.core.models.dense import Dense, Norm
-from poseplug.core.models.dropout import dropout
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.mixture import Mixture
 from poseplug.core.sources.pose_table import PoseTable
-from poseplug.core.training import stacked_modules as replicas
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.multi_seed import dealt, gathered, models_of, replica_of, side_by_side
+from poseplug.core.training.multi_seed import StackedDiscriminator, models_of, replica_of, side_by_side
+from poseplug.core.training.schedule import Training
 from poseplug.core.training.stacked_modules import Stack
 from poseplug.core.training.supervised import Supervised
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.trainer import Trainer
 
 SEEDS = (3, 4, 5)
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(params=["together", "in turn"])
-def manner(request, monkeypatch):
-    """Both ways to compute a stack, whatever its size."""
-    monkeypatch.setattr(replicas, "_SMALL", float("inf") if request.param == "together" else -1)
-    return request.param
 
 
 class RepeatingSource(StarSource):
@@ -60,29 +52,16 @@ class RepeatingSource(StarSource):
         return batch.select(torch.arange(n) // self.replicas)
 
 
-class DeepLifter(Lifter):
-    """The blocks that fast lifters are made of: two layers with normalisation and dropout, and tied weights."""
-
-    def __init__(self, dropout=0.0):
-        super().__init__()
-        self.dropout = dropout
-        self.enter = Dense(10, 24, bias=False)  # its gradient would be rounding errors, which Adam makes large
-        self.norm = Norm(24)
-        self.inner = Dense(24, 24)
-        self.again = self.inner
-        self.leave = Dense(24, 15)
-        self.leave.bias.requires_grad_(False)
+class TellingLifter(LinearLifter):
+    """Tells of the poses that it returned last."""
 
     def forward(self, joints_2d, **inputs):
-        x = dropout(self.norm(self.enter(joints_2d.flatten(1)), relu=True), self.dropout, self.training)
-        return self.leave(self.again(self.inner(x).relu())).unflatten(1, (5, 3))
+        joints = super().forward(joints_2d)
+        self.size = joints.square().mean()
+        return joints
 
-
-class StubbornLifter(LinearLifter):
-    """Looks at its values, which vmap cannot."""
-
-    def forward(self, joints_2d, **inputs):
-        return super().forward(joints_2d) * (1.0 if joints_2d.sum().item() > -1e9 else 0.0)
+    def logs(self):
+        return {"size": self.size, "batches": self.norm.num_batches_tracked.float()}
 
 
 class RememberingDiscriminator(SizeDiscriminator):
@@ -166,6 +145,7 @@ CASES = {
     "critic": {"objective": CriticObjective(), "discriminators": (SizeDiscriminator, RememberingDiscriminator)},
     "mixed": {"objective": MixedObjective(), "discriminators": (RememberingDiscriminator,)},
     "stubborn": {"lifter": StubbornLifter},
+    "telling": {"lifter": TellingLifter},
 }
 
 
@@ -183,6 +163,7 @@ def test_a_replica_is_what_it_would_be_alone(manner, case):
         for name, discriminator in alone.discriminators.items():
             assert_alike(replica.discriminators[name], discriminator)
     assert trainer.history.values.keys() == losses[0].keys()
+    assert ("lifter/size" in losses[0]) == (case == "telling")
     for name, series in trainer.history.values.items():
         means = [sum(loss[name][step] for loss in losses) / len(SEEDS) for step in series]
         assert list(series.values()) == pytest.approx(means, rel=1e-4, abs=1e-5)
@@ -197,20 +178,6 @@ def test_what_an_objective_draws_for_its_batch_is_drawn_for_each_seed(manner):
     train(together, steps=2, log_every=1)
     drawn = {float(replica_of(together, index).objective.drawn) for index in range(len(SEEDS))}
     assert len(drawn) == len(SEEDS)
-
-
-def test_what_vmap_cannot_run_is_computed_in_turn(monkeypatch):
-    monkeypatch.setattr(replicas, "_SMALL", float("inf"))
-    lifters = {cls: Stack.of([cls() for _ in SEEDS]).train() for cls in (LinearLifter, StubbornLifter)}
-    torch.manual_seed(8)
-    expected = torch.rand(3)
-    torch.manual_seed(8)
-    for lifter in lifters.values():
-        lifter(torch.randn(30, 5, 2, generator=torch.Generator().manual_seed(1)))
-    assert [lifter._vectorises for lifter in lifters.values()] == [{True: True}, {True: False}]
-    torch.testing.assert_close(torch.rand(3), expected)
-    for lifter in lifters.values():  # the attempt left no trace in the statistics
-        assert lifter.template.norm.num_batches_tracked.tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("passes", ["joint", "separate"])
@@ -230,28 +197,27 @@ def test_joined_batches_stay_with_their_replica(manner, passes):
 
 
 def test_every_replica_sees_every_source_of_a_mixture():
-    near, far = StarSource(), RepeatingSource()
-    batch = Mixture([near, far]).sample(600, torch.Generator().manual_seed(0))
-    from_near = torch.arange(600) < 300
-    assert {int(share[:].sum()) for share in (from_near[i::3] for i in range(3))} == {100}
-    assert [len(own) for own in dealt(batch, 3)] == [200, 200, 200]
+    class Far(StarSource):
+        def sample(self, n, generator):
+            batch = super().sample(n, generator)
+            return batch.moved(batch.joints_3d + torch.tensor([0.0, 0.0, 100.0]))
+
+    batch = Mixture([StarSource(), Far()]).sample(600, torch.Generator().manual_seed(0))
+    is_far = batch.root[:, 2] > 50
+    assert [int(is_far[i::3].sum()) for i in range(3)] == [100, 100, 100]
 
 
 def test_dealt_poses_come_together_in_their_order():
+    class Noting(SizeDiscriminator):
+        def real(self, batch, generator):
+            self.seen = batch
+            return batch
+
     batch = star_batch(12, torch.Generator().manual_seed(0))
-    again = gathered(list(dealt(batch, 3)))
+    judge = StackedDiscriminator(Stack.of([Noting() for _ in SEEDS]))
+    again = judge.real(batch, torch.Generator())
     torch.testing.assert_close(again.joints_3d, batch.joints_3d)
-    torch.testing.assert_close(next(iter(dealt(batch, 3))).joints_2d, batch.joints_2d[[0, 3, 6, 9]])
-
-
-@pytest.mark.parametrize("lifter", [DeepLifter(0.5), LinearLifter(LinearConfig(dropout=0.5))])
-def test_replicas_drop_different_units(manner, lifter):
-    lifters = Stack.of([copy.deepcopy(lifter) for _ in SEEDS])
-    x = torch.randn(40, 5, 2).repeat_interleave(len(SEEDS), 0)
-    outputs = lifters.train()(x).unflatten(0, (-1, len(SEEDS))).unbind(1)
-    assert all(not torch.allclose(a, b) for a, b in itertools.combinations(outputs, 2))
-    outputs = lifters.eval()(x).unflatten(0, (-1, len(SEEDS))).unbind(1)
-    torch.testing.assert_close(outputs[0], outputs[1])
+    torch.testing.assert_close(judge.members[0].seen.joints_2d, batch.joints_2d[[0, 3, 6, 9]])
 
 
 def test_a_resumed_stack_goes_on_bit_for_bit(manner, tmp_path):
@@ -287,19 +253,6 @@ def test_a_resumed_stack_goes_on_bit_for_bit(manner, tmp_path):
         assert_alike(replica_of(second, index).modules(), replica_of(whole, index).modules(), 0)
 
 
-def test_replicas_follow_the_stack():
-    lifters = Stack.of([LinearLifter() for _ in SEEDS])
-    with torch.no_grad():
-        lifters.template.depth.bias += torch.tensor([1.0, 2.0, 3.0])[:, None]
-        lifters.template.norm.running_mean += 5
-    lifters.load_state_dict({name: tensor + 1 for name, tensor in lifters.state_dict().items()})
-    x = torch.randn(30, 5, 2)
-    whole = lifters.eval()(x)
-    for index, replica in enumerate(lifters.members):
-        torch.testing.assert_close(whole[index::3], replica.eval()(x[index::3]))
-        assert not any(p.requires_grad for p in replica.parameters())
-
-
 def test_each_seed_has_the_sign_of_its_own_depth():
     class Slope(Lifter):
         normalisation = Normalisation.MAX_NORM
@@ -328,16 +281,6 @@ def test_each_seed_has_the_sign_of_its_own_depth():
     torch.testing.assert_close(predictions[0], predictions[1])
 
 
-def test_batches_that_cannot_be_shared_are_refused():
-    with pytest.raises(PoseplugError, match="3 seeds are trained together.*batches of 31 poses.*--seed"):
-        Stack.of([LinearLifter() for _ in SEEDS])(torch.zeros(31, 5, 2))
-
-
-def test_parts_that_differ_in_shape_are_refused():
-    with pytest.raises(PoseplugError, match="'weight' has another shape under another seed"):
-        Stack.of([nn.Linear(2, 3), nn.Linear(2, 4)])
-
-
 def test_plain_augmentors_are_shared(manner):
     class Still(ScalingAugmentor):
         def __init__(self):
@@ -350,19 +293,3 @@ def test_plain_augmentors_are_shared(manner):
     alone = assembly_of(SEEDS[1])
     train(alone, SEEDS[1])
     assert_alike(models_of(together)[1], alone.model)
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_stack_on_a_cuda_device_is_computed_together():
-    lifters = Stack.of([DeepLifter().cuda() for _ in SEEDS]).train()
-    x = torch.randn(3 * 500, 5, 2, device="cuda")
-    alone = [copy.deepcopy(member).requires_grad_(True) for member in lifters.members]
-    lifters(x).square().mean().backward()
-    assert lifters._vectorises == {True: True}
-    for index, lifter in enumerate(alone):
-        (lifter(x[index::3]).square().mean() / 3).backward()
-        for name, parameter in lifter.named_parameters():
-            if name != "leave.bias":  # which is not trained
-                found = lifters.template.get_parameter(name).grad[index]
-                torch.testing.assert_close(found, parameter.grad, rtol=1e-3, atol=1e-5)

@@ -10,12 +10,11 @@ from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.interfaces import Augmentation
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.optimiser import OptimiserSettings
 from poseplug.core.training.pose_buffer import PoseBuffer
 from poseplug.core.training.roles import Role
-from poseplug.core.training.schedule import Phase, Schedule
+from poseplug.core.training.schedule import Phase, Schedule, Training
 from poseplug.core.training.supervised import Supervised
-from poseplug.core.training.trainer import Trainer, Training
+from poseplug.core.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 ALTERNATING = (
@@ -173,7 +172,7 @@ def test_a_phases_factor_scales_the_learning_rate():
         phase = Phase(name="only", steps=1, lr_factor=factor)
         lifter = LinearLifter()
         before = lifter.flat.bias.detach().clone()
-        role = Role("lifter", lifter, OptimiserSettings(lr=0.1), Schedule([phase], 1))
+        role = Role("lifter", lifter, Training(lr=0.1, lr_schedule="constant", clip_norm=0), Schedule([phase], 1))
         role.update({"loss": lifter.flat.bias.sum()}, phase)
         # Adam's first step is the learning rate, whatever the gradient.
         torch.testing.assert_close(before - lifter.flat.bias, torch.full((10,), 0.1 * factor))

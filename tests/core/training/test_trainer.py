@@ -1,67 +1,27 @@
+"""Whole runs: as in a plain loop, the same again, resumed, stopped by what is not finite."""
+
 import math
 
-import attrs
 import pytest
 import torch
+from small_runs import CPU, assemble, everything, train, train_until, weights
 from toys import (
     CONTEXT,
     STAR,
     CriticObjective,
-    FlatSource,
     HalfReweighter,
     LinearConfig,
     LinearLifter,
-    MeanRoot,
-    PartObjective,
-    ScalingAugmentor,
     SignHead,
     SizeDiscriminator,
     StarSource,
-    TwoPartLifter,
 )
 
-from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
-from poseplug.core.hooks import HookSet, RunHook
-from poseplug.core.interfaces import Step, Stream
+from poseplug.core.errors import PoseplugError, TrainingFailed
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.schedule import Phase
-from poseplug.core.training.supervised import Supervised
-from poseplug.core.training.trainer import Trainer, Training
-
-CPU = torch.device("cpu")
-
-
-def assemble(*, lifter=LinearLifter, seed=0, root=None, **parts):
-    torch.manual_seed(seed)
-    model = LiftingModel(lifter(LinearConfig(dropout=0.1), CONTEXT), STAR, root)
-    return Assembly(**{"source": StarSource(), "objective": Supervised(), **parts}, model=model)
-
-
-def train(assembly, checkpoint=None, load=False, phases=(), **settings):
-    settings = {"steps": 12, "batch_size": 16, "log_every": 4, "checkpoint_every": 4, **settings}
-    trainer = Trainer(assembly, Training(**settings), CPU, checkpoint, phases=phases)
-    if load:
-        trainer.load()
-    trainer.run()
-    return trainer
-
-
-def weights(assembly):
-    return {k: v.clone() for k, v in assembly.modules().state_dict().items()}
-
-
-def everything(seed=0):
-    """An assembly with every kind of part."""
-    torch.manual_seed(seed + 100)
-    return assemble(
-        seed=seed,
-        root=MeanRoot(),
-        reference=StarSource(),
-        reweighter=HalfReweighter(),
-        augmentors=(ScalingAugmentor(),),
-        discriminators={"size": SizeDiscriminator()},
-    )
+from poseplug.core.training.schedule import Training
+from poseplug.core.training.trainer import Trainer
 
 
 def test_the_engine_does_what_a_plain_loop_does():
@@ -102,286 +62,11 @@ def test_a_resumed_run_ends_like_one_that_never_stopped(tmp_path, stop_at):
     whole = everything()
     trainer = train(whole)
     path = tmp_path / "state.safetensors"
-    halted = Trainer(everything(), trainer.training, CPU, path)
-    halted.hooks = HookSet({"stop": _StopAt(halted, stop_at)})
-    with pytest.raises(Interrupted, match=f"step {stop_at} of 12; --resume"):
-        halted.run()
+    train_until(stop_at, everything(), trainer.training, path)
     resumed = everything(seed=9)  # other initial weights: all must come from the checkpoint
     again = train(resumed, path, load=True)
     assert all(torch.equal(a, b) for a, b in zip(weights(whole).values(), weights(resumed).values(), strict=True))
     assert again.history.values == trainer.history.values
-
-
-class _StopAt(RunHook):
-    def __init__(self, trainer, step):
-        self.trainer, self.step = trainer, step
-
-    def on_step(self, step, losses):
-        self.trainer.stop_requested = step == self.step
-
-    def on_log(self, step, means):
-        assert all(math.isfinite(value) for value in means.values())
-
-
-PLANE_THEN_DEPTH = (
-    Phase(name="plane", share=0.3, trains=("lifter:plane",), lr=0.02, lr_schedule="onecycle"),
-    Phase(name="depth", share=0.7, trains=("lifter:depth",), lr=0.01, optimiser="AdamW"),
-)
-
-
-@pytest.mark.parametrize("stop_at", [2, 3, 4])
-def test_phases_train_their_groups_with_rates_of_their_own_and_resume_across_the_boundary(tmp_path, stop_at):
-    settings = Training(steps=10, batch_size=16)
-    whole = assemble(lifter=TwoPartLifter)
-    start, recorded = weights(whole), {}
-
-    class Record(RunHook):
-        def on_step(self, step, losses):
-            recorded[step] = weights(whole)
-
-    Trainer(whole, settings, CPU, hooks=HookSet({"record": Record()}), phases=PLANE_THEN_DEPTH).run()
-    flat, depth, mean = "model.lifter.flat.weight", "model.lifter.depth.weight", "model.lifter.norm.running_mean"
-    assert torch.equal(recorded[3][depth], start[depth])
-    assert not torch.equal(recorded[3][flat], start[flat])
-    assert torch.equal(recorded[10][flat], recorded[3][flat])
-    assert torch.equal(recorded[10][mean], recorded[3][mean])  # what is not trained keeps its statistics
-    assert not torch.equal(recorded[10][depth], start[depth])
-    assert whole.model.lifter.begun == [frozenset({"plane"}), frozenset({"depth"})]
-
-    path = tmp_path / "state.safetensors"
-    halted = Trainer(assemble(lifter=TwoPartLifter), settings, CPU, path, phases=PLANE_THEN_DEPTH)
-    halted.hooks = HookSet({"stop": _StopAt(halted, stop_at)})
-    with pytest.raises(Interrupted):
-        halted.run()
-    resumed = assemble(lifter=TwoPartLifter, seed=5)
-    train(resumed, path, load=True, phases=PLANE_THEN_DEPTH, steps=10, log_every=20)
-    assert all(torch.equal(weights(resumed)[name], tensor) for name, tensor in weights(whole).items())
-
-
-def test_a_phase_that_names_an_unknown_group_is_refused():
-    phase = Phase(name="arms", steps=5, trains=("lifter:arms",))
-    with pytest.raises(PoseplugError, match="Phase 'arms' trains 'lifter:arms', and .* groups are plane, depth"):
-        train(assemble(lifter=TwoPartLifter), phases=[phase])
-
-
-def test_weights_scale_the_losses_of_both_streams():
-    weighed = assemble(reference=StarSource(), reweighter=HalfReweighter())
-    history = train(weighed, steps=1, log_every=1).history.values
-    assert weighed.reweighter.fitted == 10
-    assert history["reweighter/mean"] == {1: 0.5}
-    generator = torch.Generator().manual_seed(1)
-    batches = [StarSource().sample(8, generator) for _ in range(2)]
-    given = HalfReweighter().weigh(*batches)
-    lifter = weighed.model.eval()
-    streams = [Stream(name, batch, given[name]) for name, batch in zip(("training", "reference"), batches, strict=True)]
-    losses = Supervised().loss(_step(lifter, *streams))
-    expected = [(lifter(batch) - batch.root_relative).square().mean() for batch in batches]
-    torch.testing.assert_close(losses["supervised"], 2 * expected[0])
-    torch.testing.assert_close(losses["counterfactual"], 0.5 * expected[1])
-    tripled = Supervised().loss(_step(lifter, streams[0], attrs.evolve(streams[1], factor=3.0)))
-    torch.testing.assert_close(tripled["counterfactual"], 1.5 * expected[1])
-
-
-def test_a_constant_weight_adds_the_reference_to_any_objective():
-    alone, beside = assemble(), attrs.evolve(assemble(reference=StarSource()), reference_weight=2.0)
-    losses = [train(assembly, steps=1, log_every=1).history.values for assembly in (alone, beside)]
-    assert losses[0].keys() == {"supervised"}
-    assert losses[1].keys() == {"supervised", "counterfactual"}
-
-
-def _step(lift, *streams, one_pass=True):
-    return Step(streams, lift, lambda stage, batch: {}, torch.Generator(), 0.0, one_pass=one_pass)
-
-
-def test_joint_and_separate_passes_differ_only_in_batch_statistics():
-    generator = torch.Generator().manual_seed(0)
-    streams = [Stream(name, StarSource().sample(8, generator)) for name in ("training", "reference")]
-    lift = assemble().model.eval()
-    joint, separate = (Supervised().loss(_step(lift, *streams, one_pass=one)) for one in (True, False))
-    torch.testing.assert_close(joint["counterfactual"], separate["counterfactual"])
-    lift.train()
-    lift.lifter.dropout.p = 0
-    joint, separate = (Supervised().loss(_step(lift, *streams, one_pass=one)) for one in (True, False))
-    assert abs(joint["counterfactual"] - separate["counterfactual"]) > 1e-6
-
-
-def test_joined_streams_have_the_sum_of_their_means():
-    generator = torch.Generator().manual_seed(0)
-    few, many = (StarSource().sample(n, generator) for n in (4, 12))
-    many = attrs.evolve(many, weight=torch.rand(12, generator=generator))
-    streams = [Stream("training", few, torch.rand(4, generator=generator)), Stream("reference", many, None, 0.5)]
-    joined = _step(None, *streams).joined()
-    apart = sum(stream.mean(stream.batch.absolute.square()) for stream in streams)
-    torch.testing.assert_close(joined.mean(joined.batch.absolute.square()), apart)
-
-
-def test_pose_weights_of_the_batch_count():
-    batch = StarSource().sample(4, torch.Generator().manual_seed(0))
-    lift = assemble().model.eval()
-    masked = attrs.evolve(batch, weight=torch.tensor([4.0, 0, 0, 0]))
-    torch.testing.assert_close(
-        Supervised().loss(_step(lift, Stream("training", masked)))["supervised"],
-        Supervised().loss(_step(lift, Stream("training", batch.select(slice(0, 1)))))["supervised"],
-    )
-
-
-def test_an_objective_without_labels_is_never_shown_any():
-    class Poisoned(StarSource):
-        def sample(self, n, generator):
-            batch = super().sample(n, generator)
-            return attrs.evolve(batch, joints_3d=torch.full_like(batch.joints_3d, math.nan))
-
-    runs = []
-    for source in (StarSource(), Poisoned(), FlatSource()):
-        assembly = assemble(source=source, objective=PartObjective())
-        train(assembly)
-        runs.append(weights(assembly))
-    for run in runs[1:]:
-        assert all(torch.equal(run[name], runs[0][name]) for name in run)
-
-
-def test_grouped_losses_train_their_own_part_only():
-    assembly = assemble(objective=PartObjective())
-    train(assembly, steps=300, lr=0.03, lr_schedule="constant")
-    lifted = assembly.model(StarSource().sample(256, torch.Generator().manual_seed(5)))
-    assert lifted[..., :2].abs().mean() < 0.1  # pulled to 0
-    assert (lifted[..., 2] - 1).abs().mean() < 0.1  # pulled to 1
-
-
-def test_a_trained_augmentor_learns_and_leaves_the_lifter_alone():
-    assembly = assemble(augmentors=(ScalingAugmentor(),), discriminators={"size": SizeDiscriminator()})
-    trainer = Trainer(assembly, Training(steps=3, batch_size=16), CPU)
-    lifter = assembly.model.lifter
-    seen = []
-    real_update = trainer._roles["augmentor0"].update
-
-    def update(losses, phase):
-        seen.append((weights(assembly)["model.lifter.norm.running_mean"], lifter.training, losses))
-        real_update(losses, phase)
-
-    trainer._roles["augmentor0"].update = update
-    batches = lifter.norm.num_batches_tracked
-    trainer.run()
-    assert int(batches) == 3  # one forward pass a step counts: the lifter's own
-    assert not any(training for _, training, _ in seen)
-    assert {"feedback", "size"} <= seen[0][2].keys()
-    assert assembly.augmentors[0].log_scale != 0
-    assert {"augmentor0/feedback", "augmentor0/size", "discriminator/size"} <= trainer.history.values.keys()
-
-
-def test_an_untrained_augmentation_reaches_the_lifter():
-    class Shift(ScalingAugmentor):
-        def __init__(self):
-            torch.nn.Module.__init__(self)
-            self.log_scale = torch.tensor(math.log(2.0))
-
-    plain, doubled = assemble(), assemble(augmentors=(Shift(),))
-    losses = [train(a, steps=1, log_every=1).history.values["supervised"][1] for a in (plain, doubled)]
-    assert losses[1] > 1.2 * losses[0]
-
-
-def test_an_objective_can_play_against_discriminators_at_their_own_pace():
-    discriminator = SizeDiscriminator()
-    discriminator.update_every = 2
-    assembly = assemble(objective=CriticObjective(), discriminators={"size": discriminator})
-    start = weights(assembly)
-    train(assembly, steps=1)
-    after = weights(assembly)
-    assert not torch.equal(start["discriminator0.linear.weight"], after["discriminator0.linear.weight"])
-    # Six steps: the lifter asks six times; the discriminator itself learns in three, from real and from fake poses.
-    discriminator.batches = 0
-    train(assembly, steps=6)
-    assert discriminator.batches == 6 + 2 * 3
-
-
-def test_discriminators_learn_from_the_fakes_of_objective_and_augmentor_alike():
-    class Counting(SizeDiscriminator):
-        seen = ()
-
-        def loss(self, real, fake, generator):
-            self.seen = (*self.seen, (len(real), len(fake)))
-            return super().loss(real, fake, generator)
-
-    for augmentors, fakes in (((), 16), ((ScalingAugmentor(),), 32)):
-        critic = Counting()
-        parts = assemble(objective=CriticObjective(), augmentors=augmentors, discriminators={"critic": critic})
-        Trainer(parts, Training(steps=2, batch_size=16), CPU).run()
-        assert critic.seen == ((16, fakes), (16, fakes))
-
-
-def test_the_fakes_of_every_call_are_kept_for_the_discriminators():
-    class Twice(CriticObjective):
-        def loss(self, step):
-            first = super().loss(step)
-            return {**first, **{f"again/{name}": loss for name, loss in super().loss(step).items()}}
-
-    critic = SizeDiscriminator()
-    seen = []
-    critic.loss, plain = (
-        lambda real, fake, generator: seen.append(len(fake)) or plain(real, fake, generator),
-        critic.loss,
-    )
-    Trainer(assemble(objective=Twice(), discriminators={"c": critic}), Training(steps=1, batch_size=16), CPU).run()
-    assert seen == [32]
-
-
-def test_each_role_is_updated_as_often_as_it_says_and_its_rate_ends_with_its_updates():
-    assembly = assemble(root=MeanRoot())
-    assembly.model.lifter.update_every = 3
-    trainer = train(assembly, steps=10, lr=0.01, lr_schedule="onecycle")
-    optimisers = {name: role.optimisers["run"] for name, role in trainer._roles.items()}
-    assert {name: optimiser.scheduler.last_epoch for name, optimiser in optimisers.items()} == {"lifter": 4, "root": 10}
-    assert {name: optimiser.scheduler.total_steps for name, optimiser in optimisers.items()} == {
-        "lifter": 5,
-        "root": 11,
-    }
-
-
-@pytest.mark.parametrize("name", ["SGD", "RMSprop", "NAdam", "AdamW", "Adagrad"])
-def test_other_optimisers_train_and_resume(tmp_path, name):
-    settings = {"optimiser": name, "lr": 0.01, "weight_decay": 0.1}
-    whole = assemble()
-    train(whole, **settings)
-    halted = Trainer(assemble(), Training(steps=12, batch_size=16, **settings), CPU, tmp_path / "state")
-    halted.hooks = HookSet({"stop": _StopAt(halted, 5)})
-    with pytest.raises(Interrupted):
-        halted.run()
-    resumed = assemble(seed=4)
-    train(resumed, tmp_path / "state", load=True, **settings)
-    assert all(torch.equal(weights(resumed)[key], tensor) for key, tensor in weights(whole).items())
-
-
-@pytest.mark.parametrize("name", ["LBFGS", "adam", "Optimizer"])
-def test_an_optimiser_that_does_not_fit_is_refused(name):
-    with pytest.raises(ValueError, match=f"must be an optimiser of torch.optim .* got '{name}'"):
-        Training(optimiser=name)
-
-
-def test_roots_are_found_once_a_step_for_all_who_read_them():
-    class Reading(LinearLifter):
-        reads = frozenset({"roots"})
-
-        def forward(self, joints_2d, *, roots):
-            assert not roots.requires_grad
-            return super().forward(joints_2d) + roots[:, None] * 0
-
-    class Counting(MeanRoot):
-        calls = 0
-
-        def forward(self, **inputs):
-            self.calls += 1
-            return super().forward(**inputs)
-
-    assembly = assemble(lifter=Reading, root=Counting())
-    train(assembly, steps=6)
-    assert assembly.model.root.calls == 6
-
-
-def test_a_root_estimator_is_trained_on_absolute_roots():
-    assembly = assemble(root=MeanRoot())
-    trainer = train(assembly, steps=400, lr=0.05, lr_schedule="cosine")
-    torch.testing.assert_close(assembly.model.root.where, torch.tensor([0.0, 0.0, 5.0]), atol=0.05, rtol=0)
-    assert trainer.history.values["root/distance"][400] < 0.4
 
 
 def test_a_loss_gone_nan_stops_the_run_and_keeps_the_last_good_state(tmp_path):

@@ -5,11 +5,12 @@ from poseplug.registry.config.experiment_file import (
     differences,
     lay_over,
     read_document,
-    to_document,
-    to_experiment,
+    tables_in,
     write_document,
 )
 from poseplug.registry.config.set_flag import set_value
+from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.plan import make_plan
 
 DOCUMENT = {
     "steps": 10,
@@ -27,10 +28,13 @@ DOCUMENT = {
 }
 
 
-def test_documents_and_experiments_say_the_same(tmp_path):
+def test_a_plan_writes_what_it_was_made_from(tmp_path):
     path = tmp_path / "experiment.toml"
-    write_document(path, to_document(to_experiment(DOCUMENT)))
-    assert read_document(path) == DOCUMENT
+    plan = make_plan(DOCUMENT, load_catalogue())
+    write_document(path, plan.document)
+    assert make_plan(read_document(path), load_catalogue()).document == plan.document
+    changed = [line for line in differences(DOCUMENT, read_document(path)) if ": None -> " not in line]
+    assert {line.partition(":")[0] for line in changed} == {"source.0.path", "eval.wild.path", "eval.a.b.path"}
 
 
 def test_a_part_that_keeps_its_name_keeps_its_settings():
@@ -94,13 +98,16 @@ def test_assignments_that_reach_nothing_are_refused(assignment, message):
     ],
 )
 def test_misshapen_documents_are_refused(change, message):
+    (place,) = change
     with pytest.raises(PoseplugError, match=message):
-        to_experiment({**DOCUMENT, **change})
+        tables_in(change, place)
+    with pytest.raises(PoseplugError, match=message):
+        make_plan({**DOCUMENT, **change}, load_catalogue())
 
 
 def test_results_name_the_parts_and_not_what_is_evaluated_on():
     named = {"source": "bvh", "augmentor": "rigid,jitter", "lifter": "mlp", "objective": "supervised"}
-    assert to_experiment(DOCUMENT).components() == named
+    assert make_plan(DOCUMENT, load_catalogue()).components() == named
 
 
 @pytest.mark.parametrize("content", [b"steps = = 3", b"\xff\xfe\x00"])

@@ -1,7 +1,6 @@
 import pytest
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.storage.experiment import ComponentSpec
 from poseplug.registry.config.spec_syntax import parse_labelled, parse_spec
 
 
@@ -18,16 +17,16 @@ from poseplug.registry.config.spec_syntax import parse_labelled, parse_spec
     ],
 )
 def test_specifications(text, name, settings):
-    assert parse_spec(text) == ComponentSpec(name, settings)
+    assert parse_spec(text) == {"name": name, **settings}
 
 
-@pytest.mark.parametrize("text", ["", "=3", ":a=1", "mlp:channels=1,blocks", "mlp:a=[1", "mlp:a='x"])
+@pytest.mark.parametrize("text", ["", "=3", ":a=1", "mlp:channels=1,blocks", "mlp:a=[1", "mlp:a='x", "mlp:name=x"])
 def test_malformed_specifications_are_refused(text):
     with pytest.raises(PoseplugError, match="is not a|unclosed"):
         parse_spec(text)
 
 
 def test_labels():
-    assert parse_labelled("bvh:path=x") == ("bvh", ComponentSpec("bvh", {"path": "x"}))
-    assert parse_labelled("wild=bvh:path=x") == ("wild", ComponentSpec("bvh", {"path": "x"}))
-    assert parse_labelled("plain=builtin") == ("plain", ComponentSpec("builtin"))
+    assert parse_labelled("bvh:path=x") == ("bvh", {"name": "bvh", "path": "x"})
+    assert parse_labelled("wild=bvh:path=x") == ("wild", {"name": "bvh", "path": "x"})
+    assert parse_labelled("plain=builtin") == ("plain", {"name": "builtin"})

@@ -95,8 +95,9 @@ def _asked(texts: Sequence[str], everything: bool, catalogue: Catalogue) -> list
         raise PoseplugError("Name the components to check, or give --all for everything; one of the two.")
     if everything:
         return [(entry, {}) for kind in kind_names() for entry in catalogue.of(kind)]
-    specs = map(parse_spec, texts)
-    return [(entry, dict(spec.settings)) for spec in specs for entry in catalogue.named(spec.name, kind_names())]
+    tables = map(parse_spec, texts)
+    named = [(catalogue.named(table.pop("name"), kind_names()), table) for table in tables]
+    return [(entry, dict(settings)) for entries, settings in named for entry in entries]
 
 
 def _rows(entry: Entry, settings: dict[str, Any], device: str, progress: Callable[[str], None]) -> Iterator[Row]:

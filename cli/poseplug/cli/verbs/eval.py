@@ -9,7 +9,6 @@ import typer
 
 from poseplug.cli.options import labelled_tables
 from poseplug.core.storage.run_directory import RunDirectory
-from poseplug.registry.config.experiment_file import table
 from poseplug.registry.config.spec_syntax import parse_spec
 
 EPILOG = """Examples:
@@ -42,6 +41,6 @@ def evaluate(
         from poseplug.registry.discovery.catalogue import load_catalogue
         from poseplug.registry.runs.evaluate import evaluate_run
 
-        metrics = [table(parse_spec(text)) for text in metric]
+        metrics = list(map(parse_spec, metric))
         where, sources = pick_device(device), labelled_tables(on)
         print_result(evaluate_run(RunDirectory(run), load_catalogue(), where, sources, protocol, metrics), as_json)

@@ -121,7 +121,7 @@ def _train(
     from poseplug.cli.render import say, warn
     from poseplug.registry.runs.execute import execute
 
-    parts = ", ".join(f"{kind} {name}" for kind, name in plan.experiment.components().items() if kind != "objective")
+    parts = ", ".join(f"{kind} {name}" for kind, name in plan.components().items() if kind != "objective")
     say(f"{parts}; {device}; into {directory.path}")
     with stop_on_interrupt(directory) as watch, TrainingProgress() as progress:
         hooks = {"progress": progress}

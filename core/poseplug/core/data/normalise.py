@@ -7,7 +7,7 @@ import enum
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 
 
 class Normalisation(enum.StrEnum):

@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.tensors import TensorRecord
 
 Loss = Tensor | Mapping[str, Tensor]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 import torch
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.metric import Metric
 from poseplug.core.evaluation.protocol import Protocol

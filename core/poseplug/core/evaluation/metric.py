@@ -11,7 +11,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.evaluation.joint_errors import MILLIMETRES, joint_errors
 from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.geometry.procrustes import alignment_errors

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.metric import Comparison, Metric
 from poseplug.core.evaluation.protocol import Protocol
@@ -39,7 +39,7 @@ class Scores:
         self.protocol = protocol
         self.actions = tuple(actions)
         self.headings: dict[str, str] = {}
-        standard = {name: metric(metric.Config(), BuildContext()) for name, metric in STANDARD.items()}
+        standard = {metric.__name__: metric(metric.Config(), BuildContext()) for metric in STANDARD}
         self._metrics = (*standard.items(), *metrics.items())
         self._givers: dict[str, str] = {}
         self._rows: list[dict[str, Tensor]] = []

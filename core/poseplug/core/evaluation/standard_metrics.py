@@ -110,13 +110,4 @@ class PckRoot(Metric):
 
 
 # In the order of the columns of tables.
-STANDARD: Mapping[str, type[Metric]] = {
-    "mpjpe": Mpjpe,
-    "p_mpjpe": PMpjpe,
-    "n_mpjpe": NMpjpe,
-    "pck": Pck,
-    "auc": Auc,
-    "mrpe": Mrpe,
-    "pck_abs": PckAbs,
-    "pck_root": PckRoot,
-}
+STANDARD: tuple[type[Metric], ...] = (Mpjpe, PMpjpe, NMpjpe, Pck, Auc, Mrpe, PckAbs, PckRoot)

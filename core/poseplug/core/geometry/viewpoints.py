@@ -17,7 +17,6 @@ from poseplug.core.tensors import constant
 FOCAL = 1145.0
 IMAGE_SIZE = 1000.0
 TARGET_HEIGHT = 0.9
-ROOT_SPREAD = 0.4
 
 # (azimuth, elevation) in radians and distance in metres of the four fixed cameras.
 _H36M_LIKE = ((0.9, 0.12, 5.2), (2.3, 0.10, 5.5), (4.0, 0.13, 5.0), (5.4, 0.09, 5.4))
@@ -53,7 +52,7 @@ def _placed(azimuth: Tensor, elevation: Tensor, distance: Tensor) -> Camera:
     return attrs.evolve(intrinsics, rotation=rotation, position=position)
 
 
-def around_origin(world: Tensor, root: int, generator: torch.Generator, spread: float = ROOT_SPREAD) -> Tensor:
+def around_origin(world: Tensor, root: int, generator: torch.Generator, spread: float = 0.4) -> Tensor:
     """Shift world poses [N, J, 3] so that their roots scatter about the origin on the ground plane.
 
     Each horizontal axis of the root is normal with standard deviation ``spread`` metres; heights are kept. Beyond three

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.camera import Camera
-from poseplug.core.interfaces import BuildContext, InputProvider, NoConfig, RootEstimator
+from poseplug.core.interfaces import InputProvider, RootEstimator
 from poseplug.core.tensors import constant
 
 # Margins of a person's box over the extent of the joints (VirtualPose's rule).
@@ -22,16 +22,12 @@ _BOX_MARGIN = (0.25, 0.12)
 class Joints2D(InputProvider):
     """Joints [N, J, 2] in pixels."""
 
-    def __init__(self, config: NoConfig | None = None, context: BuildContext | None = None) -> None: ...
-
     def provide(self, batch: PoseBatch, **inputs: Any) -> Tensor:
         return batch.joints_2d
 
 
 class Cameras(InputProvider):
     """The Camera of each person."""
-
-    def __init__(self, config: NoConfig | None = None, context: BuildContext | None = None) -> None: ...
 
     def provide(self, batch: PoseBatch, **inputs: Any) -> Camera:
         return batch.camera
@@ -42,8 +38,6 @@ class PersonBoxes(InputProvider):
 
     The extent of the joints is enlarged by 25 % of its width on each side and 12 % of its height.
     """
-
-    def __init__(self, config: NoConfig | None = None, context: BuildContext | None = None) -> None: ...
 
     def provide(self, batch: PoseBatch, **inputs: Any) -> Tensor:
         low, high = batch.joints_2d.amin(1), batch.joints_2d.amax(1)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import Normaliser
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import ROOTS, InputProvider, Lifter, OutputHead, RootEstimator
 from poseplug.core.models.inputs import Inputs, PredictedRoots, standard_inputs

@@ -1,11 +1,15 @@
-"""Modules used for a while as they are: in evaluation mode, or with nothing to train."""
+"""How modules are used for a while: in evaluation mode, with nothing to train, or for many replicas at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from torch import nn
+
+# torch itself does not tell.
+_active: ContextVar[bool] = ContextVar("vectorised", default=False)
 
 
 def trainable(module: nn.Module) -> bool:
@@ -37,3 +41,18 @@ def frozen(module: nn.Module) -> Iterator[None]:
     finally:
         for parameter in wanted:
             parameter.requires_grad_(True)
+
+
+def vectorising() -> bool:
+    """Say whether this code runs for many replicas at once, inside ``vectorised``."""
+    return _active.get()
+
+
+@contextmanager
+def vectorised() -> Iterator[None]:
+    """Mark what runs inside as running under ``torch.vmap``."""
+    token = _active.set(True)
+    try:
+        yield
+    finally:
+        _active.reset(token)

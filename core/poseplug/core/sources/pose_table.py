@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import FiniteSource
 

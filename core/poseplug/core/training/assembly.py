@@ -8,20 +8,11 @@ from functools import cached_property
 import attrs
 from torch import nn
 
-from poseplug.core.data.batch import PoseBatch
-from poseplug.core.data.step import Stream
 from poseplug.core.errors import PoseplugError
-from poseplug.core.interfaces import (
-    Augmentor,
-    Discriminator,
-    Objective,
-    PoseSource,
-    Reweighter,
-    RootEstimator,
-)
+from poseplug.core.interfaces import Augmentor, Discriminator, Objective, PoseSource, Reweighter, RootEstimator, Trained
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import trainable
-from poseplug.core.training.lifter_step import Conditions, LifterStep, Losses
+from poseplug.core.training.lifter_step import Learned, LifterStep
 from poseplug.core.training.stacked_modules import Stack
 
 
@@ -30,13 +21,9 @@ class Assembly:
     """The parts of a run, built and ready.
 
     Attributes:
-        source: where the poses to train on come from.
-        objective: what the lifter minimises.
         model: lifter, inputs, output head and root estimator.
         reference: real poses, where a part of the run uses them.
         augmentors: applied in order.
-        reweighter: weighs each step's poses.
-        discriminators: by name.
         reference_weight: factor on what the lifter learns from reference poses; 0 where it learns nothing from them.
         stack: what computes the steps of several seeds side by side; see poseplug.core.training.multi_seed.
     """
@@ -56,17 +43,15 @@ class Assembly:
         return 0.0 if self.reweighter is None else 1.0
 
     def __attrs_post_init__(self) -> None:
-        uses_them = self.objective.needs_discriminator or any(map(trainable, self.augmentors))
-        if self.discriminators and not uses_them:
-            names = ", ".join(self.discriminators)
+        if self.discriminators and not (self.objective.needs_discriminator or any(map(trainable, self.augmentors))):
             raise PoseplugError(
-                f"Discriminator {names}: nothing in this run learns from it. Add an augmentor that is trained, or an "
-                "objective that uses discriminators, or leave it out."
+                f"Discriminator {', '.join(self.discriminators)}: nothing in this run learns from it. Add an augmentor "
+                "that is trained, or an objective that uses discriminators, or leave it out."
             )
 
     @cached_property
-    def lifter_step(self) -> Callable[[Mapping[str, Stream], Conditions], tuple[Losses, dict[str, PoseBatch]]]:
-        """What the lifter learns in a step, of all seeds."""
+    def lifter_step(self) -> Callable[..., Learned]:
+        """What the lifter learns in a step, of all seeds; see ``LifterStep.forward``."""
         return self.stack or LifterStep(self.objective, self.model, self.discriminators)
 
     @property
@@ -74,20 +59,27 @@ class Assembly:
         """How many seeds are trained side by side."""
         return 1 if self.stack is None else len(self.stack.members)
 
+    @property
+    def uses_reference(self) -> bool:
+        """Whether each step draws reference poses."""
+        return self.reference_weight > 0 or self.reweighter is not None
+
     def modules(self) -> nn.ModuleDict:
         """Return every part with parameters or buffers, as one module for checkpoints."""
         parts: dict[str, nn.Module] = {"model": self.model, "objective": self.objective}
         if self.reweighter is not None:
             parts["reweighter"] = self.reweighter
-        parts |= {f"augmentor{i}": augmentor for i, augmentor in enumerate(self.augmentors)}
-        # A module's name must not hold the colon of "dist:name".
-        parts |= {f"discriminator{i}": d for i, d in enumerate(self.discriminators.values())}
-        return nn.ModuleDict(parts)
+        return nn.ModuleDict(parts | self._numbered())
 
-    @property
-    def uses_reference(self) -> bool:
-        """Whether each step draws reference poses."""
-        return self.reference_weight > 0 or self.reweighter is not None
+    def trained(self) -> dict[str, Trained]:
+        """Return what has parameters to train, by role: "lifter", "root", "augmentor<i>", "discriminator<i>"."""
+        parts: dict[str, Trained | None] = {"lifter": self.model.lifter, "root": self.model.root, **self._numbered()}
+        return {role: part for role, part in parts.items() if part is not None and trainable(part)}
+
+    def _numbered(self) -> dict[str, Trained]:
+        parts: dict[str, Trained] = {f"augmentor{i}": augmentor for i, augmentor in enumerate(self.augmentors)}
+        # A module's name must not hold the colon of "dist:name".
+        return parts | {f"discriminator{i}": d for i, d in enumerate(self.discriminators.values())}
 
     def diagnostics(self) -> dict[str, dict[str, float]]:
         """Return what each part reports about the run, by part; parts with nothing to say are left out."""
@@ -116,17 +108,14 @@ def check_combination(
     if objective_class.needs_discriminator and not tuple(discriminators):
         raise PoseplugError(f"Objective '{objective_name}' learns from a discriminator; add one with --discriminate.")
     without_3d = [name for name, source in sources.items() if not source.has_3d]
-    if without_3d:
-        readers = {f"objective '{objective_name}'": objective_class.needs_3d}
-        if root:
-            readers[f"root estimator '{root[0]}'"] = True
-        for reader, needs_3d in readers.items():
-            if needs_3d:
-                raise PoseplugError(
-                    f"{reader[0].upper()}{reader[1:]} learns from 3D joints, and source '{without_3d[0]}' gives 2D "
-                    "only; choose another source, or an objective that needs no 3D."
-                )
-    needing = [f"source '{name}'" for name, source in sources.items() if source.needs_reference]
-    needing += [f"reweighter '{reweighter}'"] if reweighter else []
+    readers = [f"Objective '{objective_name}'"] if objective_class.needs_3d else []
+    readers += [f"Root estimator '{root[0]}'"] if root else []
+    if without_3d and readers:
+        raise PoseplugError(
+            f"{readers[0]} learns from 3D joints, and source '{without_3d[0]}' gives 2D only; choose another source, "
+            "or an objective that needs no 3D."
+        )
+    needing = [f"Source '{name}'" for name, source in sources.items() if source.needs_reference]
+    needing += [f"Reweighter '{reweighter}'"] if reweighter else []
     if needing and not has_reference:
-        raise PoseplugError(f"{needing[0][0].upper()}{needing[0][1:]} is made from reference poses; add --reference.")
+        raise PoseplugError(f"{needing[0]} is made from reference poses; add --reference.")

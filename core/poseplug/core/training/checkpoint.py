@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.storage.tensor_file import from_under, load_tensors, save_tensors, under
@@ -18,23 +19,13 @@ from poseplug.core.training.roles import Role
 
 @attrs.frozen
 class TrainingState:
-    """Everything that changes while a run is trained, but the step and the time.
-
-    Attributes:
-        modules: parameters and buffers of every part.
-        roles: by name; their optimisers and learning-rate schedules.
-        history: losses so far.
-        buffer: augmented poses that were kept.
-        generator: what is drawn from; torch's global generators are kept too, for dropout.
-        device: where the run computes.
-    """
+    """Everything that changes while a run is trained, but the step and the time."""
 
     modules: nn.Module
     roles: Mapping[str, Role]
     history: History
     buffer: PoseBuffer
     generator: torch.Generator
-    device: torch.device
 
     def not_finite(self) -> str | None:
         """Return the name of a parameter or buffer that holds a NaN or an infinity."""
@@ -50,11 +41,18 @@ class TrainingState:
             PoseplugError: the file cannot be written.
         """
         tensors = under("modules", self.modules.state_dict()) | under("history", self.history.tensors())
+        roles: dict[str, list[Any]] = {name: [] for name in self.roles}
         for name, role in self.roles.items():
-            tensors |= under(f"roles/{name}", role.tensors())
-        tensors |= under("random", self._random_state()) | under("buffer", self.buffer.tensors())
-        settings = {name: role.settings() for name, role in self.roles.items()}
-        save_tensors(path, tensors, {"step": step, "seconds": seconds, "roles": settings})
+            for i, optimiser in enumerate(role.optimisers.values()):
+                state, facts = optimiser.state()
+                tensors |= under(f"roles/{name}/{i}", state)
+                roles[name].append(facts)
+        # Dropout draws from torch's global generators.
+        random = {"draws": self.generator.get_state(), "cpu": torch.get_rng_state()}
+        if self.generator.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.generator.device)
+        tensors |= under("random", random) | under("buffer", self.buffer.tensors())
+        save_tensors(path, tensors, {"step": step, "seconds": seconds, "roles": roles})
 
     def load(self, path: Path) -> tuple[int, float]:
         """Take up the state in a file; return the steps that were done, and the seconds that they took.
@@ -66,23 +64,16 @@ class TrainingState:
         try:
             self.modules.load_state_dict(from_under("modules", tensors))
             for name, role in self.roles.items():
-                role.load(from_under(f"roles/{name}", tensors), facts["roles"][name])
+                for i, (optimiser, own) in enumerate(zip(role.optimisers.values(), facts["roles"][name], strict=True)):
+                    optimiser.load(from_under(f"roles/{name}/{i}", tensors), own)
             step, seconds = int(facts["step"]), float(facts["seconds"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise PoseplugError(f"'{path}' does not belong to a run of these parts: {error}") from error
+        device, random = self.generator.device, from_under("random", tensors)
         self.history.load(from_under("history", tensors))
-        self.buffer.load(from_under("buffer", tensors), self.device)
-        self._set_random_state(from_under("random", tensors))
+        self.buffer.load(from_under("buffer", tensors), device)
+        self.generator.set_state(random["draws"])
+        torch.set_rng_state(random["cpu"])
+        if device.type == "cuda" and "cuda" in random:
+            torch.cuda.set_rng_state(random["cuda"], device)
         return step, seconds
-
-    def _random_state(self) -> dict[str, Tensor]:
-        state = {"draws": self.generator.get_state(), "cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            state["cuda"] = torch.cuda.get_rng_state(self.device)
-        return state
-
-    def _set_random_state(self, state: Mapping[str, Tensor]) -> None:
-        self.generator.set_state(state["draws"])
-        torch.set_rng_state(state["cpu"])
-        if self.device.type == "cuda" and "cuda" in state:
-            torch.cuda.set_rng_state(state["cuda"], self.device)

@@ -35,15 +35,12 @@ class History:
         Raises:
             TrainingFailed: a scalar was NaN or infinite; names the first such step and the scalar.
         """
-        if not self._pending:
-            return {}
-        names = [(step, name) for step, scalars in self._pending for name in scalars]
+        pending, self._pending = self._pending, []
+        names = [(step, name) for step, scalars in pending for name in scalars]
         if not names:  # a phase may have had nothing to train
-            self._pending = []
             return {}
-        stacked = torch.stack([value.reshape(()).float() for _, scalars in self._pending for value in scalars.values()])
-        last = self._pending[-1][0]
-        self._pending = []
+        stacked = torch.stack([value.reshape(()).float() for _, scalars in pending for value in scalars.values()])
+        last, _ = pending[-1]
         collected: dict[str, list[float]] = {}
         for (step, name), value in zip(names, stacked.tolist(), strict=True):
             if not math.isfinite(value):
@@ -56,10 +53,7 @@ class History:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return steps and means of each scalar for a checkpoint: [2, K] float64 each."""
-        return {
-            name: torch.tensor([list(series), list(series.values())], dtype=torch.float64)
-            for name, series in self.values.items()
-        }
+        return {name: torch.tensor([[*s], [*s.values()]], dtype=torch.float64) for name, s in self.values.items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what ``tensors`` returned."""

@@ -3,100 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import cast
+from contextlib import AbstractContextManager
 
 import attrs
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import extents
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.step import Loss, Step, Stream
 from poseplug.core.interfaces import Discriminator, Objective
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import evaluating
 
-Losses = Mapping[str, Loss]
-
-
-@attrs.frozen
-class Conditions:
-    """What holds for all of a step.
-
-    Attributes:
-        generator: for what the objective draws.
-        progress: share of the training that is done, 0 to 1.
-        one_pass: whether all streams go through the lifter in one batch.
-        autocast: the context manager factory that the lifter computes in.
-    """
-
-    generator: torch.Generator
-    progress: float = 0.0
-    one_pass: bool = True
-    autocast: Callable[[], AbstractContextManager[object]] = nullcontext
+Scope = Callable[[], AbstractContextManager[object]]
+# The objective's losses, for each discriminator the fakes that it was asked about, and the lifter's logs.
+Learned = tuple[Mapping[str, Loss], dict[str, PoseBatch], Mapping[str, Tensor]]
 
 
 class LifterStep(nn.Module):
-    """The losses of one lifter in one step, and the fakes that its objective made.
-
-    Args:
-        objective: the training regime.
-        model: the lifter.
-        discriminators: by name.
-    """
+    """The losses of one lifter in one step, the fakes that its objective made, and its logs."""
 
     def __init__(self, objective: Objective, model: LiftingModel, discriminators: Mapping[str, Discriminator]) -> None:
         super().__init__()
         self.objective = objective
         self.model = model
-        self.names = tuple(discriminators)
-        self.discriminators = nn.ModuleList(discriminators.values())
+        # A module's name must not hold the colon of "dist:name".
+        self.judges = dict(discriminators)
+        self.discriminators = nn.ModuleList(self.judges.values())
 
-    def judges(self) -> list[tuple[str, Discriminator]]:
-        """Return the discriminators by name."""
-        return [(name, cast(Discriminator, d)) for name, d in zip(self.names, self.discriminators, strict=True)]
-
-    def forward(self, streams: Mapping[str, Stream], conditions: Conditions) -> tuple[Losses, dict[str, PoseBatch]]:
-        """Return the objective's losses, and for each discriminator the fakes that it was asked about."""
+    def forward(
+        self, streams: tuple[Stream, ...], generator: torch.Generator, progress: float, one_pass: bool, autocast: Scope
+    ) -> Learned:
+        """Take the step up to its losses; see ``Step`` for what it is of. The lifter computes within ``autocast()``."""
         fakes: dict[str, PoseBatch] = {}
 
         def lift(batch: PoseBatch) -> Tensor:
-            with conditions.autocast():
+            with autocast():
                 joints: Tensor = self.model(batch)
             return joints.float() if joints.dtype is torch.bfloat16 else joints
 
         def adversarial_loss(stage: str, batch: PoseBatch) -> dict[str, Tensor]:
             said = {}
-            for name, discriminator in self.judges():
+            for name, discriminator in self.judges.items():
                 if stage in (discriminator.stage, "final"):
                     with evaluating(discriminator):
                         said[name] = discriminator.adversarial_loss(discriminator(batch))
-                    add_fakes(fakes, {name: batch.detached()})
+                    add_fakes(fakes, name, batch.detached())
             return said
 
-        step = Step(
-            streams=tuple(streams.values()),
-            lift=lift,
-            adversarial_loss=adversarial_loss,
-            generator=conditions.generator,
-            progress=conditions.progress,
-            groups=self.model.lifter.group_joints(),
-            one_pass=conditions.one_pass,
-        )
-        return self.objective.loss(step), fakes
+        groups = self.model.lifter.group_joints()
+        losses = self.objective.loss(Step(streams, lift, adversarial_loss, generator, progress, groups, one_pass))
+        return losses, fakes, self.model.lifter.logs()
 
 
-def add_fakes(fakes: dict[str, PoseBatch], more: Mapping[str, PoseBatch]) -> None:
-    """Add to what each discriminator is to tell from real poses, each pose with the extent that it is seen with."""
-    for name, batch in more.items():
-        batches = [fakes[name], batch] if name in fakes else [batch]
-        if any(each.extent is not None for each in batches):
-            batches = list(map(_with_extent, batches))
-        fakes[name] = PoseBatch.join(batches)
-
-
-def _with_extent(batch: PoseBatch) -> PoseBatch:
-    if batch.extent is not None:
-        return batch
-    return attrs.evolve(batch, extent=extents(batch.joints_2d, batch.skeleton.root))
+def add_fakes(fakes: dict[str, PoseBatch], name: str, batch: PoseBatch) -> None:
+    """Add to what a discriminator is to tell from real poses; each pose keeps the extent that it is seen with."""
+    batches = [fakes[name], batch] if name in fakes else [batch]
+    if any(each.extent is not None for each in batches):
+        seen = (extents(b.joints_2d, b.skeleton.root) if b.extent is None else b.extent for b in batches)
+        batches = [attrs.evolve(b, extent=extent) for b, extent in zip(batches, seen, strict=True)]
+    fakes[name] = PoseBatch.join(batches)

@@ -6,14 +6,14 @@ alone. What the seeds share is what was drawn for them, and the parts that have 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import Discriminator
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
@@ -22,32 +22,24 @@ from poseplug.core.training.stacked_modules import Stack
 
 
 class StackedDiscriminator(Discriminator):
-    """Discriminators of several seeds, trained as one; each judges and remembers its own seed's poses.
-
-    Args:
-        stack: of the discriminators.
-    """
+    """Discriminators of several seeds, trained as one; each judges and remembers its own seed's poses."""
 
     def __init__(self, stack: Stack) -> None:
         super().__init__()
         self.stack = stack
+        self.members = cast(tuple[Discriminator, ...], stack.members)
         for name in ("stage", "learning_rate", "update_every"):
             setattr(self, name, getattr(self.members[0], name))
-
-    @property
-    def members(self) -> tuple[Discriminator, ...]:
-        """Each seed's own."""
-        return cast(tuple[Discriminator, ...], self.stack.members)
 
     def forward(self, batch: PoseBatch) -> Tensor:
         scores: Tensor = self.stack(batch)
         return scores
 
     def loss(self, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
-        return self._mean(lambda i, member: member.loss(self._own(i, real), self._own(i, fake), generator))
+        return self._mean(lambda member, real, fake: member.loss(real, fake, generator), real, fake)
 
     def adversarial_loss(self, fake: Tensor) -> Tensor:
-        return self._mean(lambda i, member: member.adversarial_loss(self._own(i, fake)))
+        return self._mean(lambda member, fake: member.adversarial_loss(fake), fake)
 
     def real(self, batch: PoseBatch, generator: torch.Generator) -> PoseBatch:
         return self._each(batch, lambda member, own: member.real(own, generator))
@@ -56,22 +48,19 @@ class StackedDiscriminator(Discriminator):
         return self._each(fake, lambda member, own: member.remember(own, generator))
 
     def logs(self) -> Mapping[str, Tensor]:
-        """Return the means over the seeds."""
-        logs = [member.logs() for member in self.members]
-        return {name: torch.stack([log[name] for log in logs]).mean(0) for name in logs[0]}
+        return means([member.logs() for member in self.members])
 
-    def _own(self, index: int, scores: Tensor) -> Tensor:
-        return scores[index :: len(self.members)]
-
-    def _mean(self, of: Callable[[int, Discriminator], Tensor]) -> Tensor:
-        values = [of(i, member) for i, member in enumerate(self.members)]
+    def _mean(self, of: Callable[..., Tensor], *scores: Tensor) -> Tensor:
+        count = len(self.members)
+        values = [of(member, *(own[i::count] for own in scores)) for i, member in enumerate(self.members)]
         self.stack.adopt_buffers()
         return torch.stack(values).mean()
 
     def _each(self, batch: PoseBatch, of: Callable[[Discriminator, PoseBatch], PoseBatch]) -> PoseBatch:
-        made = [of(member, own) for member, own in zip(self.members, dealt(batch, len(self.members)), strict=True)]
+        count = len(self.members)
+        made = PoseBatch.join([of(m, batch.select(slice(i, None, count))) for i, m in enumerate(self.members)])
         self.stack.adopt_buffers()
-        return gathered(made)
+        return made.select(torch.arange(len(made), device=made.device).view(count, -1).T.flatten())
 
 
 def side_by_side(assemblies: Sequence[Assembly]) -> Assembly:
@@ -100,9 +89,7 @@ def replica_of(assembly: Assembly, index: int) -> Assembly:
     if assembly.stack is None:
         return assembly
     own = cast(LifterStep, assembly.stack.members[index])
-    return attrs.evolve(
-        assembly, objective=own.objective, model=own.model, discriminators=dict(own.judges()), stack=None
-    )
+    return attrs.evolve(assembly, objective=own.objective, model=own.model, discriminators=own.judges, stack=None)
 
 
 def models_of(assembly: Assembly) -> tuple[LiftingModel, ...]:
@@ -110,13 +97,6 @@ def models_of(assembly: Assembly) -> tuple[LiftingModel, ...]:
     return tuple(replica_of(assembly, i).model for i in range(assembly.seeds))
 
 
-def dealt(batch: PoseBatch, count: int) -> Iterator[PoseBatch]:
-    """Give each seed's poses of a batch."""
-    return (batch.select(slice(i, None, count)) for i in range(count))
-
-
-def gathered(batches: Sequence[PoseBatch]) -> PoseBatch:
-    """Undo ``dealt``."""
-    joined = PoseBatch.join(batches)
-    order = torch.arange(len(joined), device=joined.device).view(len(batches), -1).T.flatten()
-    return joined.select(order)
+def means(logs: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the means over the seeds of what each logs."""
+    return {name: torch.stack([log[name].float() for log in logs]).mean() for name in logs[0]}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import Augmentation
@@ -31,56 +30,41 @@ class PoseBuffer:
         """Keep what was accepted of a batch. The first batch after a draw begins a new collection."""
         if not self._open:
             self._batches, self._accepted, self._open = [], [], True
-        batch = augmentation.batch
-        accepted = augmentation.accepted
+        poses, accepted = augmentation.batch.detached(), augmentation.accepted
         if accepted is None:
-            accepted = torch.ones(len(batch), dtype=torch.bool, device=batch.device)
-        joints_3d = None if batch.joints_3d is None else batch.joints_3d.detach()
+            accepted = torch.ones(len(poses), dtype=torch.bool, device=poses.device)
         # Only what a lifter is trained with; labels and scenes would cost memory and are of no use here.
-        plain = PoseBatch(self.skeleton, batch.joints_2d.detach(), batch.camera, joints_3d)
-        self._batches.append(plain)
+        self._batches.append(PoseBatch(self.skeleton, poses.joints_2d, poses.camera, poses.joints_3d))
         self._accepted.append(accepted)
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch | None:
         """Return n of the kept poses, or None if none was accepted."""
-        if self._open:
-            self._close()
+        if self._open and self._batches:
+            poses = PoseBatch.join(self._batches).select(torch.cat(self._accepted))
+            self._batches, self._accepted = [poses] if len(poses) else [], []
+        self._open = False
         if not self._batches:
             return None
         (poses,) = self._batches
         return poses.select(torch.randint(len(poses), (n,), generator=generator, device=poses.device))
 
-    def _close(self) -> None:
-        self._open = False
-        if self._batches:
-            poses = PoseBatch.join(self._batches).select(torch.cat(self._accepted))
-            self._batches = [poses] if len(poses) else []
-            self._accepted = []
-
     def tensors(self) -> dict[str, Tensor]:
         """Return everything for a checkpoint, under flat names."""
         if not self._batches:
             return {}
-        named = _flat(PoseBatch.join(self._batches))
+        poses = PoseBatch.join(self._batches)
+        named = {f"camera.{field.name}": getattr(poses.camera, field.name) for field in attrs.fields(Camera)}
+        named |= {"joints_2d": poses.joints_2d, "joints_3d": poses.joints_3d}
         if self._open:
             named["accepted"] = torch.cat(self._accepted)
-        return named
+        return {name: value for name, value in named.items() if value is not None}
 
     def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
         """Take up what ``tensors`` returned."""
-        on_device = {name: tensor.to(device) for name, tensor in tensors.items()}
-        accepted = on_device.pop("accepted", None)
-        self._batches = [_unflat(on_device, self.skeleton)] if on_device else []
-        self._accepted = [] if accepted is None else [accepted]
-        self._open = accepted is not None
-
-
-def _flat(batch: PoseBatch) -> dict[str, Tensor]:
-    values: dict[str, Any] = {"joints_2d": batch.joints_2d, "joints_3d": batch.joints_3d}
-    values |= {f"camera.{field.name}": getattr(batch.camera, field.name) for field in attrs.fields(Camera)}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _unflat(tensors: Mapping[str, Tensor], skeleton: Skeleton) -> PoseBatch:
-    camera = Camera(**{name.removeprefix("camera."): t for name, t in tensors.items() if name.startswith("camera.")})
-    return PoseBatch(skeleton, tensors["joints_2d"], camera, tensors.get("joints_3d"))
+        kept = {name: tensor.to(device) for name, tensor in tensors.items()}
+        self._open = "accepted" in kept
+        self._accepted = [kept.pop("accepted")] if self._open else []
+        self._batches = []
+        if kept:
+            camera = {name.removeprefix("camera."): t for name, t in kept.items() if name.startswith("camera.")}
+            self._batches = [PoseBatch(self.skeleton, kept["joints_2d"], Camera(**camera), kept.get("joints_3d"))]

@@ -1,10 +1,9 @@
-"""Where and how a run computes: device, precision, seeds."""
+"""Where and how a run computes: device and memory."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from contextlib import AbstractContextManager
 
 import torch
 
@@ -12,8 +11,6 @@ from poseplug.core.errors import PoseplugError
 
 # Parameters of glibc's mallopt.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-
-PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 def pick_device(name: str) -> torch.device:
@@ -36,30 +33,13 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cpu")
 
 
-def seed_everything(seed: int) -> None:
-    """Seed torch's global generators, from which layers take their initial weights and dropout."""
-    torch.manual_seed(seed)
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Return the context in which the lifter computes: bf16 autocasts, the others do not."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
 def retain_freed_memory() -> None:
     """Make glibc keep freed memory for the next step instead of returning it to the system.
 
     A training step frees what the next one needs again, and fresh pages cost more than much of the arithmetic: a
     SemGCN step at batch 1024 takes a sixth longer without this. Elsewhere than on Linux with glibc it does nothing.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)
         mallopt(_M_TRIM_THRESHOLD, 1 << 30)
-
-
-def set_matmul_precision(precision: str) -> None:
-    """Allow TF32 matrix products for tf32 and bf16 runs, full float32 otherwise."""
-    torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")

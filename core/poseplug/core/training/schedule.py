@@ -1,22 +1,65 @@
-"""The schedule of a run: phases that train some of its roles on some of its poses, over and over in cycles."""
+"""How long and how fast a run trains: its settings, and phases that train some of its roles, in cycles."""
 
 from __future__ import annotations
 
 import bisect
+import inspect
 from collections.abc import Callable, Sequence
 
 import attrs
+import torch
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.settings import REQUIRED, setting
-from poseplug.core.training.optimiser import SCHEDULES, known_optimiser
 
+PRECISIONS = ("fp32", "tf32", "bf16")
+SCHEDULES = ("constant", "onecycle", "cosine", "linear")
+# LBFGS takes several looks at the loss; the others take parameters of certain shapes only.
+_UNFIT = ("LBFGS", "SparseAdam", "Muon", "Optimizer")
 ROLES = ("lifter", "root", "augmentor", "discriminator")
+
+
+def known_optimiser(name: str | None) -> str | None:
+    """Return what is wrong with the name of an optimiser, or None."""
+    known = [n for n, c in vars(torch.optim).items() if inspect.isclass(c) and issubclass(c, torch.optim.Optimizer)]
+    fit = sorted(set(known) - set(_UNFIT))
+    if name is None or name in fit:
+        return None
+    return f"must be an optimiser of torch.optim that takes any parameters ({', '.join(fit)}); got '{name}'"
 
 
 def _known_roles(names: tuple[str, ...]) -> str | None:
     unknown = [name for name in names if name.partition(":")[0] not in ROLES]
     return f"must be of {', '.join(ROLES)}; got {', '.join(unknown)}" if unknown or not names else None
+
+
+@attrs.frozen(kw_only=True)
+class Training:
+    """How long and how fast a run trains."""
+
+    steps: int = setting(1200, "training steps", minimum=1)
+    batch_size: int = setting(256, "poses drawn a step; as many reference poses where they are used", minimum=2)
+    lr: float = setting(1e-3, "learning rate; its peak for onecycle", above=0)
+    lr_schedule: str = setting("cosine", "how the learning rate goes over the run", choices=SCHEDULES)
+    optimiser: str = setting("Adam", "optimiser, by its name in torch.optim", check=known_optimiser)
+    weight_decay: float = setting(0.0, "weight decay, as the optimiser has it", minimum=0)
+    clip_norm: float = setting(1.0, "gradients are cut to this norm; 0 switches it off", minimum=0)
+    reference_weight: float | None = setting(
+        None,
+        "constant factor on what is learned from reference poses. Unset, it is 1 if there is a reweighter, else 0; set "
+        "without a reweighter, it is the constant-weight control that re-weighting must beat",
+        minimum=0,
+    )
+    passes: str = setting(
+        "joint",
+        "poses and reference poses go through the lifter in one batch (joint) or one after the other (separate); "
+        "with batch normalisation the two differ",
+        choices=("joint", "separate"),
+    )
+    precision: str = setting("fp32", "arithmetic of the lifter", choices=PRECISIONS)
+    seed: int = setting(0, "seed of everything that is drawn", minimum=0, maximum=2**31 - 1)
+    log_every: int = setting(20, "steps between looks at the losses", minimum=1)
+    checkpoint_every: int = setting(200, "steps between checkpoints", minimum=1)
 
 
 @attrs.frozen(kw_only=True)
@@ -55,22 +98,26 @@ class Phase:
         """Whether what it trains is not trained on by the run's optimisers."""
         return self.fresh or any(value is not None for value in (self.lr, self.lr_schedule, self.optimiser))
 
-    def in_cycle(self, cycle: int) -> bool:
-        """Say whether cycle ``cycle``, counted from 1, has this phase."""
-        return self.first_cycle <= cycle and (self.last_cycle is None or cycle <= self.last_cycle)
-
     def groups(self, role: str) -> tuple[str, ...] | None:
         """Return the parameter groups of a role that it trains: () for all of them, None where it trains none."""
-        named = [name.partition(":") for name in self.trains]
-        if any(name == role and not colon for name, colon, _ in named):
+        if role in self.trains:
             return ()
-        return tuple(group for name, _, group in named if name == role) or None
+        start = f"{role}:"
+        return tuple(name.removeprefix(start) for name in self.trains if name.startswith(start)) or None
 
 
 @attrs.frozen
 class Moment:
-    """Where in the schedule a step is: its phase and its cycle, counted from 1."""
+    """Where a run is at a step.
 
+    Attributes:
+        step: counted from 0.
+        progress: share of the training that is done, 0 to 1.
+        phase, cycle: of the schedule; cycles are counted from 1.
+    """
+
+    step: int
+    progress: float
     phase: Phase
     cycle: int
 
@@ -92,42 +139,35 @@ class Schedule:
         names = [phase.name for phase in self.phases]
         if len(set(names)) < len(names):
             raise PoseplugError(f"Two phases of this run have one name ({', '.join(names)}); give each its own.")
-        lengths = self._lengths()
+        lengths, share = dict[str, int](), 0.0
+        for phase in self.phases:  # shares are rounded so that they add up
+            before, share = share, share + (phase.share or 0.0)
+            lengths[phase.name] = phase.steps or round(share * steps) - round(before * steps)
         self._starts: list[int] = []
-        self._moments: list[Moment] = []
+        self._spans: list[tuple[Phase, int]] = []  # phase and cycle
         start, cycle = 0, 0
         while start < steps:
             cycle += 1
-            present = [phase for phase in self.phases if phase.in_cycle(cycle)]
-            if not any(lengths[phase.name] for phase in present):
+            present = [p for p in self.phases if p.first_cycle <= cycle <= (p.last_cycle or cycle) and lengths[p.name]]
+            if not present:
                 raise PoseplugError(
                     f"No phase of this run has cycle {cycle}, and {steps - start} steps are left; "
                     "give one a later last_cycle, or the run fewer steps."
                 )
             for phase in present:
-                if lengths[phase.name]:
-                    self._starts.append(start)
-                    self._moments.append(Moment(phase, cycle))
-                    start += lengths[phase.name]
-
-    def _lengths(self) -> dict[str, int]:
-        """Return the steps of each phase in a cycle; shares are rounded so that they add up."""
-        lengths, share = {}, 0.0
-        for phase in self.phases:
-            before, share = share, share + (phase.share or 0.0)
-            lengths[phase.name] = phase.steps or round(share * self.steps) - round(before * self.steps)
-        return lengths
+                self._starts.append(start)
+                self._spans.append((phase, cycle))
+                start += lengths[phase.name]
 
     def at(self, step: int) -> Moment:
         """Return where step ``step``, counted from 0, is."""
-        return self._moments[bisect.bisect_right(self._starts, step) - 1]
+        return Moment(step, step / self.steps, *self._spans[bisect.bisect_right(self._starts, step) - 1])
 
     def updates(self, every: int, trained_in: Callable[[Phase], bool]) -> int:
         """Return how many steps of the run are a multiple of ``every``, in phases of which ``trained_in`` holds."""
         ends = [*self._starts[1:], self.steps]
-        spans = zip(self._moments, self._starts, ends, strict=True)
         return sum(
-            max(0, -(-min(end, self.steps) // every) + -start // every)
-            for moment, start, end in spans
-            if trained_in(moment.phase)
+            len(range(-(-start // every) * every, min(end, self.steps), every))
+            for (phase, _), start, end in zip(self._spans, self._starts, ends, strict=True)
+            if trained_in(phase)
         )

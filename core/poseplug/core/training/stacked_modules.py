@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.models.vectorise import vectorised
+from poseplug.core.models.modes import vectorised
 from poseplug.core.tensors import map_tensors
 
 # On the CPU, replicas are computed together up to this product of a replica's poses and parameters: little work, of
@@ -49,7 +49,18 @@ class Stack(nn.Module):
         Raises:
             PoseplugError: the modules have different tensors.
         """
-        return cls(_stacked(modules), modules)
+        template = copy.deepcopy(modules[0])
+        for name, parameter in template.named_parameters():
+            values = [module.get_parameter(name) for module in modules]
+            parameter.data = _pile(name, values)
+            for value, kept in zip(values, parameter.detach(), strict=True):
+                value.requires_grad_(False)
+                value.data = kept
+        for name, buffer in template.named_buffers():
+            buffer.data = _pile(name, [module.get_buffer(name) for module in modules])
+            for module, kept in zip(modules, buffer, strict=True):
+                _put(module, name, kept)
+        return cls(template, modules)
 
     def part(self, name: str) -> Stack:
         """Return the stack of a submodule of each; it shares this stack's tensors."""
@@ -83,7 +94,12 @@ class Stack(nn.Module):
         return self._in_turn(first, others)
 
     def _state(self) -> State:
-        return dict(_places(self.template))
+        """Return every place of a parameter or buffer by name, of modules with two names by one of them."""
+        state: State = {}
+        for prefix, child in self.template.named_modules():
+            state |= child.named_parameters(prefix, recurse=False)
+            state |= child.named_buffers(prefix, recurse=False)
+        return state
 
     def _together(self, first: Any, others: Sequence[Any], state: State) -> Any:
         count, returned = len(self.members), None
@@ -123,18 +139,15 @@ class Stack(nn.Module):
         if training not in self._vectorises:
             tensors = tensors_in(first)
             few = with_tensors(first, [tensor[: 2 * len(self.members)] for tensor in tensors])
-            generators = [other.generator for other in others if hasattr(other, "generator")]
-            states = [generator.get_state() for generator in generators]
+            own = [other.clone_state() if isinstance(other, torch.Generator) else other for other in others]
             device = tensors[0].device
             with torch.random.fork_rng([device] if device.type == "cuda" else []):
                 try:
                     state = {name: tensor.detach().clone() for name, tensor in self._state().items()}
-                    self._together(few, others, state)
+                    self._together(few, own, state)
                     self._vectorises[training] = True
                 except RuntimeError:  # torch's, for operations and control flow that vmap does not take
                     self._vectorises[training] = False
-            for generator, before in zip(generators, states, strict=True):
-                generator.set_state(before)
         return self._vectorises[training]
 
     def adopt_buffers(self) -> None:
@@ -170,24 +183,6 @@ def _of_all(results: Tensor) -> Tensor:
     return results.mean() if results.ndim == 1 else results.transpose(0, 1).flatten(0, 1)
 
 
-def _stacked(modules: Sequence[nn.Module]) -> nn.Module:
-    """Return a copy of the first module that holds the tensors of all; the modules become views of it."""
-    template = copy.deepcopy(modules[0])
-    for name, parameter in list(template.named_parameters()):
-        values = [module.get_parameter(name) for module in modules]
-        stacked = nn.Parameter(_pile(name, values), requires_grad=parameter.requires_grad)
-        _put_everywhere(template, parameter, stacked)
-        for value, kept in zip(values, stacked.detach(), strict=True):
-            value.requires_grad_(False)
-            value.data = kept
-    for name, buffer in list(template.named_buffers()):
-        stacked_buffer = _pile(name, [module.get_buffer(name) for module in modules])
-        _put_everywhere(template, buffer, stacked_buffer)
-        for module, kept in zip(modules, stacked_buffer, strict=True):
-            _put(module, name, kept)
-    return template
-
-
 def _pile(name: str, values: Sequence[Tensor]) -> Tensor:
     shapes = {tuple(value.shape) for value in values}
     if len(shapes) > 1:
@@ -195,18 +190,6 @@ def _pile(name: str, values: Sequence[Tensor]) -> Tensor:
     return torch.stack([value.detach() for value in values])
 
 
-def _places(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Give every place of a parameter or buffer once, by name; a tensor that parts share has several."""
-    for prefix, child in module.named_modules():
-        yield from child.named_parameters(prefix, recurse=False)
-        yield from child.named_buffers(prefix, recurse=False)
-
-
 def _put(module: nn.Module, name: str, tensor: Tensor) -> None:
     owner, _, leaf = name.rpartition(".")
     setattr(module.get_submodule(owner), leaf, tensor)
-
-
-def _put_everywhere(module: nn.Module, old: Tensor, new: Tensor) -> None:
-    for name in [name for name, tensor in _places(module) if tensor is old]:
-        _put(module, name, new)

@@ -8,9 +8,6 @@ from torch import Tensor, nn
 
 from poseplug.core.interfaces import BuildContext, NoConfig, Objective, Step
 
-# By the name of the stream.
-_LOSSES = {"training": "supervised", "reference": "counterfactual"}
-
 
 class Supervised(Objective):
     """Mean squared error over joints and axes against the 3D labels.
@@ -25,7 +22,8 @@ class Supervised(Objective):
         nn.Module.__init__(self)
 
     def loss(self, step: Step) -> Mapping[str, Tensor]:
-        return {
-            _LOSSES[stream.name]: stream.mean((lifted - stream.batch.root_relative).square())
-            for stream, lifted in step.lifted()
-        }
+        losses = {}
+        for stream, lifted in step.lifted():
+            name = "counterfactual" if stream.name == "reference" else "supervised"
+            losses[name] = stream.mean((lifted - stream.batch.root_relative).square())
+        return losses

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-import attrs
 import torch
 
 from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
 from poseplug.core.hooks import HookSet
-from poseplug.core.interfaces import FiniteSource, PoseSource, Trained
-from poseplug.core.models.modes import trainable
-from poseplug.core.settings import setting
+from poseplug.core.interfaces import FiniteSource, PoseSource
+from poseplug.core.storage.tensor_file import under
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.checkpoint import TrainingState
 from poseplug.core.training.history import History
-from poseplug.core.training.lifter_step import Conditions
-from poseplug.core.training.multi_seed import models_of
-from poseplug.core.training.optimiser import SCHEDULES, OptimiserSettings, known_optimiser
+from poseplug.core.training.multi_seed import means, models_of
 from poseplug.core.training.roles import Role
-from poseplug.core.training.runtime import PRECISIONS, autocast, retain_freed_memory, set_matmul_precision
-from poseplug.core.training.schedule import Phase, Schedule
+from poseplug.core.training.runtime import retain_freed_memory
+from poseplug.core.training.schedule import Phase, Schedule, Training
 from poseplug.core.training.training_step import AugmentedSource, TrainingStep
 
 _FIT_POSES = 50_000
@@ -31,44 +26,11 @@ _FIT_POSES = 50_000
 _LABELLED_STREAM = 97
 
 
-@attrs.frozen(kw_only=True)
-class Training:
-    """How long and how fast a run trains."""
-
-    steps: int = setting(1200, "training steps", minimum=1)
-    batch_size: int = setting(256, "poses drawn a step; as many reference poses where they are used", minimum=2)
-    lr: float = setting(1e-3, "learning rate; its peak for onecycle", above=0)
-    lr_schedule: str = setting("cosine", "how the learning rate goes over the run", choices=SCHEDULES)
-    optimiser: str = setting("Adam", "optimiser, by its name in torch.optim", check=known_optimiser)
-    weight_decay: float = setting(0.0, "weight decay, as the optimiser has it", minimum=0)
-    clip_norm: float = setting(1.0, "gradients are cut to this norm; 0 switches it off", minimum=0)
-    reference_weight: float | None = setting(
-        None,
-        "constant factor on what is learned from reference poses. Unset, it is 1 if there is a reweighter, else 0; set "
-        "without a reweighter, it is the constant-weight control that re-weighting must beat",
-        minimum=0,
-    )
-    passes: str = setting(
-        "joint",
-        "poses and reference poses go through the lifter in one batch (joint) or one after the other (separate); "
-        "with batch normalisation the two differ",
-        choices=("joint", "separate"),
-    )
-    precision: str = setting("fp32", "arithmetic of the lifter", choices=PRECISIONS)
-    seed: int = setting(0, "seed of everything that is drawn", minimum=0, maximum=2**31 - 1)
-    log_every: int = setting(20, "steps between looks at the losses", minimum=1)
-    checkpoint_every: int = setting(200, "steps between checkpoints", minimum=1)
-
-
 class Trainer:
     """Trains the parts of an assembly.
 
     Args:
-        assembly: the parts, on their device.
-        training: how long and how fast.
-        device: where everything lives.
         checkpoint: the file to keep the state in; None keeps none.
-        hooks: told what happens.
         phases: what each step trains; none means that every step trains everything.
     """
 
@@ -94,32 +56,13 @@ class Trainer:
         self._generator = torch.Generator(device).manual_seed(training.seed)
         self._modules = assembly.modules()
         self._schedule = Schedule(phases, training.steps)
-        self._roles = self._make_roles()
-        conditions = Conditions(
-            self._generator, one_pass=training.passes == "joint", autocast=partial(autocast, device, training.precision)
-        )
-        drawn = training.batch_size * assembly.seeds
-        self._one_step = TrainingStep(assembly, self._roles, drawn, conditions, self.hooks)
-        self._state = TrainingState(
-            self._modules, self._roles, self.history, self._one_step.buffer, self._generator, device
-        )
+        self._roles = {
+            name: Role(name, part, training, self._schedule, assembly.seeds)
+            for name, part in assembly.trained().items()
+        }
+        self._one_step = TrainingStep(assembly, self._roles, training, self._generator, self.hooks)
+        self._state = TrainingState(self._modules, self._roles, self.history, self._one_step.buffer, self._generator)
         self._epoch_steps = epoch_steps(assembly.source, training.batch_size)
-
-    def _make_roles(self) -> dict[str, Role]:
-        modules: dict[str, Trained] = {"lifter": self.assembly.model.lifter}
-        if self.assembly.model.root is not None:
-            modules["root"] = self.assembly.model.root
-        modules |= {f"augmentor{i}": m for i, m in enumerate(self.assembly.augmentors)}
-        modules |= {f"discriminator{i}": m for i, m in enumerate(self.assembly.discriminators.values())}
-        training, seeds = self.training, self.assembly.seeds
-        settings = OptimiserSettings(
-            lr=training.lr,
-            schedule=training.lr_schedule,
-            name=training.optimiser,
-            weight_decay=training.weight_decay,
-            clip_norm=training.clip_norm,
-        )
-        return {n: Role(n, m, settings, self._schedule, seeds) for n, m in modules.items() if trainable(m)}
 
     def fit_statistics(self) -> None:
         """Fit what is fitted once before training: output head, input normalisation, and the reweighter."""
@@ -141,7 +84,8 @@ class Trainer:
             TrainingFailed: a loss or a parameter is not finite; the last good checkpoint stays.
             Interrupted: ``stop_requested`` was set; the state is kept.
         """
-        set_matmul_precision(self.training.precision)
+        # TF32 matrix products for tf32 and bf16 runs.
+        torch.set_float32_matmul_precision("highest" if self.training.precision == "fp32" else "high")
         if self.device.type == "cpu":
             retain_freed_memory()
         self._modules.train()
@@ -155,7 +99,7 @@ class Trainer:
                 phase = moment.phase
                 for role in self._roles.values():
                     role.begin(phase)
-            losses = self._one_step.run(self.step, self.step / self.training.steps, moment)
+            losses = self._one_step.run(moment)
             self.step += 1
             self.history.add(self.step, losses)
             if self.hooks.listens("on_step"):
@@ -176,19 +120,21 @@ class Trainer:
 
     def _look(self) -> None:
         try:
-            means = self.history.flush()
+            losses = self.history.flush()
         except TrainingFailed as failure:
-            raise TrainingFailed(f"{failure} {self._advice(str(failure))}") from None
-        if means:
-            self.hooks.call("on_log", self.step, means)
+            raise self._failed(str(failure)) from None
+        if losses:
+            self.hooks.call("on_log", self.step, losses)
 
-    def _advice(self, failure: str) -> str:
+    def _failed(self, failure: str) -> TrainingFailed:
         kept = "No checkpoint was written yet."
         if self._saved_step is not None:
             kept = f"The last good state, step {self._saved_step}, is kept in '{self.checkpoint}'."
         if failure.startswith("'reweighter"):  # its weights are fitted, not trained
-            return f"{kept} Look at the settings of the reweighter, and at the poses that it is fitted to."
-        return f"{kept} Try a lower --lr, and look at the data and the settings of that part."
+            advice = "Look at the settings of the reweighter, and at the poses that it is fitted to."
+        else:
+            advice = "Try a lower --lr, and look at the data and the settings of that part."
+        return TrainingFailed(f"{failure} {kept} {advice}")
 
     def calibrate(self) -> None:
         """Calibrate each seed's output head with the same few labelled poses, where it asks for them."""
@@ -198,11 +144,8 @@ class Trainer:
             return
         generator = torch.Generator(self.device).manual_seed((self.training.seed << 16) + _LABELLED_STREAM)
         labelled = (parts.reference or parts.source).sample(wanted, generator)
-        if labelled.joints_3d is None:
-            return
-        found = [model.calibrate(labelled) for model in models]
-        means = {name: torch.stack([one[name].float() for one in found]).mean() for name in found[0]}
-        self.history.add(self.step, {f"head/{name}": mean for name, mean in means.items()})
+        if labelled.joints_3d is not None:
+            self.history.add(self.step, under("head", means([model.calibrate(labelled) for model in models])))
 
     def save(self) -> None:
         """Write the whole state to the checkpoint file, if there is one and all of it is finite.
@@ -214,8 +157,7 @@ class Trainer:
         self._look()
         broken = self._state.not_finite()
         if broken:
-            failure = f"'{broken}' is not finite after step {self.step}."
-            raise TrainingFailed(f"{failure} {self._advice(failure)}")
+            raise self._failed(f"'{broken}' is not finite after step {self.step}.")
         if self.checkpoint is not None:
             self._state.save(self.checkpoint, self.step, self.seconds)
             self._saved_step = self.step

@@ -2,137 +2,183 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import cast
 
 import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
-from poseplug.core.data.step import Loss, Stream
+from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.data.step import Stream
 from poseplug.core.hooks import HookSet
-from poseplug.core.interfaces import ROOTS, Augmentation, PoseSource
-from poseplug.core.training import adversarial_step as adversarial
+from poseplug.core.interfaces import ROOTS, Augmentation, AugmentorFeedback, Discriminator, PoseSource, RootEstimator
+from poseplug.core.models.modes import frozen
+from poseplug.core.storage.tensor_file import under
 from poseplug.core.training.assembly import Assembly
-from poseplug.core.training.lifter_step import Conditions, add_fakes
+from poseplug.core.training.lifter_step import add_fakes
 from poseplug.core.training.pose_buffer import PoseBuffer
 from poseplug.core.training.roles import Role
-from poseplug.core.training.schedule import Moment, Phase
+from poseplug.core.training.schedule import Moment, Phase, Training
 
 
 class TrainingStep:
     """Draws, augments, weighs, and updates each role once.
 
     Args:
-        assembly: the parts.
-        roles: by name: "lifter", "root", "augmentor<i>", "discriminator<i>", those of them that are trained.
-        batch_size: poses drawn a step, and reference poses where they are used.
-        conditions: of every step; their generator is for everything that is drawn.
+        roles: those that are trained, by name; see ``Assembly.trained``.
+        training: of each seed; says how many poses are drawn, and how they go through the lifter.
+        generator: for everything that is drawn.
         hooks: may look at, or replace, the poses of a step.
     """
 
     def __init__(
-        self,
-        assembly: Assembly,
-        roles: Mapping[str, Role],
-        batch_size: int,
-        conditions: Conditions,
-        hooks: HookSet,
+        self, assembly: Assembly, roles: dict[str, Role], training: Training, generator: torch.Generator, hooks: HookSet
     ) -> None:
         self.assembly = assembly
         self.roles = roles
-        self.batch_size = batch_size
-        self.conditions = conditions
-        self.generator = conditions.generator
+        self.batch_size = training.batch_size * assembly.seeds
+        self.one_pass = training.passes == "joint"
+        bf16 = training.precision == "bf16"
+        self.autocast = partial(torch.autocast, generator.device.type, dtype=torch.bfloat16, enabled=bf16)
+        self.generator = generator
         self.hooks = hooks
         self.buffer = PoseBuffer(assembly.source.skeleton)
 
-    def run(self, index: int, progress: float, moment: Moment) -> dict[str, Tensor]:
-        """Take step ``index`` and return its named losses and logs, detached, on the device."""
+    def run(self, moment: Moment) -> dict[str, Tensor]:
+        """Take the step and return its named losses and logs, detached, on the device."""
         parts, phase = self.assembly, moment.phase
         drawn = parts.source.sample(self.batch_size, self.generator)
         reference = None
         if parts.uses_reference and parts.reference is not None:
             reference = parts.reference.sample(self.batch_size, self.generator)
-        augmentations = apply_augmentors(parts, drawn, self.generator) if self._augments(phase) else []
+        augmentations = self._augment(drawn, phase)
         if phase.keep and augmentations:
             self.buffer.add(augmentations[-1])
-        poses = self._poses(index, phase, drawn, augmentations)
+        poses = self._poses(moment, drawn, augmentations)
         logs: dict[str, Tensor] = {}
         fakes: dict[str, PoseBatch] = {}
         with parts.model.inputs.shared():
-            if "lifter" in self.roles and self.roles["lifter"].trained_in(phase):
-                losses, fakes = self._train_lifter(index, poses, reference, progress, phase)
-                logs |= losses
-            if "root" in self.roles and self.roles["root"].due(index, phase):
-                logs |= self._train_root(poses, phase)
-        made = adversarial.Made(drawn, augmentations, self.roles)
-        logs |= adversarial.train_augmentors(parts, self.roles, made, self._evaluated, index, progress, moment)
-        real = made.given if reference is None else reference
-        add_fakes(fakes, made.judged(parts.discriminators))
-        logs |= adversarial.train_discriminators(parts, self.roles, real, fakes, index, phase, self.generator)
+            if (lifter := self.roles.get("lifter")) is not None and lifter.trained_in(phase):
+                logs, fakes = self._train_lifter(lifter, poses, reference, moment)
+            if (root := self.roles.get("root")) is not None and root.due(moment):
+                logs |= self._train_root(root, poses, phase)
+        # What each augmentor that learns was given, and what it made of it.
+        given = [drawn, *(augmentation.batch.detached() for augmentation in augmentations[:-1])]
+        made = {i: (given[i], augmentations[i]) for i in range(len(augmentations)) if f"augmentor{i}" in self.roles}
+        logs |= self._train_augmentors(made, moment)
+        if made:
+            _, last = made[max(made)]
+            for name, discriminator in parts.discriminators.items():
+                add_fakes(fakes, name, _judged(discriminator, last).detached())
+        # Plain augmentation before the first that learns makes real poses: it says what the world looks like.
+        plain = given[min(made, default=0)]
+        logs |= self._train_discriminators(plain if reference is None else reference, fakes, moment)
         return {name: value.detach() for name, value in logs.items()}
 
-    def _augments(self, phase: Phase) -> bool:
-        """Whether a phase has any use for augmented poses."""
+    def _augment(self, batch: PoseBatch, phase: Phase) -> list[Augmentation]:
+        """Return what each augmentor makes of the poses, one after the other, if the phase has any use for it."""
         learning = any(phase.groups(role) is not None for role in ("augmentor", "discriminator"))
-        return phase.poses == "augmented" or phase.keep or learning
+        augmentations: list[Augmentation] = []
+        if phase.poses == "augmented" or phase.keep or learning:
+            for augmentor in self.assembly.augmentors:
+                augmentations.append(augmentor.augment(batch, self.generator))
+                batch = augmentations[-1].batch
+        return augmentations
 
-    def _poses(self, index: int, phase: Phase, drawn: PoseBatch, augmentations: list[Augmentation]) -> PoseBatch:
+    def _poses(self, moment: Moment, drawn: PoseBatch, augmentations: Sequence[Augmentation]) -> PoseBatch:
         """Return what the lifter trains on; where no pose was accepted to be kept, drawn ones."""
         poses = drawn
-        if phase.poses == "kept":
+        if moment.phase.poses == "kept":
             poses = self.buffer.sample(self.batch_size, self.generator) or drawn
-        elif phase.poses == "augmented" and augmentations:
+        elif moment.phase.poses == "augmented" and augmentations:
             poses = augmentations[-1].batch.detached()
-        return self.hooks.replace_batch(index + 1, poses)
+        return self.hooks.replace_batch(moment.step + 1, poses)
 
     def _train_lifter(
-        self, index: int, poses: PoseBatch, reference: PoseBatch | None, progress: float, phase: Phase
+        self, role: Role, poses: PoseBatch, reference: PoseBatch | None, moment: Moment
     ) -> tuple[dict[str, Tensor], dict[str, PoseBatch]]:
-        parts, role = self.assembly, self.roles["lifter"]
-        due = role.due(index, phase)
+        parts, due = self.assembly, role.due(moment)
         if not due and not parts.objective.needs_discriminator:
             return {}, {}
         if ROOTS in parts.model.lifter.reads:
             parts.model.locate(poses)  # in full precision, and shared with what trains the root estimator
-        losses, fakes = parts.lifter_step(
-            self._streams(poses, reference), attrs.evolve(self.conditions, progress=progress)
-        )
+        streams = self._streams(poses, reference)
+        losses, fakes, own = parts.lifter_step(streams, self.generator, moment.progress, self.one_pass, self.autocast)
         if due:
-            role.update(losses, phase)
-        logs = {} if parts.reweighter is None else {f"reweighter/{k}": v for k, v in parts.reweighter.logs().items()}
-        return logs | _flat(losses), fakes
+            role.update(losses, moment.phase)
+        logs = under("lifter", own)
+        if parts.reweighter is not None:
+            logs |= under("reweighter", parts.reweighter.logs())
+        for name, loss in losses.items():
+            logs |= {name: loss} if isinstance(loss, Tensor) else under(name, loss)
+        return logs, fakes
 
-    def _streams(self, poses: PoseBatch, reference: PoseBatch | None) -> dict[str, Stream]:
-        """Return what the lifter learns from, by name, with the weights that the reweighter gives."""
+    def _streams(self, poses: PoseBatch, reference: PoseBatch | None) -> tuple[Stream, ...]:
+        """Return what the lifter learns from, with the weights that the reweighter gives."""
         parts, weights = self.assembly, dict[str, Tensor]()
         if parts.reweighter is not None and reference is not None:
             with torch.no_grad():
                 weights |= parts.reweighter.weigh(poses, reference)
-        streams = {"training": Stream("training", self._visible(poses), weights.get("training"))}
-        if reference is not None and parts.reference_weight > 0:
-            shown, factor = self._visible(reference), parts.reference_weight
-            streams["reference"] = Stream("reference", shown, weights.get("reference"), factor)
-        return streams
+        training = Stream("training", self._visible(poses), weights.get("training"))
+        if reference is None or parts.reference_weight <= 0:
+            return (training,)
+        shown, factor = self._visible(reference), parts.reference_weight
+        return training, Stream("reference", shown, weights.get("reference"), factor)
 
     def _visible(self, batch: PoseBatch) -> PoseBatch:
         """What the objective may see: an objective that needs no 3D labels is never shown any."""
         return batch if self.assembly.objective.needs_3d else attrs.evolve(batch, joints_3d=None)
 
+    def _train_root(self, role: Role, poses: PoseBatch, phase: Phase) -> dict[str, Tensor]:
+        root, inputs = cast(RootEstimator, role.module), self.assembly.model.inputs
+        losses = root.loss(inputs.read([ROOTS], poses)[ROOTS], poses, **inputs.read(root.reads, poses))
+        role.update(losses, phase)
+        return under("root", {**losses, **root.logs()})
+
+    def _train_augmentors(
+        self, made: Mapping[int, tuple[PoseBatch, Augmentation]], moment: Moment
+    ) -> dict[str, Tensor]:
+        """Update the augmentors, with lifter and discriminators frozen; return losses and logs."""
+        parts, logs = self.assembly, dict[str, Tensor]()
+        for i, (given, augmentation) in made.items():
+            role, augmentor = self.roles[f"augmentor{i}"], parts.augmentors[i]
+            if not role.trained_in(moment.phase):
+                continue
+            said = {}
+            with frozen(parts.model):
+                for name, discriminator in parts.discriminators.items():
+                    with frozen(discriminator):
+                        said[name] = discriminator.adversarial_loss(discriminator(_judged(discriminator, augmentation)))
+                feedback = AugmentorFeedback(given, said, self._evaluated, moment.progress, moment.cycle)
+                losses = augmentor.loss(augmentation, feedback)
+                if role.due(moment):
+                    role.update(losses, moment.phase)
+            if augmentation.accepted is not None:
+                logs[f"augmentor{i}/accepted"] = augmentation.accepted.float().mean()
+            logs |= under(f"augmentor{i}", {**losses, **augmentor.logs()})
+        return logs
+
     def _evaluated(self, batch: PoseBatch) -> Tensor:
         """Return what the lifter would say in evaluation: metres, also where it is trained on something else."""
-        with self.conditions.autocast():
+        with self.autocast():
             return self.assembly.model.predict(batch).float()
 
-    def _train_root(self, poses: PoseBatch, phase: Phase) -> dict[str, Tensor]:
-        model = self.assembly.model
-        roots = model.locate(poses)
-        assert roots is not None
-        assert model.root is not None
-        losses = model.root.loss(roots, poses, **model.inputs.read(model.root.reads, poses))
-        self.roles["root"].update(losses, phase)
-        return {f"root/{name}": value for name, value in losses.items()}
+    def _train_discriminators(self, real: PoseBatch, fakes: dict[str, PoseBatch], moment: Moment) -> dict[str, Tensor]:
+        """Update the discriminators for which there are fakes; return losses and logs."""
+        logs = {}
+        for i, (name, discriminator) in enumerate(self.assembly.discriminators.items()):
+            role = self.roles.get(f"discriminator{i}")
+            if name not in fakes or role is None or not role.due(moment):
+                continue
+            fake = discriminator.remember(fakes[name], self.generator)
+            genuine = discriminator.real(real, self.generator)
+            loss = discriminator.loss(discriminator(genuine), discriminator(fake), self.generator)
+            role.update({"loss": loss}, moment.phase)
+            logs[f"discriminator/{name}"] = loss
+            logs |= under(f"discriminator/{name}", discriminator.logs())
+        return logs
 
 
 class AugmentedSource(PoseSource):
@@ -144,23 +190,13 @@ class AugmentedSource(PoseSource):
         self.skeleton, self.has_3d, self.label_names = source.skeleton, source.has_3d, source.label_names
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
-        drawn = self.assembly.source.sample(n, generator)
+        batch = self.assembly.source.sample(n, generator)
         with torch.no_grad():
-            augmentations = apply_augmentors(self.assembly, drawn, generator)
-        return augmentations[-1].batch if augmentations else drawn
+            for augmentor in self.assembly.augmentors:
+                batch = augmentor.augment(batch, generator).batch
+        return batch
 
 
-def apply_augmentors(assembly: Assembly, batch: PoseBatch, generator: torch.Generator) -> list[Augmentation]:
-    """Return what each augmentor makes of the batch, one after the other."""
-    augmentations = []
-    for augmentor in assembly.augmentors:
-        augmentations.append(augmentor.augment(batch, generator))
-        batch = augmentations[-1].batch
-    return augmentations
-
-
-def _flat(losses: Mapping[str, Loss]) -> dict[str, Tensor]:
-    flat: dict[str, Tensor] = {}
-    for name, loss in losses.items():
-        flat |= {name: loss} if isinstance(loss, Tensor) else {f"{name}/{group}": part for group, part in loss.items()}
-    return flat
+def _judged(discriminator: Discriminator, augmentation: Augmentation) -> PoseBatch:
+    """Return the stage of an augmentation that a discriminator judges; the final poses where there is no such stage."""
+    return augmentation.stages.get(discriminator.stage, augmentation.batch)

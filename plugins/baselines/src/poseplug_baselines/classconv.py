@@ -10,8 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.models.dense import Dense, Norm, dense
-from poseplug.core.models.dropout import dropout
+from poseplug.core.models.dense import Dense, Norm, dense, dropout
 from poseplug_baselines.graph import NUM_CLASSES, Graph
 
 

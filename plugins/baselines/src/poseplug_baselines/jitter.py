@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.kinematics import bone_vectors, joints_from_bones
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import Augmentation, Augmentor, BuildContext

@@ -6,7 +6,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 
 MIXINGS = ("pose", "batch")

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.models.dense import Dense, Norm
-from poseplug.core.models.dropout import dropout
+from poseplug.core.models.dense import Dense, Norm, dropout
 
 
 class Layer(nn.Module):

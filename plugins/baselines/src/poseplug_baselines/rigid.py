@@ -6,7 +6,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.geometry.viewpoints import TARGET_HEIGHT, ViewRange, around_origin
 from poseplug.core.interfaces import Augmentation, Augmentor, BuildContext
 from poseplug.core.settings import setting

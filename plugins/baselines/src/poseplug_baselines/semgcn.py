@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Lifter
-from poseplug.core.models.dense import Norm
-from poseplug.core.models.dropout import dropout
+from poseplug.core.models.dense import Norm, dropout
 from poseplug.core.settings import setting
 from poseplug_baselines.memory import in_chunks
 from poseplug_baselines.nonlocal_pairs import NonLocalPairs

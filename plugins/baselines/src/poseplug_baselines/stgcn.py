@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from poseplug.core.interfaces import BuildContext, Lifter
-from poseplug.core.models.dense import Dense, Norm, dense
-from poseplug.core.models.dropout import dropout
+from poseplug.core.models.dense import Dense, Norm, dense, dropout
 from poseplug.core.settings import setting
 from poseplug_baselines.attention import JointAttention
 from poseplug_baselines.classconv import ClassBlock

@@ -10,7 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS, layout
 from poseplug.core.geometry.skeleton import Skeleton

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import max_normalised
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import OutputHead

@@ -8,8 +8,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import max_normalised
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import BuildContext, Discriminator
 from poseplug.core.settings import setting
 from poseplug.core.tensors import constant

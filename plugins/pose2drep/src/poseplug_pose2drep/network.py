@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.models.dense import Dense, Norm, dense
-from poseplug.core.models.dropout import dropout
+from poseplug.core.models.dense import Dense, Norm, dense, dropout
 
 NORMS = ("affine", "batch", "none")
 

@@ -8,8 +8,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import extents, max_normalised
+from poseplug.core.data.pose_batch import PoseBatch
 
 # Pixels; a person that small is a point, and dividing by less would make gradients overflow.
 _SMALLEST = 1e-3

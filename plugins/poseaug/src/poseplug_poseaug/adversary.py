@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import BuildContext, Discriminator
 from poseplug.core.settings import setting
 from poseplug_poseaug.health import RunningMeans

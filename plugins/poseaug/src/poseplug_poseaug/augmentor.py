@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.kinematics import bone_vectors, joints_from_bones
 from poseplug.core.interfaces import Augmentation, Augmentor, AugmentorFeedback, BuildContext
 from poseplug.core.settings import setting

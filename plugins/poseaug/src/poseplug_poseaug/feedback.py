@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.tensors import constant
 from poseplug_poseaug.anatomy import feedback_groups

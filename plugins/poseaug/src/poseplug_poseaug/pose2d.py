@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import screen_coordinates
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext, PoseSource
 from poseplug.core.models.dense import Dense

@@ -6,8 +6,8 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import Origin, PoseBatch
 from poseplug.core.data.normalise import screen_coordinates
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.tensors import constant
 from poseplug_poseaug.operators import rotated

@@ -13,7 +13,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import BuildContext, PoseSource

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.data.normalise import screen_coordinates
+from poseplug.core.data.pose_batch import PoseBatch
 
 
 def screen_positions(batch: PoseBatch) -> Tensor:

@@ -13,7 +13,7 @@ import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource, Reweighter
 from poseplug.core.settings import setting

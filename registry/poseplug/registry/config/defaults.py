@@ -8,8 +8,7 @@ import attrs
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import ROOTS
-from poseplug.core.storage.experiment import ComponentSpec, Experiment
-from poseplug.registry.config.experiment_file import Document
+from poseplug.registry.config.experiment_file import Document, tables_in
 from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part
 from poseplug.registry.discovery.catalogue import Catalogue
 
@@ -24,7 +23,7 @@ def with_source_and_lifter(document: Document, catalogue: Catalogue) -> Document
     return {"lifter": lifter, **document, "source": document.get("source") or [source]}
 
 
-def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
+def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue) -> None:
     """Add to the parts that were asked for what they need: objective, discriminator, inputs, reference, evaluation.
 
     Raises:
@@ -32,7 +31,7 @@ def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
     """
 
     def default(kind: str, distribution: str, name: str) -> Part:
-        return find_part(catalogue, kind, ComponentSpec(catalogue.name_of(kind, distribution, name)))
+        return find_part(catalogue, kind, {"name": catalogue.name_of(kind, distribution, name)})
 
     if parts.one("objective") is None:
         wanted = parts.the("lifter").component.default_objective
@@ -51,9 +50,9 @@ def add_defaults(parts: Parts, asked: Experiment, catalogue: Catalogue) -> None:
     if not parts.several("eval"):
         evaluated = trained_on[0] if _splits(trained_on[0]) else default(*_SOURCE)
         parts.put("eval", evaluated.plain_name, evaluated)
-    given = asked.parts.get("eval", {})
+    given = tables_in(asked, "eval")
     for label, part in parts.several("eval").items():
-        if label not in given or "split" not in given[label].settings:
+        if label not in given or "split" not in given[label]:
             parts.put("eval", label, _unseen(part, trained_on))
 
 

@@ -16,13 +16,12 @@ import tomli_w
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.kinds import Arity, slots
-from poseplug.core.storage.experiment import ComponentSpec, Experiment
 from poseplug.core.storage.files import write_text
 
 Document = dict[str, Any]
-_PHASE = "phase"
+PHASE = "phase"
 # The keys of a document that hold tables: slots, and the phases.
-ARITIES: Mapping[str, Arity] = {**{slot.name: slot.arity for slot in slots()}, _PHASE: "several"}
+ARITIES: Mapping[str, Arity] = {**{slot.name: slot.arity for slot in slots()}, PHASE: "several"}
 
 
 def read_document(path: Path) -> Document:
@@ -58,25 +57,12 @@ def lay_over(below: Document, above: Document) -> Document:
     return {key: value for key, value in result.items() if value is not None}
 
 
-def table(spec: ComponentSpec) -> Document:
-    """Return the table of a part."""
-    return {"name": spec.name, **spec.settings}
-
-
-def to_experiment(document: Document) -> Experiment:
-    """Return the experiment that a document describes; settings are not looked at yet.
+def tables_in(document: Document, place: str) -> dict[str, Document]:
+    """Return the tables in a place of a document by their key: "" of one, the number of one of several, or the label.
 
     Raises:
-        PoseplugError: something is not of the form described at the top of this module.
+        PoseplugError: it is not of the form described at the top of this module.
     """
-    tables = {place: tables_in(document, place) for place in ARITIES}
-    phases = tuple(tables.pop(_PHASE).values())
-    parts = {place: {key: _spec(t) for key, t in found.items()} for place, found in tables.items() if found}
-    return Experiment(parts=parts, phases=phases, settings={k: v for k, v in document.items() if k not in ARITIES})
-
-
-def tables_in(document: Document, place: str) -> dict[str, Document]:
-    """Return the tables in a place of a document by their keys in ``Experiment.parts``."""
     value, arity = document.get(place), ARITIES[place]
     if value is None:
         return {}
@@ -98,22 +84,6 @@ def shaped(place: str, tables: Mapping[str, Any]) -> Any:
     """Return what stands in a place of a document for its tables."""
     arity = ARITIES[place]
     return tables[""] if arity == "one" else list(tables.values()) if arity == "several" else dict(tables)
-
-
-def _spec(entry: Document) -> ComponentSpec:
-    return ComponentSpec(entry["name"], {key: value for key, value in entry.items() if key != "name"})
-
-
-def to_document(experiment: Experiment) -> Document:
-    """Return the document that describes an experiment."""
-    document: Document = dict(experiment.settings)
-    if experiment.phases:
-        document[_PHASE] = [dict(phase) for phase in experiment.phases]
-    for slot in slots():
-        tables = {key: table(spec) for key, spec in experiment.parts.get(slot.name, {}).items()}
-        if tables:
-            document[slot.name] = shaped(slot.name, tables)
-    return document
 
 
 def write_document(path: Path, document: Mapping[str, Any]) -> None:

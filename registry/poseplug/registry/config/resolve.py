@@ -9,7 +9,6 @@ import attrs
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import ROOTS, BuildContext
-from poseplug.core.storage.experiment import ComponentSpec
 from poseplug.registry.config.read_settings import structure, unstructure
 from poseplug.registry.discovery.catalogue import Catalogue
 
@@ -31,13 +30,13 @@ class Part:
         """Its name without the distribution that may stand before it."""
         return self.name.rpartition(":")[2]
 
-    def spec(self) -> ComponentSpec:
-        """Return the part with every setting spelt out."""
-        return ComponentSpec(self.name, unstructure(self.config))
+    def table(self) -> dict[str, Any]:
+        """Return what stands in an experiment for it, every setting spelt out."""
+        return {"name": self.name, **unstructure(self.config)}
 
 
 class Parts(dict[str, dict[str, Part]]):
-    """The parts of a run: slot -> key -> part, with the keys of ``Experiment.parts``."""
+    """The parts of a run: slot -> key -> part, with the keys of ``tables_in``."""
 
     def put(self, slot: str, key: str, part: Part) -> None:
         """Add a part, or put it in the place of another."""
@@ -56,14 +55,16 @@ class Parts(dict[str, dict[str, Part]]):
         return self.get(slot, {})
 
 
-def find_part(catalogue: Catalogue, kind: str, spec: ComponentSpec) -> Part:
-    """Look a component up and read its settings.
+def find_part(catalogue: Catalogue, kind: str, table: Mapping[str, Any]) -> Part:
+    """Look up the component that a table of an experiment names, and read its settings.
 
     Raises:
         PoseplugError: no such component, or settings that it does not have or allow.
     """
-    component = catalogue.find(kind, spec.name).load()
-    return Part(spec.name, component, structure(component.Config, spec.settings, f"{kind} '{spec.name}'"))
+    settings = dict(table)
+    name = settings.pop("name")
+    component = catalogue.find(kind, name).load()
+    return Part(name, component, structure(component.Config, settings, f"{kind} '{name}'"))
 
 
 def find_inputs(
@@ -90,7 +91,7 @@ def find_inputs(
         if part is None and name == ROOTS:
             noun = reader[0].upper() + reader[1:]
             raise PoseplugError(f"{noun} reads predicted roots; add a root estimator with --root.")
-        part = part or find_part(catalogue, "input", ComponentSpec(name))
+        part = part or find_part(catalogue, "input", {"name": name})
         itself = f"{'root estimator' if name == ROOTS else 'input'} '{part.name}'"
         found |= find_inputs(catalogue, itself, part.component.reads, given, *above, name)
         found[name] = part

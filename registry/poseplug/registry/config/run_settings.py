@@ -7,7 +7,7 @@ import attrs
 from poseplug.core.evaluation.protocol import PROTOCOLS
 from poseplug.core.settings import setting
 from poseplug.core.sources.projection import PROJECTIONS
-from poseplug.core.training.trainer import Training
+from poseplug.core.training.schedule import Training
 
 
 @attrs.frozen(kw_only=True)

@@ -6,15 +6,14 @@ import re
 from collections.abc import Iterator
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.storage.experiment import ComponentSpec
 
 _OPENING, _CLOSING, _QUOTES = "[({", "])}", "'\""
 
 
-def parse_spec(text: str) -> ComponentSpec:
-    """Return the component that ``NAME[:key=value,...]`` or ``dist:NAME[:key=value,...]`` means; values stay text.
+def parse_spec(text: str) -> dict[str, str]:
+    """Return the table of the component that ``NAME[:key=value,...]`` or ``dist:NAME[:key=value,...]`` means.
 
-    A value may hold commas inside brackets or quotes.
+    It holds its name and its settings, whose values stay text; one may hold commas inside brackets or quotes.
 
     Raises:
         PoseplugError: no name, a setting without "=", or an unclosed bracket.
@@ -23,26 +22,26 @@ def parse_spec(text: str) -> ComponentSpec:
     name = head.rpartition(":")[0] if equals else text
     if not name.strip():
         raise PoseplugError(f"'{text}' is not a component; expected NAME or NAME:key=value,key=value.")
-    settings: dict[str, str] = {}
+    table = {"name": name.strip()}
     for part in _split(text[len(name) + 1 :], text):
         key, equals, value = part.partition("=")
-        if not equals or not key.strip():
+        if not equals or key.strip() in ("", "name"):
             raise PoseplugError(f"'{part}' in '{text}' is not a setting; expected key=value.")
-        settings[key.strip()] = _unquoted(value.strip())
-    return ComponentSpec(name.strip(), settings)
+        table[key.strip()] = _unquoted(value.strip())
+    return table
 
 
-def parse_labelled(text: str) -> tuple[str, ComponentSpec]:
+def parse_labelled(text: str) -> tuple[str, dict[str, str]]:
     """Return the label and the component of ``[LABEL=]NAME[:key=value,...]``; without a label, its name."""
     before, equals, after = text.partition("=")
     if equals and ":" not in before:
         return before.strip(), parse_spec(after)
-    spec = parse_spec(text)
-    return spec.name, spec
+    table = parse_spec(text)
+    return table["name"], table
 
 
-def parse_chain(text: str) -> list[ComponentSpec]:
-    """Return the components of ``NAME[:key=value,...]+NAME...``, in order; "none" is an empty chain.
+def parse_chain(text: str) -> list[dict[str, str]]:
+    """Return the tables of the components of ``NAME[:key=value,...]+NAME...``, in order; "none" is an empty chain.
 
     A plus sign in a value joins nothing if it stands inside brackets or quotes, or before anything but a letter.
     """

@@ -8,8 +8,7 @@ sample of data into the folder and returns settings that name it, where settings
 unchecked; and, on a source whose 2D joints were measured and not projected, the attribute ``measured_2d = True``.
 """
 
-from poseplug.registry.conformance.check import PROMISES, check_component, check_entry, promises_of
-from poseplug.registry.conformance.testing import conformance_tests
+from poseplug.registry.conformance.check import PROMISES, check_component, check_entry, conformance_tests, promises_of
 from poseplug.registry.conformance.verdict import Promise, Verdict
 
 __all__ = ["PROMISES", "Promise", "Verdict", "check_component", "check_entry", "conformance_tests", "promises_of"]

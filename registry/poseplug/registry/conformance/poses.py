@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import attrs
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from poseplug.core.data.batch import Origin, PoseBatch
+from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.kinematics import joints_from_bones
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.geometry.viewpoints import FOCAL, IMAGE_SIZE, TARGET_HEIGHT, ViewRange
-from poseplug.core.interfaces import BuildContext, PoseSource
-from poseplug.core.settings import setting
+from poseplug.core.interfaces import PoseSource
 from poseplug.core.sources.pose_table import PoseTable
 
 LABELS = {"action": ("walk", "reach", "sit", "wave"), "subject": ("ann", "ben", "cat")}
@@ -29,24 +26,17 @@ STAR = Skeleton(
     pairs=(("left", "right"),),
 )
 
-
-def _with_extremities() -> Skeleton:
-    """Return a body of 21 joints with hands, toes and a nose, in an order that ends with the root."""
-    tips = {"LHand": "LWrist", "RHand": "RWrist", "LToe": "LFoot", "RToe": "RFoot", "Nose": "Head"}
-    joints = (*tips, *reversed(H36M_16.joints))
-    parts = {name: (*part, *(tip for tip in tips if tips[tip] in part)) for name, part in H36M_16.parts.items()}
-    return Skeleton(
-        name="body21",
-        joints=joints,
-        parents=(*tips.values(), *reversed(H36M_16.parents)),
-        pairs=(*H36M_16.pairs, ("LHand", "RHand"), ("LToe", "RToe")),
-        parts=parts,
-        rest={**H36M_16.rest, "LToe": (0.0, 0.0, -1.0), "RToe": (0.0, 0.0, -1.0), "Nose": (0.0, 0.0, -1.0)},
-        centre=H36M_16.centre,
-    )
-
-
-BODY_21 = _with_extremities()
+# A body of 21 joints with hands, toes and a nose, in an order that ends with the root.
+_TIPS = {"LHand": "LWrist", "RHand": "RWrist", "LToe": "LFoot", "RToe": "RFoot", "Nose": "Head"}
+BODY_21 = Skeleton(
+    name="body21",
+    joints=(*_TIPS, *reversed(H36M_16.joints)),
+    parents=(*_TIPS.values(), *reversed(H36M_16.parents)),
+    pairs=(*H36M_16.pairs, ("LHand", "RHand"), ("LToe", "RToe")),
+    parts={name: (*part, *(tip for tip in _TIPS if _TIPS[tip] in part)) for name, part in H36M_16.parts.items()},
+    rest={**H36M_16.rest, **dict.fromkeys(("LToe", "RToe", "Nose"), (0.0, 0.0, -1.0))},
+    centre=H36M_16.centre,
+)
 
 
 @attrs.frozen
@@ -63,6 +53,10 @@ class Occasion:
     others: PoseBatch
     generator: torch.Generator
 
+    def select(self, rows: Tensor | slice) -> Occasion:
+        """Return an occasion with some of the poses."""
+        return attrs.evolve(self, poses=self.poses.select(rows), others=self.others.select(rows))
+
 
 def ordinary(n: int, device: torch.device, skeleton: Skeleton = H36M_16, seed: int = 0) -> Occasion:
     """Return an occasion with n plausible poses, and n others."""
@@ -70,9 +64,9 @@ def ordinary(n: int, device: torch.device, skeleton: Skeleton = H36M_16, seed: i
     return Occasion(poses, others, torch.Generator(device).manual_seed(seed))
 
 
-def extreme(device: torch.device, skeleton: Skeleton = H36M_16) -> Occasion:
+def extreme(device: torch.device) -> Occasion:
     """Return an occasion with extreme poses only."""
-    poses = extreme_poses(skeleton, device)
+    poses = extreme_poses(H36M_16, device)
     return Occasion(poses, poses.select(torch.arange(len(poses) - 1, -1, -1, device=device)), torch.Generator(device))
 
 
@@ -83,9 +77,17 @@ def plausible_poses(n: int, skeleton: Skeleton, device: torch.device, seed: int 
     place = torch.randn(n, 3, generator=generator).clamp(-2, 2) * 0.3
     place[:, 1] = TARGET_HEIGHT
     camera = ViewRange().sample(n, generator)
-    labels = {name: torch.arange(n) % len(classes) for name, classes in LABELS.items()}
-    joints = camera.world_to_camera(world + place[:, None])
-    return PoseBatch.seen(skeleton, joints, camera, origin=Origin.CAPTURED, labels=labels).to(device)
+    return _captured(skeleton, camera.world_to_camera(world + place[:, None]), camera).to(device)
+
+
+def pose_table(n: int, skeleton: Skeleton, device: torch.device, seed: int) -> PoseTable:
+    """Return a source of n plausible poses."""
+    return PoseTable(plausible_poses(n, skeleton, device, seed), dict(LABELS))
+
+
+def _captured(skeleton: Skeleton, joints: Tensor, camera: Camera) -> PoseBatch:
+    labels = {name: torch.arange(len(joints)) % len(classes) for name, classes in LABELS.items()}
+    return PoseBatch.seen(skeleton, joints, camera, origin=Origin.CAPTURED, labels=labels)
 
 
 def _bodies(n: int, skeleton: Skeleton, generator: torch.Generator) -> Tensor:
@@ -109,36 +111,16 @@ def extreme_poses(skeleton: Skeleton, device: torch.device) -> PoseBatch:
     parent, child = skeleton.bones[0]
     bodies[11, child] = bodies[11, parent]
     bodies[12] = 0
-    corners = [(0, 0), (1, 0), (0, 1), (1, 1)]
     sizes = [(IMAGE_SIZE, IMAGE_SIZE)] * len(depths)
     sizes[7:11] = [(32, 24), (16384, 8192), (1920, 80), (80, 1920)]
     size = torch.tensor(sizes, dtype=torch.float32)
     focal = size.amax(-1, keepdim=True).expand(-1, 2) * (FOCAL / IMAGE_SIZE)
     plane = torch.zeros(len(depths), 2)
-    plane[2:6] = (torch.tensor(corners) - 0.5) * size[2:6] / focal[2:6]
+    plane[2:6] = (torch.tensor([(0, 0), (1, 0), (0, 1), (1, 1)]) - 0.5) * size[2:6] / focal[2:6]
     depth = torch.tensor(depths)[:, None]
     upright = torch.diag(torch.tensor([1.0, -1.0, -1.0])).expand(len(depths), 3, 3)
     camera = Camera(focal, size / 2, size, rotation=upright, position=torch.zeros(len(depths), 3))
-    joints = bodies + torch.cat([plane * depth, depth], dim=-1)[:, None]
-    labels = {name: torch.arange(len(depths)) % len(classes) for name, classes in LABELS.items()}
-    return PoseBatch.seen(skeleton, joints, camera, origin=Origin.CAPTURED, labels=labels).to(device)
-
-
-@attrs.frozen(kw_only=True)
-class StandInConfig:
-    """Settings of the kit's own source."""
-
-    poses: int = setting(240, "number of poses", minimum=1)
-
-
-class StandInSource(PoseTable):
-    """Plausible poses that stand in for the data of a run."""
-
-    Config = StandInConfig
-
-    def __init__(self, config: StandInConfig, context: BuildContext, seed: int = 1) -> None:
-        skeleton = context.skeleton or H36M_16
-        super().__init__(plausible_poses(config.poses, skeleton, context.device, seed), dict(LABELS))
+    return _captured(skeleton, bodies + torch.cat([plane * depth, depth], dim=-1)[:, None], camera).to(device)
 
 
 class WithoutEnd(PoseSource):
@@ -150,9 +132,3 @@ class WithoutEnd(PoseSource):
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
         return self.table.sample(n, generator)
-
-
-def some(sequence: Sequence[str], at_most: int = 3) -> str:
-    """Return the first few of a list in words."""
-    more = f" and {len(sequence) - at_most} more" if len(sequence) > at_most else ""
-    return ", ".join(sequence[:at_most]) + more

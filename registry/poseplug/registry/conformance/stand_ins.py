@@ -5,41 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 import torch
 from torch import Tensor, nn
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import ROOTS, BuildContext, InputProvider, Lifter, NoConfig
 from poseplug.core.models.inputs import Inputs
 from poseplug.core.models.lifting_model import LiftingModel
-from poseplug.core.settings import setting
 from poseplug.registry.config.resolve import Part, construct, find_inputs
 from poseplug.registry.conformance.verdict import Broken
 from poseplug.registry.discovery.catalogue import load_catalogue
 
 
-@attrs.frozen(kw_only=True)
-class LinearConfig:
-    """Settings of the linear lifter."""
-
-    scale: float = setting(0.1, "size of the initial weights", above=0)
-
-
 class LinearLifter(Lifter):
     """One linear layer, whose weights are the same in every run."""
 
-    Config = LinearConfig
-
-    def __init__(self, config: LinearConfig, context: BuildContext) -> None:
+    def __init__(self, config: NoConfig, context: BuildContext) -> None:
         super().__init__()
-        joints, limit = context.layout.num_joints, config.scale
+        joints = context.layout.num_joints
         # Not drawn at random: the kit must leave the global random state alone, too.
-        weight = torch.linspace(-limit, limit, 6 * joints * joints, device=context.device)
+        weight = torch.linspace(-0.1, 0.1, 6 * joints * joints, device=context.device)
         self.weight = nn.Parameter(weight.view(2 * joints, 3 * joints))
-        self.bias = nn.Parameter(torch.linspace(-limit, limit, 3 * joints, device=context.device))
+        self.bias = nn.Parameter(torch.linspace(-0.1, 0.1, 3 * joints, device=context.device))
 
     def forward(self, joints_2d: Tensor, **inputs: Any) -> Tensor:
         return (joints_2d.flatten(1) @ self.weight + self.bias).view(len(joints_2d), -1, 3)
@@ -71,7 +60,7 @@ def stand_in_inputs(part: Any, context: BuildContext) -> Inputs:
 
 def stand_in_model(skeleton: Skeleton, device: torch.device) -> LiftingModel:
     """Return a lifter under training, ready to be called with batches."""
-    return LiftingModel(LinearLifter(LinearConfig(), BuildContext(skeleton=skeleton, device=device)), skeleton)
+    return LiftingModel(LinearLifter(NoConfig(), BuildContext(skeleton=skeleton, device=device)), skeleton)
 
 
 def adversarial_loss(poses: PoseBatch) -> Mapping[str, Tensor]:

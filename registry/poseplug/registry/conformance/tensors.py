@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.registry.conformance.poses import some
-from poseplug.registry.conformance.verdict import Broken, require
+from poseplug.registry.conformance.poses import Occasion
+from poseplug.registry.conformance.verdict import Broken, require, some
 
 Tensors = dict[str, Tensor]
 
@@ -39,11 +39,10 @@ def check_poses(batch: Any, n: int, skeleton: Skeleton, device: torch.device, wh
     require(batch.skeleton == skeleton, f"{what} has the skeleton '{batch.skeleton.name}'; expected '{skeleton.name}'")
     joints, camera = skeleton.num_joints, batch.camera
     check_tensor(batch.joints_2d, (n, joints, 2), device, f"joints_2d of {what}")
-    if batch.joints_3d is not None:
-        check_tensor(batch.joints_3d, (n, joints, 3), device, f"joints_3d of {what}")
     for name in ("focal", "centre", "size"):
         check_tensor(getattr(camera, name), (n, 2), device, f"camera.{name} of {what}")
     optional: list[tuple[str, Any, tuple[int, ...], torch.dtype]] = [
+        ("joints_3d", batch.joints_3d, (n, joints, 3), torch.float32),
         ("camera.distortion", camera.distortion, (n, 5), torch.float32),
         ("camera.rotation", camera.rotation, (n, 3, 3), torch.float32),
         ("camera.position", camera.position, (n, 3), torch.float32),
@@ -60,17 +59,26 @@ def check_poses(batch: Any, n: int, skeleton: Skeleton, device: torch.device, wh
     return batch
 
 
-def check_scalars(losses: Any, device: torch.device, what: str) -> Tensors:
-    """Return the named losses if they are a mapping of scalars that is not empty; raise Broken otherwise."""
-    if not isinstance(losses, Mapping):
-        raise Broken(f"{what} is a {type(losses).__name__}; expected a mapping of names to scalars")
+def check_scalars(losses: Any, device: torch.device, what: str, *, groups: bool = False) -> Tensors:
+    """Return the named losses if they are a mapping of scalars that is not empty; raise Broken otherwise.
+
+    With ``groups`` they may be mappings from parameter groups to scalars, which are returned under "name/group".
+    """
+    require(isinstance(losses, Mapping), f"{what} is a {type(losses).__name__}; expected a mapping of names to scalars")
     require(losses, f"{what} is empty; expected at least one scalar")
-    return {name: check_tensor(value, (), device, f"{what} '{name}'") for name, value in losses.items()}
+    scalars: Tensors = {}
+    for name, value in losses.items():
+        if groups and isinstance(value, Mapping):
+            of_groups = check_scalars(value, device, f"{what} '{name}'")
+            scalars |= {f"{name}/{group}": scalar for group, scalar in of_groups.items()}
+        else:
+            scalars[name] = check_tensor(value, (), device, f"{what} '{name}'")
+    return scalars
 
 
-def tensors_of(value: Any, prefix: str = "") -> Tensors:
+def tensors_of(value: Any) -> Tensors:
     """Return all tensors in a record, a mapping or a sequence, by a name that tells where they are."""
-    return {name: item for name, item in _leaves(value, prefix) if isinstance(item, Tensor)}
+    return {name: item for name, item in _leaves(value) if isinstance(item, Tensor)}
 
 
 def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -88,34 +96,30 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from _leaves(item, f"{prefix}.{name}" if prefix else str(name))
 
 
-class Watch:
-    """Remembers values, to see whether someone changed them in place.
+def watch(values: Mapping[str, Any]) -> Callable[[], None]:
+    """Return a function that raises Broken if someone has changed the values in place by then.
 
-    Args:
-        values: records of tensors, mappings, lists; what they hold is compared, tensors also by their version.
+    What records, mappings and sequences hold is compared, tensors also by their version.
     """
+    before = {
+        name: (item, item.clone(), item._version) if isinstance(item, Tensor) else item
+        for name, item in _leaves(values)
+    }
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.values = values
-        self.before = dict(_leaves(values))
-        self.copies = {name: item.clone() for name, item in self.before.items() if isinstance(item, Tensor)}
-        self.versions = {name: self.before[name]._version for name in self.copies}
+    def check() -> None:
+        after = dict(_leaves(values))
+        same = {name for name in before.keys() & after.keys() if _unchanged(before[name], after[name])}
+        changed = sorted((before.keys() | after.keys()) - same)
+        require(not changed, f"changed in place: {some(changed)}")
 
-    def check(self) -> None:
-        """Raise Broken if something changed."""
-        after = dict(_leaves(self.values))
-        changed = [name for name in self.before.keys() | after.keys() if not self._same(name, after)]
-        require(not changed, f"changed in place: {some(sorted(changed))}")
+    return check
 
-    def _same(self, name: str, after: Mapping[str, Any]) -> bool:
-        if name not in self.before or name not in after:
-            return False
-        if name not in self.copies:
-            return bool(after[name] == self.before[name])
-        tensor = after[name]
-        if tensor is not self.before[name] or tensor._version != self.versions[name]:
-            return False
-        return torch.equal(tensor, self.copies[name])
+
+def _unchanged(before: Any, after: Any) -> bool:
+    if not isinstance(before, tuple):
+        return bool(after == before)
+    tensor, copy, version = before
+    return after is tensor and after._version == version and torch.equal(after, copy)
 
 
 def check_equal(first: Tensors, second: Tensors, complaint: str, *, exact: bool = True) -> None:
@@ -130,11 +134,9 @@ def check_equal(first: Tensors, second: Tensors, complaint: str, *, exact: bool 
 
 
 def _equal(a: Tensor, b: Tensor, exact: bool) -> bool:
-    if a.shape != b.shape:
-        return False
     if exact and a.device.type == "cpu":
         return torch.equal(a, b)
-    return bool(torch.allclose(a.double(), b.double(), rtol=1e-3, atol=1e-4))
+    return a.shape == b.shape and torch.allclose(a.double(), b.double(), rtol=1e-3, atol=1e-4)
 
 
 def check_finite(tensors: Tensors, when: str) -> None:
@@ -143,11 +145,25 @@ def check_finite(tensors: Tensors, when: str) -> None:
     require(not bad, f"not finite {when}: {some(bad)}")
 
 
-def differentiable_sum(tensors: Tensors) -> Tensor | None:
-    """Return a sum in which every element of the tensors that carry a gradient counts differently; None if none do."""
+def send_gradient_back(tensors: Tensors) -> bool:
+    """Send a gradient back from the tensors that carry one, another from every element; return False if none do."""
     parts = []
     for tensor in tensors.values():
         if tensor.requires_grad:
             factors = torch.linspace(0.5, 1.5, tensor.numel(), device=tensor.device).reshape(tensor.shape)
             parts.append((tensor * factors).sum())
-    return torch.stack(parts).sum() if parts else None
+    if parts:
+        torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
+    return bool(parts)
+
+
+def check_rows(use: Callable[[Occasion], Tensors], occasion: Occasion, complaint: str) -> None:
+    """Raise Broken with the complaint if a row of a result changes with what else is in the batch.
+
+    16 poses are looked at together, and again eight at a time in another order.
+    """
+    order = torch.arange(15, -1, -1, device=occasion.poses.device)
+    with torch.no_grad():
+        together, *halves = (use(occasion.select(rows)) for rows in (slice(None), *order.view(2, 8)))
+    apart = {name: torch.cat([half[name] for half in halves])[order] for name in together}
+    check_equal(together, apart, complaint, exact=False)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import attrs
+from torch import nn
 
-from poseplug.core.errors import PoseplugError, in_words
-from poseplug.core.kinds import kind_names
-from poseplug.registry.discovery.manager import strangers_code
+from poseplug.core.kinds import KINDS, kind_names
 
 if TYPE_CHECKING:
     from poseplug.registry.conformance.subject import Subject
 
-State = Literal["ok", "failed", "skipped"]
+# The kinds whose components return tensors (hooks do not), and those whose components are modules.
+TENSORS = tuple(name for name in kind_names() if name != "hook")
+MODULES = tuple(kind.name for kind in KINDS if issubclass(kind.load_interface(), nn.Module))
 
 
 class Broken(Exception):
@@ -34,7 +33,7 @@ class Promise:
     Attributes:
         name: a word or two.
         statement: what is promised.
-        kinds: the kinds of components that promise it.
+        kinds: the kinds of components that promise it; of a module in ``kinds`` its own, elsewhere all by default.
         needs: promises without which this one cannot be checked.
         check: returns if the promise is kept; raises Broken or anything else if not, NotChecked if it cannot tell.
     """
@@ -52,22 +51,22 @@ class Verdict:
 
     Attributes:
         promise: the promise's name.
-        state: "ok", "failed" or "skipped".
+        state: whether it is kept.
         reason: why it is not "ok".
         error: what the component raised, if that is why.
     """
 
     promise: str
-    state: State
+    state: Literal["ok", "failed", "skipped"]
     reason: str = ""
     error: BaseException | None = attrs.field(default=None, eq=False, repr=False)
 
 
 def promise(
-    name: str, statement: str, *, kinds: Iterable[str] | None = None, needs: tuple[str, ...] = ("works",)
+    name: str, statement: str, *, kinds: Sequence[str] = (), needs: tuple[str, ...] = ("works",)
 ) -> Callable[[Callable[[Subject], None]], Promise]:
-    """Make a promise of the function that checks it; without ``kinds`` components of all kinds promise it."""
-    return lambda check: Promise(name, statement, kind_names() if kinds is None else tuple(kinds), needs, check)
+    """Make a promise of the function that checks it."""
+    return lambda check: Promise(name, statement, tuple(kinds), needs, check)
 
 
 def require(condition: object, complaint: str) -> None:
@@ -76,44 +75,7 @@ def require(condition: object, complaint: str) -> None:
         raise Broken(complaint)
 
 
-def judge(promise: Promise, subject: Subject) -> Verdict:
-    """Check one promise."""
-    with strangers_code():
-        try:
-            promise.check(subject)
-        except NotChecked as reason:
-            return Verdict(promise.name, "skipped", str(reason))
-        except Broken as broken:
-            return Verdict(promise.name, "failed", str(broken), broken)
-        except BaseException as error:
-            if _lacks_optional_package(error):
-                return Verdict(promise.name, "skipped", str(error))
-            return Verdict(promise.name, "failed", describe(error, subject.home), error)
-    return Verdict(promise.name, "ok")
-
-
-def describe(error: BaseException, home: Path | None) -> str:
-    """Return an error in one line, with the last place in the component's own folder that led to it."""
-    stack = traceback.extract_tb(error.__traceback__)
-    return f"{first_line(in_words(error))}{place(stack, home)}"
-
-
-def first_line(error: Warning | str) -> str:
-    """Return the first line of a message."""
-    return next(iter(str(error).strip().splitlines()), "no message")
-
-
-def place(stack: traceback.StackSummary, home: Path | None) -> str:
-    """Return " (file:line)" of the innermost frame of a component's folder, or of the innermost one of all."""
-    frames = own_frames(stack, home) or list(stack)
-    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-
-
-def own_frames(stack: traceback.StackSummary, home: Path | None) -> list[traceback.FrameSummary]:
-    """Return the frames that are in a component's folder, outermost first."""
-    return [frame for frame in stack if home is not None and Path(frame.filename).is_relative_to(home)]
-
-
-def _lacks_optional_package(error: BaseException) -> bool:
-    """Whether a component tells its user, as it should, that an optional package is not installed."""
-    return isinstance(error, PoseplugError) and isinstance(error.__cause__ or error.__context__, ImportError)
+def some(words: Sequence[str]) -> str:
+    """Return the first three words of a list, and how many more there are."""
+    more = f" and {len(words) - 3} more" if len(words) > 3 else ""
+    return ", ".join(words[:3]) + more

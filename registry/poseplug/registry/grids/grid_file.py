@@ -37,7 +37,7 @@ import attrs
 
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.kinds import Slot, slots
-from poseplug.registry.config.experiment_file import Document, lay_over, read_document, table
+from poseplug.registry.config.experiment_file import Document, lay_over, read_document
 from poseplug.registry.config.spec_syntax import parse_chain, parse_spec, split_values
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.grids.grid import Factor, Grid, Label, Level
@@ -162,10 +162,10 @@ def part_of(slot: Slot, said: Any) -> Any:
     """
     if slot.arity == "labelled":
         parts = _of_type(said, dict, f"'{slot.name}'")
-        return {label: table(parse_spec(one)) if isinstance(one, str) else one for label, one in parts.items()}
+        return {label: parse_spec(one) if isinstance(one, str) else one for label, one in parts.items()}
     tables: list[Any] = []
     for one in said if isinstance(said, list) else [said]:
-        tables += map(table, parse_chain(one)) if isinstance(one, str) else [one]
+        tables += parse_chain(one) if isinstance(one, str) else [one]
     if slot.arity == "several":
         return tables
     if len(tables) > 1:

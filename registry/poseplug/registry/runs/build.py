@@ -21,8 +21,8 @@ from poseplug.core.sources.pose_table import random_share
 from poseplug.core.sources.projection import projected
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.multi_seed import side_by_side
-from poseplug.core.training.runtime import seed_everything
-from poseplug.core.training.trainer import Training, steps_of_epochs
+from poseplug.core.training.schedule import Training
+from poseplug.core.training.trainer import steps_of_epochs
 from poseplug.registry.config.resolve import Part, construct, find_part
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import Catalogue
@@ -85,7 +85,7 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
 
 def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: PoseSource | None) -> Assembly:
     """Construct what is trained, and what it is trained with, under the context's seed."""
-    seed_everything(context.seed)
+    torch.manual_seed(context.seed)  # from whose generators layers take their initial weights and dropout
     model, objective = build_model(plan, context)
     assembly = Assembly(
         source=source,

@@ -62,7 +62,7 @@ def evaluate_run(
     measured = build_metrics(plan, context, evaluations)
     return result_object(
         evaluations={label: evaluate(model, s, plan.protocol, measured) for label, s in evaluations.items()},
-        components=plan.experiment.components(),
+        components=plan.components(),
         protocol=plan.protocol.asdict(model.skeleton),
         device=device,
         versions=catalogue.versions(),
@@ -140,7 +140,7 @@ def _describe(
     poses = training.batch_size * (2 if assembly.uses_reference else 1) * assembly.seeds * training.steps
     return result_object(
         evaluations=evaluations,
-        components=plan.experiment.components(),
+        components=plan.components(),
         protocol=plan.protocol.asdict(assembly.model.skeleton),
         device=trainer.device,
         versions=catalogue.versions(),

@@ -10,11 +10,10 @@ import attrs
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.protocol import Protocol, lookup
 from poseplug.core.kinds import slots
-from poseplug.core.storage.experiment import Experiment
 from poseplug.core.training.assembly import check_combination
 from poseplug.core.training.schedule import Phase
 from poseplug.registry.config.defaults import add_defaults, with_source_and_lifter
-from poseplug.registry.config.experiment_file import Document, to_document, to_experiment
+from poseplug.registry.config.experiment_file import ARITIES, PHASE, Document, shaped, tables_in
 from poseplug.registry.config.read_settings import structure, unstructure
 from poseplug.registry.config.resolve import Parts, find_part
 from poseplug.registry.config.run_settings import RunSettings
@@ -36,18 +35,20 @@ class Plan:
     phases: tuple[Phase, ...] = ()
 
     @property
-    def experiment(self) -> Experiment:
-        """What it was made from, with all that was not said."""
-        return Experiment(
-            parts={slot: {key: part.spec() for key, part in found.items()} for slot, found in self.parts.items()},
-            phases=tuple(map(unstructure, self.phases)),
-            settings=unstructure(self.settings),
-        )
-
-    @property
     def document(self) -> Document:
         """The experiment as it is kept in the run directory."""
-        return to_document(self.experiment)
+        phases = {PHASE: list(map(unstructure, self.phases))} if self.phases else {}
+        ordered = [(slot.name, self.parts[slot.name]) for slot in slots() if slot.name in self.parts]
+        tables = {name: shaped(name, {k: part.table() for k, part in found.items()}) for name, found in ordered}
+        return unstructure(self.settings) | phases | tables
+
+    def components(self) -> dict[str, str]:
+        """Return the names of the parts, for results: slot -> name, comma-separated where there are several.
+
+        What is labelled has its results under its label.
+        """
+        named = {name: found.values() for name, found in sorted(self.parts.items()) if ARITIES[name] != "labelled"}
+        return {name: ",".join(part.name for part in found) for name, found in named.items()}
 
     @property
     def protocol(self) -> Protocol:
@@ -70,16 +71,19 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     Raises:
         PoseplugError: everything that is wrong with names, settings and the combination, in one message.
     """
-    asked = to_experiment(with_source_and_lifter(document, catalogue))
+    asked = with_source_and_lifter(document, catalogue)
+    tables = {place: tables_in(asked, place) for place in ARITIES}
     problems: list[str] = []
     parts, phases = Parts(), []
     for slot in slots():
-        for key, spec in asked.parts.get(slot.name, {}).items():
+        for key, table in tables[slot.name].items():
             with _noting(problems):
-                parts.put(slot.name, key, find_part(catalogue, slot.kind, spec))
+                parts.put(slot.name, key, find_part(catalogue, slot.kind, table))
     with _noting(problems):
-        settings: RunSettings = structure(RunSettings, asked.settings, "the experiment")
-    wanted = asked.phases
+        settings: RunSettings = structure(
+            RunSettings, {key: value for key, value in asked.items() if key not in ARITIES}, "the experiment"
+        )
+    wanted = tuple(tables[PHASE].values())
     if not wanted and "lifter" in parts:
         lifter = parts.the("lifter")
         wanted = tuple(lifter.component.default_phases(lifter.config))

@@ -13,9 +13,6 @@ class BoxSize(InputProvider):
 
     reads = frozenset({"boxes"})
 
-    def __init__(self, config, context):
-        pass
-
     def provide(self, batch, **inputs):
         """Return the sizes, made of what the core provides."""
         boxes = inputs["boxes"]

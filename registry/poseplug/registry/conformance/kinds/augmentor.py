@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import Augmentation, AugmentorFeedback
 from poseplug.core.models.modes import frozen, trainable
 from poseplug.registry.conformance.poses import Occasion, ordinary
@@ -18,7 +20,7 @@ from poseplug.registry.conformance.verdict import Broken, promise, require
 def use(part: Any, occasion: Occasion) -> Tensors:
     """Augment the poses, and take the loss of an augmentor that is trained; check the form of both."""
     augmentation = _augment(part, occasion)
-    results = tensors_of(augmentation.batch, "batch") | tensors_of(augmentation.stages, "stages")
+    results = tensors_of({"batch": augmentation.batch, "stages": augmentation.stages})
     return results | train(part, occasion, augmentation)
 
 
@@ -30,11 +32,13 @@ def train(part: Any, occasion: Occasion, augmentation: Augmentation | None = Non
     judged = {"final": augmentation.batch, **augmentation.stages}
     scores = {name: adversarial_loss(batch)["stand_in"] for name, batch in judged.items()}
     model = stand_in_model(occasion.poses.skeleton, occasion.poses.device)
-    root = occasion.poses.skeleton.root
+
+    def lift(batch: PoseBatch) -> Tensor:
+        joints: Tensor = model(batch)
+        return joints - joints[:, batch.skeleton.root, None]
+
     with frozen(model):
-        feedback = AugmentorFeedback(
-            occasion.poses, scores, lambda batch: (joints := model(batch)) - joints[:, root : root + 1], 0.5
-        )
+        feedback = AugmentorFeedback(occasion.poses, scores, lift, 0.5)
         return check_scalars(part.loss(augmentation, feedback), occasion.poses.device, "loss")
 
 
@@ -54,7 +58,7 @@ def _augment(part: Any, occasion: Occasion) -> Augmentation:
     return augmentation
 
 
-@promise("labels", "augmented poses keep their labels", kinds=["augmentor"])
+@promise("labels", "augmented poses keep their labels")
 def labels(subject: Subject) -> None:
     """Compare the labels before and after: the same ones, and no class that was not there."""
     occasion = ordinary(16, subject.device)
@@ -64,6 +68,3 @@ def labels(subject: Subject) -> None:
     for name in before:
         new = set(after[name].tolist()) - set(before[name].tolist())
         require(not new, f"label '{name}' got classes {sorted(new)}, which the poses did not have")
-
-
-PROMISES = (labels,)

@@ -29,9 +29,7 @@ def train(part: Any, occasion: Occasion) -> Tensors:
     return {"loss": check_tensor(part.loss(part(real), part(fake), occasion.generator), (), poses.device, "loss")}
 
 
-@promise(
-    "memory", "remember returns as many valid poses as it is given, from the first call on", kinds=["discriminator"]
-)
+@promise("memory", "remember returns as many valid poses as it is given, from the first call on")
 def memory(subject: Subject) -> None:
     """Hand it several batches of fakes."""
     part = subject.ready()
@@ -39,6 +37,3 @@ def memory(subject: Subject) -> None:
         occasion = ordinary(16, subject.device, seed=seed)
         kept = part.remember(occasion.others, occasion.generator)
         check_poses(kept, 16, occasion.others.skeleton, subject.device, "what remember returns")
-
-
-PROMISES = (memory,)

@@ -10,10 +10,10 @@ import torch
 
 from poseplug.core.evaluation.metric import Comparison
 from poseplug.core.evaluation.protocol import PROTOCOLS, Protocol
-from poseplug.registry.conformance.poses import Occasion, ordinary, some
+from poseplug.registry.conformance.poses import Occasion, ordinary
 from poseplug.registry.conformance.subject import Subject
-from poseplug.registry.conformance.tensors import Tensors, Watch, check_equal, check_finite, check_tensor
-from poseplug.registry.conformance.verdict import Broken, promise, require
+from poseplug.registry.conformance.tensors import Tensors, check_finite, check_rows, check_tensor, watch
+from poseplug.registry.conformance.verdict import promise, require, some
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
@@ -32,8 +32,7 @@ def _comparison(part: Any, occasion: Occasion, protocol: Protocol = PROTOCOLS["d
 
 def _figures(part: Any, comparison: Comparison) -> Tensors:
     figures = part.measure(comparison)
-    if not isinstance(figures, Mapping):
-        raise Broken(f"measure returned a {type(figures).__name__}; expected figures by name")
+    require(isinstance(figures, Mapping), f"measure returned a {type(figures).__name__}; expected figures by name")
     require(figures, "measure returned no figure")
     n, joints, device = len(comparison.truth), comparison.truth.skeleton.num_joints, comparison.predicted.device
     for name, values in figures.items():
@@ -42,7 +41,7 @@ def _figures(part: Any, comparison: Comparison) -> Tensors:
     return dict(figures)
 
 
-@promise("headings", "each of its figures has a heading of one line, or none to stay out of tables", kinds=["metric"])
+@promise("headings", "each of its figures has a heading of one line, or none to stay out of tables")
 def headings(subject: Subject) -> None:
     """Ask for the heading of every figure."""
     part = subject.ready()
@@ -52,26 +51,16 @@ def headings(subject: Subject) -> None:
         require("\n" not in heading, f"the heading of '{name}' has several lines; expected one")
 
 
-@promise("independence", "a pose is measured alike whatever else is in the batch", kinds=["metric"], needs=("seeded",))
+@promise("independence", "a pose is measured alike whatever else is in the batch", needs=("seeded",))
 def independence(subject: Subject) -> None:
     """Measure 16 poses together, and again eight at a time in another order."""
     part, occasion = subject.ready(), ordinary(16, subject.device)
-    order = torch.arange(15, -1, -1, device=subject.device)
-    together, *halves = (
-        _figures(part, _comparison(part, _selected(occasion, rows))) for rows in (slice(None), *order.view(2, 8))
-    )
-    apart = {name: torch.cat([half[name] for half in halves])[order] for name in together}
-    check_equal(together, apart, "the same poses in other batches differ", exact=False)
-
-
-def _selected(occasion: Occasion, rows: Any) -> Occasion:
-    return attrs.evolve(occasion, poses=occasion.poses.select(rows), others=occasion.others.select(rows))
+    check_rows(lambda seen: _figures(part, _comparison(part, seen)), occasion, "the same poses in other batches differ")
 
 
 @promise(
     "nan",
     "a prediction that is no number has figures that are none, and a perfect one is finite",
-    kinds=["metric"],
     needs=("independence",),
 )
 def nan(subject: Subject) -> None:
@@ -87,15 +76,12 @@ def nan(subject: Subject) -> None:
     check_finite({name: values[perfect] for name, values in figures.items()}, "for perfect predictions beside a NaN")
 
 
-@promise("shared", "it does not change what it shares with other metrics", kinds=["metric"])
+@promise("shared", "it does not change what it shares with other metrics")
 def shared(subject: Subject) -> None:
     """Compare what a comparison computes once, before and after."""
     part = subject.ready()
     comparison = _comparison(part, ordinary(8, subject.device))
     names = ("predicted", "target", "errors", "aligned_errors", "mirrored_errors")
-    watched = Watch({name: getattr(comparison, name) for name in (*names, *["absolute"] * part.needs_root)})
+    check_unchanged = watch({name: getattr(comparison, name) for name in (*names, *["absolute"] * part.needs_root)})
     part.measure(comparison)
-    watched.check()
-
-
-PROMISES = (headings, independence, nan, shared)
+    check_unchanged()

@@ -10,7 +10,7 @@ import torch
 from poseplug.registry.conformance.poses import Occasion, ordinary
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_tensor, tensors_of
-from poseplug.registry.conformance.verdict import Broken, promise, require
+from poseplug.registry.conformance.verdict import promise, require
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
@@ -18,8 +18,8 @@ def use(part: Any, occasion: Occasion) -> Tensors:
     device = occasion.poses.device
     training, reference = occasion.poses, occasion.others.select(slice((len(occasion.others) + 1) // 2))
     weights = part.weigh(training, reference)
-    if not isinstance(weights, Mapping):
-        raise Broken(f"weigh returned a {type(weights).__name__}; expected weights by the name of the stream")
+    complaint = f"weigh returned a {type(weights).__name__}; expected weights by the name of the stream"
+    require(isinstance(weights, Mapping), complaint)
     streams = {"training": training, "reference": reference}
     for name, value in weights.items():
         require(name in streams, f"weigh returned weights of '{name}'; expected training or reference")
@@ -29,7 +29,7 @@ def use(part: Any, occasion: Occasion) -> Tensors:
     return tensors_of(weights)
 
 
-@promise("weights", "it weighs something, and no weight is negative", kinds=["reweighter"])
+@promise("weights", "it weighs something, and no weight is negative")
 def weights(subject: Subject) -> None:
     """Look at the weights of ordinary poses."""
     part, occasion = subject.ready(), ordinary(64, subject.device)
@@ -39,6 +39,3 @@ def weights(subject: Subject) -> None:
     for name, value in weights.items():
         least = float(value.min())
         require(least >= 0, f"a weight of a {name} pose is {least:.3g}; expected none below 0")
-
-
-PROMISES = (weights,)

@@ -7,9 +7,6 @@ from typing import Any
 from poseplug.registry.conformance.poses import Occasion
 from poseplug.registry.conformance.stand_ins import context_of, stand_in_inputs
 from poseplug.registry.conformance.tensors import Tensors, check_scalars, check_tensor
-from poseplug.registry.conformance.verdict import Promise
-
-PROMISES: tuple[Promise, ...] = ()
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from poseplug.core.data.batch import PoseBatch
-from poseplug.core.interfaces import FiniteSource
+import attrs
+
+from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.registry.conformance.poses import Occasion, ordinary
 from poseplug.registry.conformance.randomness import seed_globally
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_equal, check_poses, tensors_of
 from poseplug.registry.conformance.verdict import Broken, NotChecked, promise, require
-
-_POSES = 64
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
@@ -24,15 +24,12 @@ def use(part: Any, occasion: Occasion) -> Tensors:
     return tensors_of(batch)
 
 
-def _sampled(part: Any, subject: Subject, n: int = _POSES) -> PoseBatch:
+def _sampled(part: PoseSource, subject: Subject, n: int = 64) -> PoseBatch:
     seed_globally(7)
-    batch: PoseBatch = part.sample(n, ordinary(1, subject.device).generator)
-    return batch
+    return part.sample(n, ordinary(1, subject.device).generator)
 
 
-@promise(
-    "projection", "3D joints are in front of their camera, and joints_2d is their exact projection", kinds=["source"]
-)
+@promise("projection", "3D joints are in front of their camera, and joints_2d is their exact projection")
 def projection(subject: Subject) -> None:
     """Compare joints_2d with the camera's own projection, with every setting called "...noise..." at zero.
 
@@ -40,7 +37,7 @@ def projection(subject: Subject) -> None:
     ``measured_2d = True``, and only its depths are looked at.
     """
     noises = [field.name for field in subject.fields() if "noise" in field.name and field.type in (int, float)]
-    part = subject.ready(config=subject.changed(**dict.fromkeys(noises, 0)))
+    part = subject.ready(config=attrs.evolve(subject.config, **dict.fromkeys(noises, 0)))
     batch = _sampled(part, subject, 512)
     if batch.joints_3d is None:
         raise NotChecked("gives 2D only")
@@ -52,12 +49,7 @@ def projection(subject: Subject) -> None:
         require(error < 0.05, f"joints_2d are up to {error:.2f} pixels away from the projection of joints_3d")
 
 
-@promise(
-    "order",
-    "a finite source gives len(source) poses, in the same order every time",
-    kinds=["source"],
-    needs=("seeded",),
-)
+@promise("order", "a finite source gives len(source) poses, in the same order every time", needs=("seeded",))
 def order(subject: Subject) -> None:
     """Go through the poses twice, in chunks of different sizes."""
     part = subject.ready()
@@ -68,7 +60,7 @@ def order(subject: Subject) -> None:
     check_equal(tensors_of(first), tensors_of(second), "two passes over batches differ")
 
 
-@promise("labels", "label_names names every class of every label in its batches", kinds=["source"])
+@promise("labels", "label_names names every class of every label in its batches")
 def labels(subject: Subject) -> None:
     """Compare the labels of a sample with label_names."""
     part = subject.ready()
@@ -81,17 +73,9 @@ def labels(subject: Subject) -> None:
             raise Broken(f"label '{name}' has classes {low} to {high}, label_names has {len(part.label_names[name])}")
 
 
-@promise(
-    "stateless",
-    "what it draws depends on the generator, not on what it drew before",
-    kinds=["source"],
-    needs=("seeded",),
-)
+@promise("stateless", "what it draws depends on the generator, not on what it drew before", needs=("seeded",))
 def stateless(subject: Subject) -> None:
     """Draw from one instance twice with equal generators: a resumed run must go on where it was."""
     part = subject.ready()
     first, second = (tensors_of(_sampled(part, subject)) for _ in range(2))
     check_equal(first, second, "equal generators gave different poses the second time")
-
-
-PROMISES = (projection, order, labels, stateless)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, get_args
 
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.registry.conformance.poses import ordinary, some
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import check_finite
-from poseplug.registry.conformance.uses import USES, set_training
-from poseplug.registry.conformance.verdict import Broken, describe, promise, require
+from poseplug.registry.conformance.verdict import Broken, promise, require, some
 
 _NAN = float("nan")
 
@@ -24,34 +22,34 @@ def refusals(subject: Subject) -> None:
     for field in subject.fields():
         types = get_args(field.type) if type(None) in get_args(field.type) else (field.type,)
         if field.metadata.get("choices"):
-            require(_refused(subject, field, "no such choice"), f"setting '{field.name}' takes what is not a choice")
+            taken = _changed(subject, field, "no such choice") is not None
+            require(not taken, f"setting '{field.name}' takes what is not a choice")
         for bad in (_NAN,) if float in types else ((_NAN, _NAN),) if tuple[float, float] in types else ():
-            require(_refused(subject, field, bad), f"setting '{field.name}' takes {bad}")
+            require(_changed(subject, field, bad) is None, f"setting '{field.name}' takes {bad}")
         for number in [kind(value) for kind in (int, float) if kind in types for value in (0, -1)]:
-            if not _refused(subject, field, number):
-                _must_work(subject, field, number)
+            config = _changed(subject, field, number)
+            if config is not None:
+                _must_work(subject, config, f"setting '{field.name}' takes {number}, and fails with it")
 
 
-def _refused(subject: Subject, field: attrs.Attribute[Any], value: Any) -> bool:
+def _changed(subject: Subject, field: attrs.Attribute[Any], value: Any) -> Any:
+    """Return the configuration with another value of a field; None if it is refused."""
     try:
-        subject.changed(**{field.name: value})
+        return attrs.evolve(subject.config, **{field.name: value})
     except ValueError:
-        return True
-    return False
+        return None
 
 
-def _must_work(subject: Subject, field: attrs.Attribute[Any], value: Any) -> None:
-    config = subject.changed(**{field.name: value})
+def _must_work(subject: Subject, config: Any, complaint: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            part = subject.ready(config=config)
-            check_finite(USES[subject.kind](part, ordinary(8, subject.device)), "")
+            check_finite(subject.use(subject.ready(config=config)), "")
     except PoseplugError:
         return
     except BaseException as error:  # of a Ctrl-C, the judge takes note
-        reason = str(error) if isinstance(error, Broken) else describe(error, subject.home)
-        raise Broken(f"setting '{field.name}' takes {value}, and fails with it: {reason}") from error
+        reason = str(error) if isinstance(error, Broken) else subject.describe(error)
+        raise Broken(f"{complaint}: {reason}") from error
 
 
 @promise("settings-read", "every setting is read when it is constructed or used")
@@ -62,54 +60,28 @@ def settings_read(subject: Subject) -> None:
     """
     names = {field.name for field in subject.fields()}
     unread = names - _fields_read(subject, subject.config)
-    for config in _variants(subject):
-        if not unread:
-            return
-        unread -= _fields_read(subject, config)
-    require(not unread, f"nothing reads {some(sorted(unread))}")
-
-
-def _variants(subject: Subject) -> Iterator[Any]:
-    """Give configurations that differ from the default in one choice or one switch."""
     for field in subject.fields():
-        value = getattr(subject.config, field.name)
-        others = [c for c in field.metadata.get("choices", ()) if c != value]
-        others += [not value] if field.type is bool else []
-        for other in others:
-            if not _refused(subject, field, other):
-                yield subject.changed(**{field.name: other})
+        choices = (True, False) if field.type is bool else field.metadata.get("choices", ())
+        for config in (_changed(subject, field, choice) for choice in choices):
+            if unread and config is not None and config != subject.config:
+                unread -= _fields_read(subject, config)
+    require(not unread, f"nothing reads {some(sorted(unread))}")
 
 
 def _fields_read(subject: Subject, config: Any) -> set[str]:
     """Return the fields that are read while the component is constructed and used with a configuration."""
-    watched, read = _watched(config)
-    try:
-        part = subject.ready(config=watched, endless=True)
-        for training in (True, False):
-            USES[subject.kind](set_training(part, training), ordinary(8, subject.device))
-    except PoseplugError:
-        pass  # A choice may need more than the kit offers; what was read until then was read.
-    return read
-
-
-def _watched(config: Any) -> tuple[Any, set[str]]:
-    """Return an equal configuration that notes the names of the fields that are read, and those names."""
-    cls = type(config)
-    fields = [field.name for field in attrs.fields(cls)]
+    cls: Any = type(config)
+    values = {field.name: getattr(config, field.name) for field in attrs.fields(cls)}
     read: set[str] = set()
 
-    plain: Any = cls.__getattribute__
-
     def noting(self: Any, name: str) -> Any:
-        if name in fields:
+        if name in values:
             read.add(name)
-        return plain(self, name)
+        return cls.__getattribute__(self, name)
 
     members = {"__slots__": (), "__getattribute__": noting, "__module__": cls.__module__}
-    watching: Any = type(cls.__name__, (cls,), members)
-    copy = watching(**{name: getattr(config, name) for name in fields})
+    watched = type(cls.__name__, (cls,), members)(**values)
     read.clear()  # Validators have read all of them.
-    return copy, read
-
-
-PROMISES = (refusals, settings_read)
+    with suppress(PoseplugError):  # A choice may need more than the kit offers; what was read until then was read.
+        subject.use_in_both_modes(subject.ready(config=watched, endless=True))
+    return read

@@ -8,10 +8,9 @@ import torch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.conformance.poses import BODY_21, LABELS, STAR, extreme, ordinary
-from poseplug.registry.conformance.subject import Subject
-from poseplug.registry.conformance.tensors import check_finite, differentiable_sum
-from poseplug.registry.conformance.uses import TENSORS, TRAINING, USES, set_training
-from poseplug.registry.conformance.verdict import NotChecked, promise
+from poseplug.registry.conformance.subject import Subject, set_training
+from poseplug.registry.conformance.tensors import check_finite, send_gradient_back
+from poseplug.registry.conformance.verdict import TENSORS, NotChecked, promise, require, some
 
 _MANY = 4096
 
@@ -26,9 +25,7 @@ def constructs(subject: Subject) -> None:
 @promise("works", "its results have the shape, type and device of its interface", needs=("constructs", "events"))
 def works(subject: Subject) -> None:
     """Use it once in training and once in evaluation."""
-    part = subject.ready(endless=True)
-    for training in (True, False):
-        USES[subject.kind](set_training(part, training), ordinary(8, subject.device))
+    subject.use_in_both_modes(subject.ready(endless=True))
 
 
 @promise("sizes", f"it takes batches of 1 and of {_MANY} poses", kinds=TENSORS)
@@ -37,7 +34,7 @@ def sizes(subject: Subject) -> None:
     part = set_training(subject.ready(), False)
     with torch.no_grad():
         for n in (1, _MANY):
-            USES[subject.kind](part, ordinary(n, subject.device))
+            subject.use(part, ordinary(n, subject.device))
 
 
 @promise("skeletons", "it is not tied to one skeleton", kinds=TENSORS)
@@ -55,8 +52,7 @@ def skeletons(subject: Subject) -> None:
         except PoseplugError as error:
             refused.append(f"refuses skeleton '{skeleton.name}': {error}")
             continue
-        for training in (True, False):
-            USES[subject.kind](set_training(part, training), ordinary(8, subject.device, skeleton))
+        subject.use_in_both_modes(part, skeleton)
         fine.append(f"works on skeleton '{skeleton.name}'")
     if refused:
         raise NotChecked("; ".join(refused + fine))
@@ -74,15 +70,13 @@ def finite(subject: Subject) -> None:
         context = subject.context()
         if context.reference is not None:
             context = attrs.evolve(context, reference=PoseTable(occasion.poses, dict(LABELS)))
-        part = subject.construct(context=context)
-        check_finite(USES["source"](part, ordinary(_MANY, subject.device)), f"in {_MANY} samples")
+        samples = subject.use(subject.construct(context=context), ordinary(_MANY, subject.device))
+        check_finite(samples, f"in {_MANY} samples")
         return
     part = set_training(subject.ready(), False)
-    check_finite(USES[subject.kind](part, occasion), "for extreme input")
-    if subject.kind in TRAINING:
-        total = differentiable_sum(TRAINING[subject.kind](part, occasion))
-        if total is not None:
-            total.backward()  # type: ignore[no-untyped-call]
+    check_finite(subject.use(part, occasion), "for extreme input")
+    if hasattr(subject.of_kind, "train"):
+        send_gradient_back(subject.of_kind.train(part, occasion))
         gradients = {name: p.grad for name, p in part.named_parameters() if p.grad is not None}
         check_finite(gradients, "for extreme input, as gradients")
     if subject.kind == "reweighter":
@@ -97,10 +91,16 @@ def _finite_beyond_the_fit(subject: Subject) -> None:
         except PoseplugError:
             continue  # It may ask for more poses than that.
         for occasion in (ordinary(512, subject.device), extreme(subject.device)):
-            weights = USES[subject.kind](set_training(part, False), occasion)
-            check_finite(
-                weights, f"for other poses than it was fitted to ({drawn} drawn, {reference} of the reference)"
-            )
+            fitted = f"({drawn} drawn, {reference} of the reference)"
+            weights = subject.use(set_training(part, False), occasion)
+            check_finite(weights, f"for other poses than it was fitted to {fitted}")
 
 
-PROMISES = (constructs, works, sizes, skeletons, finite)
+@promise("no_warnings", "it causes no warning")
+def no_warnings(subject: Subject) -> None:
+    """Use it once more; what was warned of while other promises were checked counts too.
+
+    What is only printed in one place fails in another, where warnings are errors.
+    """
+    subject.use_in_both_modes(subject.ready(endless=True))
+    require(not subject.warned, some(subject.warned))

@@ -9,9 +9,8 @@ from typing import Any, Union, get_args, get_origin
 import attrs
 
 from poseplug.core.interfaces import NoConfig
-from poseplug.registry.conformance.poses import some
 from poseplug.registry.conformance.subject import Subject
-from poseplug.registry.conformance.verdict import Broken, promise, require
+from poseplug.registry.conformance.verdict import Broken, promise, require, some
 
 _PLAIN = (int, float, bool, str, tuple[float, float], tuple[str, ...])
 
@@ -30,10 +29,8 @@ def described(subject: Subject) -> None:
     require(subject.entry.summary.strip(), "is registered with an empty summary")
     require("\n" not in subject.entry.summary, "its summary has several lines; expected one")
     paper = subject.entry.paper.strip()
-    reason = paper.lower().removeprefix("none").strip(" :")
-    require(
-        subject.kind == "hook" or reason, 'names no paper; register it with paper="AUTHORS, TITLE" or paper="none: WHY"'
-    )
+    told = subject.kind == "hook" or paper.lower().removeprefix("none").strip(" :")
+    require(told, 'names no paper; register it with paper="AUTHORS, TITLE" or paper="none: WHY"')
 
 
 @promise("defaults", "its default settings are valid", needs=())
@@ -70,15 +67,9 @@ def _is_plain(annotation: Any) -> bool:
 @promise("picklable", "its class and settings reach a worker process", needs=("defaults",))
 def picklable(subject: Subject) -> None:
     """Pickle both and read them back; a module's tensors travel as its state (see the promise "state")."""
-    require(_copied(subject.component, "the class") is subject.component, "pickled, the class is another one")
-    require(_copied(subject.config, "its configuration") == subject.config, "pickled, its configuration is another one")
-
-
-def _copied(thing: Any, what: str) -> Any:
-    try:
-        return pickle.loads(pickle.dumps(thing))
-    except Exception as error:  # pickle raises many things
-        raise Broken(f"{what} cannot be pickled: {error}") from error
-
-
-PROMISES = (described, defaults, settings, picklable)
+    for what, thing in (("the class", subject.component), ("its configuration", subject.config)):
+        try:
+            copied = pickle.loads(pickle.dumps(thing))
+        except Exception as error:  # pickle raises many things
+            raise Broken(f"{what} cannot be pickled: {error}") from error
+        require(copied == thing, f"pickled, {what} is another one")

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.batch import PoseBatch
 from poseplug.core.models.modes import frozen, trainable
-from poseplug.registry.conformance.kinds import objective
-from poseplug.registry.conformance.poses import Occasion, ordinary, some
-from poseplug.registry.conformance.stand_ins import stand_in_model
-from poseplug.registry.conformance.subject import Subject
-from poseplug.registry.conformance.tensors import differentiable_sum
-from poseplug.registry.conformance.uses import TRAINING, USES, set_training
-from poseplug.registry.conformance.verdict import Broken, NotChecked, promise, require
-
-_NUMBER = 8
+from poseplug.registry.conformance.poses import ordinary
+from poseplug.registry.conformance.subject import Subject, set_training
+from poseplug.registry.conformance.tensors import send_gradient_back
+from poseplug.registry.conformance.verdict import NotChecked, promise, require, some
 
 
 @promise(
@@ -32,14 +27,13 @@ def gradients(subject: Subject) -> None:
     """
     part = set_training(subject.ready(), True)
     if subject.kind == "objective":
-        _reaches_the_lifter(part, subject)
+        apart = [name for name, loss in subject.use(part).items() if not loss.requires_grad]
+        require(not apart, f"loss {some(apart)} carries no gradient to the lifter")
         return
     if not trainable(part):
         raise NotChecked("has no parameters to train")
-    total = differentiable_sum(TRAINING[subject.kind](part, ordinary(_NUMBER, subject.device)))
-    if total is None:
-        raise Broken("its loss carries no gradient")
-    total.backward()  # type: ignore[no-untyped-call]
+    losses = subject.of_kind.train(part, ordinary(8, subject.device))
+    require(send_gradient_back(losses), "its loss carries no gradient")
     missing = [name for name, p in part.named_parameters() if p.requires_grad and p.grad is None]
     require(not missing, f"no gradient reaches {some(missing)}")
     part.zero_grad(set_to_none=True)
@@ -48,33 +42,17 @@ def gradients(subject: Subject) -> None:
         require(reached is not None and bool(reached.any()), "frozen, it passes no gradient on to the poses")
 
 
-def _reaches_the_lifter(part: Any, subject: Subject) -> None:
-    occasion = ordinary(_NUMBER, subject.device)
-    model = stand_in_model(occasion.poses.skeleton, subject.device)
-    for reweighted in (False, True):
-        losses = objective.scalars(part, objective.make_step(part, occasion, model, reweighted))
-        apart = [name for name, loss in losses.items() if not loss.requires_grad]
-        require(not apart, f"loss {some(apart)} carries no gradient to the lifter")
-
-
 def _passed_on(part: Any, subject: Subject) -> Tensor | None:
     """Return the gradient that reaches the joints through a frozen component."""
-    poses = ordinary(_NUMBER, subject.device).poses
-    joints = poses.absolute.clone().requires_grad_()
-    moved = poses.moved(joints)
+    occasion = ordinary(8, subject.device)
+    joints = occasion.poses.absolute.clone().requires_grad_()
+    moved = occasion.poses.moved(joints)
     with frozen(part):
-        result = _judge_or_lift(part, subject.kind, moved)
-        if result.requires_grad:
-            result.backward()  # type: ignore[no-untyped-call]
+        if subject.kind == "discriminator":
+            send_gradient_back({"adversarial_loss": part.adversarial_loss(part(moved))})
+        else:
+            send_gradient_back(subject.use(part, attrs.evolve(occasion, poses=moved)))
     return joints.grad
-
-
-def _judge_or_lift(part: Any, kind: str, poses: PoseBatch) -> Tensor:
-    if kind == "discriminator":
-        adversarial_loss: Tensor = part.adversarial_loss(part(poses))
-        return adversarial_loss
-    total = differentiable_sum(USES["lifter"](part, Occasion(poses, poses, torch.Generator(poses.device))))
-    return torch.zeros(()) if total is None else total
 
 
 @promise(
@@ -91,7 +69,7 @@ def no_gradients(subject: Subject) -> None:
     part = set_training(subject.ready(), True)
     never = subject.kind in ("source", "reweighter") or (subject.kind == "augmentor" and not trainable(part))
     with torch.set_grad_enabled(never):
-        results = USES[subject.kind](part, ordinary(_NUMBER, subject.device))
+        results = subject.use(part)
     carrying = [name for name, tensor in results.items() if tensor.requires_grad]
     require(not carrying, f"a gradient is attached to {some(carrying)}")
     if subject.kind in ("lifter", "discriminator"):
@@ -99,6 +77,3 @@ def no_gradients(subject: Subject) -> None:
         _passed_on(part, subject)
         collected = [name for name, p in part.named_parameters() if p.grad is not None]
         require(not collected, f"frozen, a gradient was collected in {some(collected)}")
-
-
-PROMISES = (gradients, no_gradients)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from poseplug.core.interfaces import FiniteSource, Trained
 from poseplug.core.storage.tensor_file import load_tensors, save_tensors
+from poseplug.registry.conformance.kinds.hook import tiny_run
 from poseplug.registry.conformance.poses import WithoutEnd, ordinary
 from poseplug.registry.conformance.randomness import RandomStates, seed_globally
-from poseplug.registry.conformance.subject import Subject
-from poseplug.registry.conformance.tensors import Tensors, Watch, check_equal
-from poseplug.registry.conformance.uses import MODULES, TENSORS, USES, set_training
-from poseplug.registry.conformance.verdict import Broken, promise, require
+from poseplug.registry.conformance.subject import Subject, set_training
+from poseplug.registry.conformance.tensors import check_equal, watch
+from poseplug.registry.conformance.verdict import MODULES, TENSORS, Broken, promise, require
 
 
 @promise("seeded", "equal seeds give equal results", kinds=TENSORS)
@@ -27,7 +27,7 @@ def seeded(subject: Subject) -> None:
     for _ in range(2):
         part = set_training(subject.ready(seed=5), True)
         seed_globally(6)
-        results.append(USES[subject.kind](part, ordinary(8, subject.device)))
+        results.append(subject.use(part))
     check_equal(results[0], results[1], "two runs with equal seeds differ")
 
 
@@ -38,25 +38,24 @@ def random_state(subject: Subject) -> None:
     Two things may draw from torch's global generator, because PyTorch's own layers do: the initial weights of a
     component with parameters, and the use of one in training mode (dropout). Nothing else may, and nothing may seed it.
     """
-    part = None
     for seed in (11, 12):
         seed_globally(seed)
         context = subject.context()
         before = RandomStates()
         part = subject.construct(context=context)
-        before.check("when constructed", torch_too=not _has_parameters(part))
+        has_parameters = isinstance(part, nn.Module) and any(True for _ in part.parameters())
+        before.check("when constructed", torch_too=not has_parameters)
         if seed == 11:
             first = torch.get_rng_state()
     require(not torch.equal(first, torch.get_rng_state()), "seeds torch's global generator when constructed")
     part = subject.ready()
     for training in (True, False):
         set_training(part, training)
-        occasion = ordinary(8, subject.device)
-        USES[subject.kind](part, occasion)  # What is set up on first use is not what is meant here.
+        subject.use(part)  # What is set up on first use is not what is meant here.
         seed_globally(13)
         before = RandomStates()
-        USES[subject.kind](part, occasion)
-        before.check("when used", torch_too=not training or not _has_parameters(part))
+        subject.use(part)
+        before.check("when used", torch_too=not training or not has_parameters)
     before = RandomStates()
     if subject.kind == "reweighter":
         drawn, reference = subject.tables()
@@ -68,10 +67,6 @@ def random_state(subject: Subject) -> None:
         before.check("when gone through in order", torch_too=True)
 
 
-def _has_parameters(part: Any) -> bool:
-    return hasattr(part, "parameters") and next(part.parameters(), None) is not None
-
-
 @promise("input", "it does not change what it is handed")
 def unchanged_input(subject: Subject) -> None:
     """Compare what it was handed before and after, tensors by value and by version."""
@@ -79,54 +74,39 @@ def unchanged_input(subject: Subject) -> None:
         _unchanged_arguments(subject)
         return
     context = subject.context()
-    watched = Watch({"reference": getattr(context.reference, "poses", None)})
+    check_reference = watch({"reference": getattr(context.reference, "poses", None)})
     part = subject.construct(context=context)
-    watched.check()
+    check_reference()
     part = subject.ready() if subject.kind != "source" else part
+    checks: list[Callable[[], None]] = []
+
+    def watch_forward(_: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
+        checks.append(watch({**dict(zip(("joints_2d",), arguments, strict=False)), **keywords}))
+
+    if subject.kind in ("lifter", "root"):
+        # What the engine makes of poses before it hands it on: normalised joints, boxes, ...
+        part.register_forward_pre_hook(watch_forward, with_kwargs=True)
     for training in (True, False):
-        set_training(part, training)
         occasion = ordinary(8, subject.device)
-        used = Watch({"poses": occasion.poses, "others": occasion.others})
-        with _forward_watched(part, subject.kind):
-            USES[subject.kind](part, occasion)
-        used.check()
+        check_occasion = watch({"poses": occasion.poses, "others": occasion.others})
+        subject.use(set_training(part, training), occasion)
+        for check in (*checks, check_occasion):
+            check()
     if subject.kind == "reweighter":
         drawn, reference = subject.tables()
-        fitted = Watch({"drawn": drawn.poses, "reference": reference.poses})
+        check_fitted = watch({"drawn": drawn.poses, "reference": reference.poses})
         subject.fit(part, drawn, reference)
-        fitted.check()
-    watched.check()
-
-
-@contextmanager
-def _forward_watched(part: Any, kind: str) -> Iterator[None]:
-    """Watch what the engine makes of poses before it hands it to ``forward``: normalised joints, boxes, ..."""
-    watches: list[Watch] = []
-
-    def watch(_: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
-        watches.append(Watch({**dict(zip(("joints_2d",), arguments, strict=False)), **keywords}))
-
-    if kind not in ("lifter", "root"):
-        yield
-        return
-    handle = part.register_forward_pre_hook(watch, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
-    for watched in watches:
-        watched.check()
+        check_fitted()
+    check_reference()
 
 
 def _unchanged_arguments(subject: Subject) -> None:
-    from poseplug.registry.conformance.kinds.hook import tiny_run
-
     part = subject.ready()
     with tempfile.TemporaryDirectory() as folder:
         for event, arguments in tiny_run(subject.device, Path(folder)):
-            handed = Watch({f"argument of {event}": arguments})
+            check = watch({f"argument of {event}": arguments})
             getattr(part, event)(*arguments)
-            handed.check()
+            check()
 
 
 @promise("state", "its state_dict, through a safetensors file, is all there is to it", kinds=MODULES, needs=("seeded",))
@@ -134,7 +114,7 @@ def state(subject: Subject) -> None:
     """Use a component, store it, load that into one with other initial weights, and compare what the two say."""
     part = set_training(subject.ready(seed=1), True)
     for seed in range(2):
-        USES[subject.kind](part, ordinary(8, subject.device, seed=seed))
+        subject.use(part, ordinary(8, subject.device, seed=seed))
     with torch.no_grad():
         for parameter in part.parameters():
             parameter.mul_(1.05)
@@ -149,12 +129,8 @@ def state(subject: Subject) -> None:
         other.load_state_dict(tensors)
     except RuntimeError as error:
         raise Broken(f"a new instance does not take the state_dict: {' '.join(str(error).split())}") from error
-    check_equal(_evaluated(part, subject), _evaluated(other, subject), "differs after its state was stored and loaded")
-
-
-def _evaluated(part: Any, subject: Subject) -> Tensors:
-    seed_globally(7)
-    return USES[subject.kind](set_training(part, False), ordinary(8, subject.device, seed=9))
-
-
-PROMISES = (seeded, random_state, unchanged_input, state)
+    results = []
+    for one in (part, other):
+        seed_globally(7)
+        results.append(subject.use(set_training(one, False), ordinary(8, subject.device, seed=9)))
+    check_equal(results[0], results[1], "differs after its state was stored and loaded")

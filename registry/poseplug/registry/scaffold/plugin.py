@@ -1,16 +1,16 @@
-"""Filling in the templates, and writing the package whole or not at all."""
+"""From the one name that the user gives to a package: the names it needs, its files, written whole or not at all."""
 
 from __future__ import annotations
 
 import datetime
 import json
+import keyword
 import re
 import shutil
 import tempfile
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
@@ -20,8 +20,8 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.kinds import kind_named
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.markers import API_VERSION
-from poseplug.registry.scaffold.names import Names, check_free, choose_names
 
+_LONGEST = 30
 _TEMPLATES = files("poseplug.registry.scaffold") / "templates"
 
 # Template -> file of the package; further ones go beside the component.
@@ -35,6 +35,23 @@ _FILES = {
     "recipe.toml": "src/$package/recipes/$name.toml",
     "test.py": "tests/test_$name.py",
 }
+
+
+@attrs.frozen
+class Names:
+    """The names of a new plugin.
+
+    Attributes:
+        name: what the user types after a flag; also the entry point, the module and the recipe.
+        distribution: what pip installs, and the folder.
+        package: what is imported.
+        cls: the component's class.
+    """
+
+    name: str
+    distribution: str
+    package: str
+    cls: str
 
 
 @attrs.frozen
@@ -52,6 +69,25 @@ class Example:
     summary: str
     paper: str
     also: Mapping[str, str] = attrs.field(factory=dict)
+
+
+def choose_names(given: str) -> Names:
+    """Return the names that go with "tiny-lifter": tiny_lifter, poseplug-tiny-lifter, poseplug_tiny_lifter, TinyLifter.
+
+    Raises:
+        PoseplugError: it cannot be a name of all these things.
+    """
+    plain = given.removeprefix("poseplug-")
+    if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", plain) or len(plain) > _LONGEST:
+        raise PoseplugError(
+            f"'{given}' cannot name a plugin; expected at most {_LONGEST} lowercase letters and digits, beginning with "
+            "a letter, words joined by '-' or '_', such as tiny-lifter."
+        )
+    name = plain.replace("-", "_")
+    cls = "".join(word.capitalize() for word in name.split("_"))
+    if keyword.iskeyword(name) or keyword.iskeyword(cls):
+        raise PoseplugError(f"'{given}' is a word of Python's; choose another name for the plugin.")
+    return Names(name, f"poseplug-{name.replace('_', '-')}", f"poseplug_{name}", cls)
 
 
 def example_of(kind: str) -> Example:
@@ -75,7 +111,7 @@ def write_plugin(given: str, kind: str, folder: Path, catalogue: Catalogue, auth
             written. Nothing is written then.
     """
     names = choose_names(given)
-    check_free(names, [kind, *example_of(kind).also], catalogue)
+    _check_free(names, kind, catalogue)
     target = folder / names.distribution
     if target.exists():
         raise PoseplugError(f"'{target}' exists already; choose another name, or another folder with --into.")
@@ -93,6 +129,19 @@ def write_plugin(given: str, kind: str, folder: Path, catalogue: Catalogue, auth
     return target
 
 
+def _check_free(names: Names, kind: str, catalogue: Catalogue) -> None:
+    """Refuse names that installed components, recipes, distributions and entry points have taken."""
+    for taken in (kind, *example_of(kind).also, "recipe"):
+        for entry in catalogue.of(taken):
+            if entry.name == names.name:
+                there_is = f"There is a {taken} '{names.name}' already, in {entry.distribution}"
+                raise PoseplugError(f"{there_is}; choose another name.")
+    for plugin in catalogue.plugins:
+        if plugin.distribution == names.distribution or plugin.name == names.name:
+            installed = f"A plugin '{plugin.name}' is installed already, by {plugin.distribution}"
+            raise PoseplugError(f"{installed}; choose another name.")
+
+
 def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
     """Return the text of each file of the package, by its path in it.
 
@@ -100,7 +149,13 @@ def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
         PoseplugError: there is no such kind; the class would be called what its module calls something else.
     """
     example, noun = example_of(kind), kind_named(kind).noun
-    templates = _templates(kind)
+    # A kind's own templates take the place of the common ones.
+    templates = {
+        entry.name.removesuffix(".txt"): entry.read_text(encoding="utf-8")
+        for folder in ("package", kind)
+        for entry in (_TEMPLATES / folder).iterdir()
+        if entry.name.endswith(".txt")
+    }
     if re.search(rf"\b{names.cls}\b", "".join(templates.values())):
         raise PoseplugError(
             f"The class of '{names.name}' would be {names.cls}, a word that its module uses for something else; "
@@ -108,10 +163,7 @@ def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
         )
     author = " ".join(author.split()) or f"the authors of {names.distribution}"
     values = {
-        "name": names.name,
-        "distribution": names.distribution,
-        "package": names.package,
-        "cls": names.cls,
+        **attrs.asdict(names),
         "kind": noun,
         "Kind": noun.capitalize(),
         "hook": kind_named(kind).hook,
@@ -129,16 +181,3 @@ def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
         path = Template(_FILES.get(template, f"src/$package/{template}")).substitute(values)
         contents[path] = Template(text).substitute(values)
     return contents
-
-
-def _templates(kind: str) -> Mapping[str, str]:
-    """Return the text of each template; a kind's own take the place of the common ones."""
-    return {
-        entry.name.removesuffix(".txt"): entry.read_text(encoding="utf-8")
-        for folder in ("package", kind)
-        for entry in _entries(_TEMPLATES / folder)
-    }
-
-
-def _entries(folder: Traversable) -> list[Traversable]:
-    return sorted((entry for entry in folder.iterdir() if entry.name.endswith(".txt")), key=lambda entry: entry.name)
