@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from poseplug.cli.options import NoPlugin, names_of_environment, switched_off, warn_of_unknown
-from poseplug.cli.verbs import check, new, plugins, run, show
+from poseplug.cli.verbs import check, compare, new, plugins, report, run, show
 from poseplug.cli.verbs import eval as evaluation
 from poseplug.cli.verbs import list as listing
 
@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 app.command("run", epilog=run.EPILOG)(run.run)
 app.command("eval", epilog=evaluation.EPILOG)(evaluation.evaluate)
+app.command("compare", epilog=compare.EPILOG)(compare.compare)
+app.command("report", epilog=report.EPILOG)(report.report)
 app.command("list")(listing.list_components)
 app.command("show")(show.show)
 app.command("plugins")(plugins.plugins)

@@ -17,7 +17,7 @@ from poseplug.core.training.trainer import Trainer
 from poseplug.registry.config.experiment_file import write_document
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import Run
-from poseplug.registry.runs.evaluate import evaluate_all, with_metrics_of_hooks
+from poseplug.registry.runs.evaluate import combined, evaluate_all, with_metrics_of_hooks
 from poseplug.registry.runs.outputs import describe, write_result
 from poseplug.registry.runs.plan import Plan
 from poseplug.registry.runs.saved_model import save_model
@@ -48,7 +48,7 @@ def finish_seeds(
     facts = {
         "seeds": list(plan.seeds),
         "spread": {label: dict(evaluation.metrics) for label, evaluation in spread.items()},
-        "diagnostics": _combined(diagnostics, np.mean),
+        "diagnostics": combined(diagnostics, np.mean),
     }
     result = describe(plan, run, trainer, means, catalogue, device, facts)
     write_dataset(directory.history, result_dataset(trainer.history.values, means, result))
@@ -62,18 +62,11 @@ def over_seeds(
     """Return, for evaluations of several seeds by label, what ``combine`` makes of each metric."""
     return {
         label: Evaluation(
-            metrics=_combined([of_seed[label].metrics for of_seed in evaluations], combine),
-            per_action=_combined([of_seed[label].per_action for of_seed in evaluations], combine),
+            metrics=combined([of_seed[label].metrics for of_seed in evaluations], combine),
+            per_action=combined([of_seed[label].per_action for of_seed in evaluations], combine),
             poses=first.poses,
-            per_joint=_combined([of_seed[label].per_joint for of_seed in evaluations], combine),
+            per_joint=combined([of_seed[label].per_joint for of_seed in evaluations], combine),
             headings=first.headings,
         )
         for label, first in evaluations[0].items()
     }
-
-
-def _combined(tables: Sequence[Any], combine: Callable[[list[float]], Any]) -> Any:
-    """Combine nested tables of numbers number by number; what not all of them have is left out."""
-    if not isinstance(tables[0], Mapping):
-        return float(combine([float(value) for value in tables]))
-    return {key: _combined([t[key] for t in tables], combine) for key in tables[0] if all(key in t for t in tables)}

@@ -1,0 +1,1 @@
+"""Grids: many runs as one labelled array of results."""
