@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from poseplug.registry.reports.page import Page
     from poseplug.registry.reports.question import Question
 
 EPILOG = """Examples:
@@ -32,6 +33,9 @@ def report(
         str, typer.Option(help="Tables in Markdown into a file, or - to print them.", metavar="FILE|-")
     ] = "",
     latex: Annotated[str, typer.Option(help="The same in LaTeX (booktabs).", metavar="FILE|-")] = "",
+    figures: Annotated[
+        Path | None, typer.Option(help="The page's figures as PDF and PNG, into this folder.", metavar="FOLDER")
+    ] = None,
     examples: Annotated[
         int, typer.Option(min=1, help="So many best and so many worst cases of each evaluation, in 3D.")
     ] = 4,
@@ -45,6 +49,8 @@ def report(
         from poseplug.core.storage.files import write_text
         from poseplug.registry.grids.finished_runs import open_results
         from poseplug.registry.reports import tables as forms
+        from poseplug.registry.reports.page import html
+        from poseplug.registry.reports.picture_files import write_pictures
         from poseplug.registry.reports.question import Question
         from poseplug.registry.reports.report import tables
         from poseplug.registry.reports.rows import Rows
@@ -58,15 +64,18 @@ def report(
                 typer.echo(text.rstrip())
             else:
                 write_text(Path(target), text)
-        write_text(out, _page(question, 0 if no_examples else examples, device))
+        page = _page(question, 0 if no_examples else examples, device)
+        write_text(out, html(page))
+        if figures is not None:
+            drawn = (figure for section in page.sections for figure in (*section.figures, *section.folded_figures))
+            write_pictures(drawn, figures)
         err().print(f"The report is in {out}", soft_wrap=True, markup=False)
 
 
-def _page(question: Question, each: int, device: str) -> str:
+def _page(question: Question, each: int, device: str) -> Page:
     from poseplug.core.training.runtime import pick_device
     from poseplug.registry.discovery.catalogue import load_catalogue
     from poseplug.registry.reports.examples import Examples, find_examples
-    from poseplug.registry.reports.page import html
     from poseplug.registry.reports.report import make_page
 
     where = pick_device(device)
@@ -74,4 +83,4 @@ def _page(question: Question, each: int, device: str) -> str:
     def find() -> Examples:
         return find_examples(question, load_catalogue(), where, each)
 
-    return html(make_page(question, find if each else None))
+    return make_page(question, find if each else None)

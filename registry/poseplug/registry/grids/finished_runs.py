@@ -56,7 +56,7 @@ class _Run:
         return {label: (protocol, json.dumps(sources.get(label, {}))) for label in self.result["metrics"]}
 
 
-def open_results(*paths: Path) -> xarray.Dataset:
+def open_results(*paths: Path | str) -> xarray.Dataset:
     """Return the results of a grid's folder, or those of runs, with the folders of cells as absolute paths.
 
     Raises:
@@ -64,10 +64,11 @@ def open_results(*paths: Path) -> xarray.Dataset:
     """
     import xarray
 
-    grids = [path for path in paths if (path / RESULTS).exists()]
+    folders = [Path(path) for path in paths]
+    grids = [path for path in folders if (path / RESULTS).exists()]
     if not grids:
-        return runs_dataset(paths)
-    if len(paths) > 1:
+        return runs_dataset(folders)
+    if len(folders) > 1:
         raise PoseplugError(f"'{grids[0]}' is a grid, which is looked at by itself; leave out the other paths.")
     try:
         with xarray.open_dataset(grids[0] / RESULTS, engine="h5netcdf") as stored:
@@ -88,26 +89,25 @@ def runs_dataset(paths: Sequence[Path]) -> xarray.Dataset:
     Raises:
         PoseplugError: no runs, or a damaged result.
     """
-    runs = [run for path in paths for run in _read(path)]
-    if not runs:
+    groups = _groups([together for path in paths for together in _read(path)])
+    if not groups:
         raise PoseplugError("There are no runs here; name the folders that 'poseplug run --out' has written.")
-    groups = _groups(runs)
     return _dataset(dict(zip(_labels(list(groups)), groups, strict=True)), paths)
 
 
 # ------------------------------------------------------------------ reading
 
 
-def _read(path: Path) -> Iterable[_Run]:
-    if not RunDirectory(path).experiment.exists() and path.is_dir():
+def _read(path: Path) -> list[list[_Run]]:
+    """Return the runs in a path, those that were trained together in one list."""
+    directory = RunDirectory(path)
+    if not directory.experiment.exists() and path.is_dir():
         within = sorted(child.parent for child in path.glob("*/experiment.toml"))
         if within:
-            return [run for folder in within for run in _read(folder)]
-    directory = RunDirectory(path)
+            return [together for folder in within for together in _read(folder)]
     directory.check_run()
-    seeds = runs_in(directory)
     name = _name(path)
-    return [_read_one(run, name) for run in (seeds or [directory])]
+    return [[_read_one(run, name) for run in (runs_in(directory) or [directory])]]
 
 
 def _name(path: Path) -> str:
@@ -129,26 +129,28 @@ def _read_one(directory: RunDirectory, name: str) -> _Run:
 # ------------------------------------------------------------------ labels
 
 
-def _groups(runs: Sequence[_Run]) -> list[dict[int, _Run]]:
-    """Return runs that are equal up to their seed together; a seed that was run twice begins another group."""
-    alike: dict[str, list[dict[int, _Run]]] = {}
+def _groups(runs: Sequence[Sequence[_Run]]) -> list[dict[int, _Run]]:
+    """Return runs that are equal up to their seed by seed; a seed that was run twice begins another group."""
     groups: list[dict[int, _Run]] = []
-    for run in runs:
-        found = alike.setdefault(run.setting, [])
-        group = next((group for group in found if run.seed not in group), None)
+    alike: dict[str, list[dict[int, _Run]]] = {}
+    for together in runs:
+        by_seed = {run.seed: run for run in together}
+        found = alike.setdefault(together[0].setting, [])
+        group = next((group for group in found if not group.keys() & by_seed), None)
         if group is None:
-            group = {}
-            found.append(group)
-            groups.append(group)
-        group[run.seed] = run
+            found.append(by_seed)
+            groups.append(by_seed)
+        else:
+            group.update(by_seed)
     return groups
 
 
 def _labels(groups: Sequence[Mapping[int, _Run]]) -> list[str]:
     """Return what each group is called: its folder, or what its folders have in common; each name once."""
-    names = [_common([run.name for run in group.values()]) for group in groups]
+    common = [_common([run.name for run in group.values()]) for group in groups]
+    names = list(common)
     for i, group in enumerate(groups):
-        if names.count(names[i]) > 1:
+        if common.count(common[i]) > 1:
             folder = next(iter(group.values())).folder
             above = folder.parent.parent if _name(folder) != folder.name else folder.parent
             names[i] = f"{above.name}/{names[i]}"

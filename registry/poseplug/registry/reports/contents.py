@@ -171,7 +171,8 @@ def breakdown_table(question: Question, by: str, evaluation: int, shown: Sequenc
         ]
         for i, name in enumerate(names)
     ]
-    title = f"{question.heading} per {by} on {question.rows.evaluations[evaluation]}, {question.unit}"
+    where = question.rows.evaluations[evaluation]
+    title = f"All rows that are compared, {question.heading} per {by} on {where}, {question.unit}"
     return Table(title, [by, *map(question.rows.name, shown)], lines)
 
 
@@ -291,10 +292,9 @@ def headline(question: Question) -> list[Fact]:
             said = f"{rows.name(best)}{_seeds(int(spread.n[best, e]))}{_from_baseline(question, best, e)}"
             facts.append(Fact(f"Best {question.heading} on {evaluation}", f"{number.text} {question.unit}", said))
     for factor in question.factors_by_size[:1]:
-        where = f"largest change on {rows.evaluations[question.evaluation]} between its levels, all else equal"
-        facts.append(
-            Fact("Factor that matters most", factor, f"{figure(question.size(factor))} {question.unit}, {where}")
-        )
+        size = f"up to {figure(question.size(factor))} {question.unit} between its levels"
+        where = f"on {rows.evaluations[question.evaluation]}, all else equal"
+        facts.append(Fact("Factor that matters most", factor, f"{size} {where}"))
     counts = state_counts(question)
     others = [f"{number} {state}" for state, number in counts.items() if state != "done"]
     seconds = float(np.nansum(rows.of_variable("seconds").astype(float)))

@@ -17,6 +17,8 @@ from poseplug.registry.reports.statistics import missing
 from poseplug.registry.reports.tables import Number, Table
 
 _WEB = Path(__file__).with_name("web")
+# Tables of more rows are folded away.
+LONG = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -93,6 +95,7 @@ def html(page: Page) -> str:
         style=(_WEB / "page.css").read_text(encoding="utf-8"),
         script=(_WEB / "page.js").read_text(encoding="utf-8"),
         plotly=get_plotlyjs(),
+        long=LONG,
         data=_within_script({"figures": figures, "examples": _examples(page.examples)}),
     )
 

@@ -67,6 +67,8 @@ def _results(question: Question) -> Section:
     return Section(
         name="results",
         title="Results",
+        text=["The best of many rows is chosen by the very figures it is shown by, which flatters it."]
+        * (len(question.ranked) > 2),
         figures=[figures.results_figure(question)] if len(question.ranked) > 1 else [],
         tables=[contents.results_table(question)],
         folded=[contents.metrics_table(question, evaluation) for evaluation in every],

@@ -43,7 +43,10 @@ class Number:
         """What stands beside it: spread or interval."""
         if self.interval is not None and math.isfinite(self.interval[0]):
             return f"[{figure(self.interval[0], signed=True)}, {figure(self.interval[1], signed=True)}]"
-        return f"± {figure(self.sd)}" if self.sd is not None and math.isfinite(self.sd) else ""
+        if self.sd is None or not math.isfinite(self.sd):
+            return ""
+        # A spread has the decimals of its mean.
+        return f"± {self.sd:.1f}" if abs(self.value) >= 1 else f"± {figure(self.sd)}"
 
     @property
     def text(self) -> str:

@@ -11,7 +11,7 @@
   /** Break a name into lines of about so many characters, where it has spaces or punctuation. */
   function lines(text, limit) {
     const broken = [""];
-    for (const word of text.split(/(?<=[\s,:/=+])/)) {
+    for (const word of text.replaceAll(" · ", "\u00a0· ").split(/(?<=[ ,/+])/)) {
       const last = broken.length - 1;
       if (broken[last] && (broken[last] + word).trimEnd().length > limit) broken.push(word);
       else broken[last] += word;
@@ -25,12 +25,35 @@
     if (Array.isArray(value)) return value.map(themed);
     if (value === null || typeof value !== "object") return value;
     const found = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, themed(item)]));
-    if (found.wrap) {
-      const limit = found.wrap === "tick-narrow" ? (phone.matches ? 9 : 16) : phone.matches ? 17 : 44;
-      found.ticktext = found.ticktext.map((text) => lines(text, limit));
+    if (found.wrap === "tick-narrow") {
+      found.ticktext = found.ticktext.map((text) => lines(text, phone.matches ? 9 : 16));
       delete found.wrap;
     }
     return found;
+  }
+
+  const height = (texts) => Math.max(...texts.map((text) => text.split("<br>").length));
+
+  /** Give rows the height that their names need. On a phone long ones stand above what they name, not beside it. */
+  function fit(own) {
+    const axis = own.yaxis;
+    if (!axis || !axis.wrap) return own;
+    delete axis.wrap;
+    const names = axis.ticktext;
+    const beside = names.map((text) => lines(text, phone.matches ? 17 : 44));
+    if (!phone.matches || height(beside) === 1) {
+      axis.ticktext = beside;
+      const more = (height(beside) - 1) * (phone.matches ? 12 : 15) * names.length;
+      return { ...own, height: own.height + more };
+    }
+    const above = names.map((text) => lines(text, 50));
+    axis.showticklabels = false;
+    axis.range = [-0.6, names.length - 0.2];
+    const annotations = above.map((text, i) => ({
+      text, x: 0, xref: "paper", xanchor: "left", y: axis.tickvals[i], yanchor: "bottom", yshift: 13, align: "left",
+      showarrow: false, bgcolor: colour("--background"), borderpad: 1,
+    }));
+    return { ...own, annotations, height: 120 + names.length * (32 + 14 * height(above)) };
   }
 
   function axis(own) {
@@ -66,7 +89,9 @@
     for (const trace of figure.data) {
       if (trace.name) trace.name = lines(trace.name, phone.matches ? 36 : 60);
     }
-    Plotly.react(place, figure.data, layout(figure.layout), config());
+    const fitted = fit(figure.layout);
+    place.style.minHeight = `${fitted.height ?? 380}px`;
+    Plotly.react(place, figure.data, layout(fitted), config());
   }
 
   // ---------------------------------------------------------------- examples in 3D
@@ -123,7 +148,7 @@
     const scene = {
       aspectmode: "data", dragmode: "turntable", uirevision: "kept",
       xaxis: none, yaxis: none, zaxis: none,
-      camera: { eye: { x: 0.5, y: -1.7, z: 0.45 }, projection: { type: "perspective" } },
+      camera: { eye: { x: 0.4, y: -1.4, z: 0.35 }, projection: { type: "perspective" } },
     };
     const around = { l: 0, r: 0, t: 0, b: 0 };
     const look = { scene, margin: around, paper_bgcolor: "rgba(0,0,0,0)", uirevision: "kept", height: viewer.clientHeight };
