@@ -111,7 +111,7 @@ def test_forms_metrics_and_evaluations_are_chosen(poseplug, cells):
         (["--latex", "--csv"], "two forms of one table"),
         (["--eval", "ovn"], "There is no evaluation 'ovn'. Did you mean 'own'?"),
         (["--metric", "mpjpe_mm", "--metric", "auk"], "There is no metric 'auk'. Did you mean 'auc'?"),
-        (["--baseline", "mlq"], "names no row; write factor=label"),
+        (["--baseline", "mlp+nome"], "There is no level of 'run' 'mlp+nome'. Did you mean 'mlp+none"),
     ):
         refused = poseplug("compare", run, *arguments)
         assert refused.exit_code == 2

@@ -2,9 +2,12 @@
 
 import shutil
 import time
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
+from grid_folders import made_up
 
 from poseplug.registry.discovery.catalogue import load_catalogue
 from poseplug.registry.grids.finished_runs import open_results
@@ -97,6 +100,33 @@ def test_it_is_drawn_whole(browser, page, width, theme):
     dark, light = (sum(map(int, colour[4:-1].split(","))) < 3 * 128 for colour in (background, ink))
     assert dark == (theme == "dark")
     assert light == (theme == "light")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_long_names_cover_neither_one_another_nor_the_page(browser, tmp_path, width):
+    levels = {
+        "source": ["bvh:path=lab,cameras=h36m,split=train", "fk_generator:inter_frames=5,seed_frames=all of them"],
+        "augmentor": ["none", "rigid:share=0.5+jitter:length=0.1"],
+        "lr": [1e-4, 3e-4, 1e-3],
+    }
+    results = made_up(levels, [0, 1], np.random.default_rng(0).random)
+    page = tmp_path / "report.html"
+    page.write_text(html(make_page(Question.of(Rows.of(results)))), encoding="utf-8")
+    plots, drawn = open_at(browser, page, width, "light")
+    assert plots == drawn
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    assert browser.execute_script(CUT) == 0
+    boxes = """
+    return [...document.querySelectorAll('.plot')].map((plot) =>
+        [...plot.querySelectorAll('.ytick text, .annotation-text')].map((e) => e.getBoundingClientRect())
+            .map((box) => [box.top, box.bottom, box.left, box.right]));
+    """
+    found = browser.execute_script(boxes)
+    assert sum(map(len, found)) > 20
+    for named in found:
+        named.sort()
+        assert all(below[0] >= above[1] - 1 for above, below in pairwise(named))
+        assert all(left >= -1 and right <= width + 1 for _, _, left, right in named)
 
 
 def test_the_theme_can_change_while_it_is_open(browser, page):

@@ -138,10 +138,10 @@ class Rows:
         """
         if not text:
             return 0
-        if len(self.varied) == 1 and text in self.levels[self.varied[0]]:
+        names = "|".join(map(re.escape, self.factors))
+        if len(self.varied) == 1 and not re.match(rf"\s*(?:{names})=", text):
             return self.row_of({self.varied[0]: text})
         # A label may hold commas and equals signs itself: what separates is a comma before a factor.
-        names = "|".join(map(re.escape, self.factors))
         pairs = [pair.strip().partition("=") for pair in re.split(rf",(?=\s*(?:{names})=)", text)]
         if any(not separator for _, separator, _ in pairs):
             known = ",".join(f"{name}={self.levels[name][0]}" for name in self.varied)
