@@ -148,7 +148,7 @@
     const scene = {
       aspectmode: "data", dragmode: "turntable", uirevision: "kept",
       xaxis: none, yaxis: none, zaxis: none,
-      camera: { eye: { x: 0.4, y: -1.4, z: 0.35 }, projection: { type: "perspective" } },
+      camera: { eye: { x: 0.4, y: -1.6, z: 0.4 }, projection: { type: "perspective" } },
     };
     const around = { l: 0, r: 0, t: 0, b: 0 };
     const look = { scene, margin: around, paper_bgcolor: "rgba(0,0,0,0)", uirevision: "kept", height: viewer.clientHeight };
