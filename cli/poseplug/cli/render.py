@@ -83,22 +83,41 @@ def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
 
 
 def print_result(result: Mapping[str, Any], as_json: bool = False) -> None:
-    """Print the final table of a run or an evaluation or all of the result object."""
+    """Print the final table of a run, or all of the result object."""
     if as_json:
         print_json(result)
-        return
-    shown = {metric: heading for metric, heading in result["headings"].items() if heading}
-    spread = result.get("spread", {})
-    columns = ["evaluation", *shown.values(), "poses"]
-    rows = [
-        [label, *(_figure(values.get(m), spread.get(label, {}).get(m)) for m in shown), str(result["poses"][label])]
-        for label, values in result["metrics"].items()
-    ]
-    protocol = result["protocol"]
+    else:
+        print_results([result])
+
+
+def print_results(results: Sequence[Mapping[str, Any]]) -> None:
+    """Print evaluations of one run or several, those under one protocol in one table."""
+    alike: list[list[Mapping[str, Any]]] = []
+    for result in results:
+        found = next((group for group in alike if group[0]["protocol"] == result["protocol"]), None)
+        if found is None:
+            alike.append([result])
+        else:
+            found.append(result)
+    for group in alike:
+        _print_alike(group, named=len(results) > 1)
+
+
+def _print_alike(results: Sequence[Mapping[str, Any]], *, named: bool) -> None:
+    headings = {metric: heading for result in reversed(results) for metric, heading in result["headings"].items()}
+    shown = {metric: heading for metric, heading in headings.items() if heading}
+    rows = []
+    for result in results:
+        for label, values in result["metrics"].items():
+            spread = result.get("spread", {}).get(label, {})
+            figures = [_figure(values.get(m), spread.get(m)) for m in shown]
+            rows.append([*([result["run"]] if named else []), label, *figures, str(result["poses"][label])])
+    protocol = results[0]["protocol"]
     title = f"protocol {protocol['name']}: {protocol['joints']} joints; errors in mm, shares in %"
-    if "seeds" in result:
-        title += f"; mean and standard deviation of {len(result['seeds'])} seeds"
-    print_figures(columns, rows, title)
+    seeds = list(dict.fromkeys(len(result["seeds"]) for result in results if "spread" in result))
+    if seeds:
+        title += f"; mean and standard deviation of {' or '.join(map(str, seeds))} seeds"
+    print_figures([*["run"] * named, "evaluation", *shown.values(), "poses"], rows, title)
 
 
 def print_figures(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:

@@ -70,6 +70,48 @@ def evaluate_run(
     )
 
 
+def runs_in(directory: RunDirectory) -> list[RunDirectory]:
+    """Return the runs of the seeds that a run of several seeds has trained, by seed; none where it is of one seed."""
+    seeds = [path.parent for path in directory.path.glob("seed-*/experiment.toml")]
+    return [RunDirectory(path) for path in sorted(seeds, key=lambda path: (len(path.name), path.name))]
+
+
+def evaluate_seeds(
+    directory: RunDirectory,
+    catalogue: Catalogue,
+    device: torch.device,
+    sources: Mapping[str, Document],
+    protocol: str = "",
+    metrics: Sequence[Document] = (),
+) -> dict[str, Any]:
+    """Evaluate a finished run, each of its seeds where it has several; see ``evaluate_run`` for the arguments.
+
+    Returns:
+        The result object of the run. Of several seeds its metrics are means; "spread" has their sample standard
+        deviations in the same form, "seeds" the seeds.
+    """
+    runs = runs_in(directory)
+    if not runs:
+        return evaluate_run(directory, catalogue, device, sources, protocol, metrics)
+    results = [evaluate_run(run, catalogue, device, sources, protocol, metrics) for run in runs]
+    several = len(results) > 1
+    means = {key: _over(results, key, np.mean) for key in ("metrics", "per_action", "per_joint")}
+    spread = {"spread": _over(results, "metrics", partial(np.std, ddof=1))} if several else {}
+    seeds = [result["seed"] for result in results]
+    return {**results[0], **means, **spread, "run": str(directory.path), "seed": seeds[0], "seeds": seeds}
+
+
+def _over(results: Sequence[Mapping[str, Any]], key: str, combine: Callable[[list[float]], Any]) -> Any:
+    return combined([result[key] for result in results], combine)
+
+
+def combined(tables: Sequence[Any], combine: Callable[[list[float]], Any]) -> Any:
+    """Combine nested tables of numbers number by number; what not all of them have is left out."""
+    if not isinstance(tables[0], Mapping):
+        return None if None in tables else float(combine([float(value) for value in tables]))
+    return {key: combined([t[key] for t in tables], combine) for key in tables[0] if all(key in t for t in tables)}
+
+
 def finish(plan: Plan, run: Run, trainer: Trainer, directory: RunDirectory, catalogue: Catalogue) -> dict[str, Any]:
     """Evaluate a trained run and write its files; return the result object.
 
@@ -106,18 +148,11 @@ def _finish_seeds(
     for label, first in found[0].items():
         of_label = [evaluations[label] for evaluations in found]
         averaged = ("metrics", "per_action", "per_joint")
-        tables = {name: _combined([getattr(one, name) for one in of_label], np.mean) for name in averaged}
+        tables = {name: combined([getattr(one, name) for one in of_label], np.mean) for name in averaged}
         means[label] = attrs.evolve(first, **tables)
     metrics = [{label: one.metrics for label, one in evaluations.items()} for evaluations in found]
-    spread = _combined(metrics, partial(np.std, ddof=1))
-    return means, {"seeds": seeds, "spread": spread, "diagnostics": _combined(diagnostics, np.mean)}
-
-
-def _combined(tables: Sequence[Any], combine: Callable[[list[float]], Any]) -> Any:
-    """Combine nested tables of numbers number by number; what not all of them have is left out."""
-    if not isinstance(tables[0], Mapping):
-        return float(combine([float(value) for value in tables]))
-    return {key: _combined([t[key] for t in tables], combine) for key in tables[0] if all(key in t for t in tables)}
+    spread = combined(metrics, partial(np.std, ddof=1))
+    return means, {"seeds": seeds, "spread": spread, "diagnostics": combined(diagnostics, np.mean)}
 
 
 def _evaluate(model: LiftingModel, plan: Plan, run: Run, hooks: HookSet, prefix: str = "") -> dict[str, Evaluation]:
