@@ -7,7 +7,7 @@ import numpy as np
 import xarray
 
 from poseplug.core.evaluation.results import write_dataset
-from poseplug.registry.grids.finished_runs import RESULTS, runs_dataset
+from poseplug.registry.grids.finished_runs import runs_dataset
 
 PROTOCOL = {
     "name": "default",
@@ -68,8 +68,7 @@ def write_grid(folder, runs, factors):
     made = xarray.Dataset(
         variables, {**coords, **named}, {**runs.attrs, "name": "two lifters", "grid": json.dumps(grid)}
     )
-    write_dataset(folder / RESULTS, made)
-    (folder / "grid.json").write_text(json.dumps(grid))
+    write_dataset(folder / "results.nc", made)
 
 
 def made_up(levels, seeds, value, evaluations=("own", "wild"), metrics=("mpjpe_mm", "pck_150"), protocols=None):

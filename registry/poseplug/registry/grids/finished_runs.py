@@ -9,25 +9,23 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
-from poseplug.core import __version__
 from poseplug.core.errors import PoseplugError
-from poseplug.core.evaluation.metric import default_heading
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.experiment_file import Document, differences, read_document
+from poseplug.registry.grids.folder import GridFolder
+from poseplug.registry.grids.results import Place, grid_dataset, results_dataset
 from poseplug.registry.runs.evaluate import runs_in
 
 if TYPE_CHECKING:
     import xarray
 
-RESULTS = "results.nc"
 _UNFINISHED = "not finished: no result.json; 'poseplug run --resume' finishes it"
 
 
@@ -65,18 +63,20 @@ def open_results(*paths: Path | str) -> xarray.Dataset:
     import xarray
 
     folders = [Path(path) for path in paths]
-    grids = [path for path in folders if (path / RESULTS).exists()]
+    grids = [path for path in folders if GridFolder(path).grid.exists() or GridFolder(path).results.exists()]
     if not grids:
         return runs_dataset(folders)
     if len(folders) > 1:
         raise PoseplugError(f"'{grids[0]}' is a grid, which is looked at by itself; leave out the other paths.")
-    try:
-        with xarray.open_dataset(grids[0] / RESULTS, engine="h5netcdf") as stored:
+    grid = GridFolder(grids[0].absolute())
+    if grid.grid.exists():
+        return grid_dataset(grid)
+    try:  # the data set alone may have come from elsewhere
+        with xarray.open_dataset(grid.results, engine="h5netcdf") as stored:
             results = stored.load()
     except (OSError, ValueError, KeyError) as error:
-        raise PoseplugError(f"'{grids[0] / RESULTS}' is damaged or was not written by poseplug ({error}).") from error
-    above = grids[0].absolute()
-    absolute = [str(above / str(folder)) if folder else "" for folder in results["folder"].values.flat]
+        raise PoseplugError(f"'{grid.results}' is damaged or was not written by poseplug ({error}).") from error
+    absolute = [str(grid.path / str(folder)) if folder else "" for folder in results["folder"].values.flat]
     return results.assign(folder=(results["folder"].dims, np.reshape(absolute, results["folder"].shape)))
 
 
@@ -195,88 +195,27 @@ def _short(first: Document, other: Document) -> str:
 
 
 def _dataset(groups: Mapping[str, Mapping[int, _Run]], paths: Sequence[Path]) -> xarray.Dataset:
-    import xarray
-
     runs = [run for group in groups.values() for run in group.values()]
-    finished = [run.result for run in runs if run.result is not None]
-    named = _evaluations(runs)
-    headings = {name: heading for result in reversed(finished) for name, heading in result["headings"].items()}
-    metrics = list(dict.fromkeys(m for r in finished for values in r["metrics"].values() for m in values))
-    coords: dict[str, Any] = {
-        "run": np.array(list(groups), dtype=str),
-        "seed": sorted({run.seed for run in runs}),
-        "evaluation": np.array(list(named.values()), dtype=str),
-        "metric": np.array(metrics, dtype=str),
-        "action": np.array(_names(finished, "per_action"), dtype=str),
-        "joint": np.array(_names(finished, "per_joint"), dtype=str),
-        "heading": ("metric", np.array([headings.get(m, default_heading(m)) for m in metrics], dtype=str)),
-        "protocol": ("evaluation", np.array([protocol for _, protocol, _ in named], dtype=str)),
-    }
-    cells = (len(groups), len(coords["seed"]))
-    value = np.full((*cells, len(named), len(metrics)), np.nan)
-    by_action = np.full((*cells, len(named), len(coords["action"]), len(metrics)), np.nan)
-    by_joint = np.full((*cells, len(named), len(coords["joint"]), len(metrics)), np.nan)
-    poses = np.full((*cells, len(named)), np.nan)
-    seconds = np.full(cells, np.nan)
-    state, reason, folder = (np.full(cells, text, dtype=object) for text in ("missing", "", ""))
-    at = {name: {label: i for i, label in enumerate(coords[name])} for name in ("metric", "action", "joint")}
-    columns = {key: i for i, key in enumerate(named)}
-    for i, group in enumerate(groups.values()):
-        for run in group.values():
-            cell = (i, coords["seed"].index(run.seed))
-            folder[cell] = str(run.folder)
-            if run.result is None:
-                reason[cell] = _UNFINISHED
+    seeds, named = sorted({run.seed for run in runs}), _evaluations(runs)
+    states: dict[Place, tuple[str, str, str, float]] = {}
+    results: dict[Place, Mapping[str, Any]] = {}
+    columns: dict[Place, Mapping[str, str]] = {}
+    for i, label in enumerate(groups):
+        for seed in seeds:
+            place, run = (i, seeds.index(seed)), groups[label].get(seed)
+            if run is None or run.result is None:
+                states[place] = "missing", _UNFINISHED if run else "", str(run.folder) if run else "", np.nan
                 continue
-            state[cell] = "done"
             # Seeds that were trained together share their time.
-            seconds[cell] = (run.result.get("seconds") or np.nan) / len(run.result.get("trained_with", [0]))
-            for label, how in run.measured.items():
-                place = (*cell, columns[label, *how])
-                poses[place] = run.result["poses"][label]
-                _fill(value[place], run.result["metrics"][label], at["metric"])
-                for action, values in run.result["per_action"].get(label, {}).items():
-                    _fill(by_action[*place, at["action"][action]], values, at["metric"])
-                for metric, values in run.result.get("per_joint", {}).get(label, {}).items():
-                    _fill(by_joint[*place, :, at["metric"][metric]], values, at["joint"])
-    variables: dict[str, Any] = {
-        "value": (("run", "seed", "evaluation", "metric"), value),
-        "action_value": (("run", "seed", "evaluation", "action", "metric"), by_action),
-        "joint_value": (("run", "seed", "evaluation", "joint", "metric"), by_joint),
-        "poses": (("run", "seed", "evaluation"), poses),
-        "seconds": (("run", "seed"), seconds),
-        "state": (("run", "seed"), state.astype(str)),
-        "reason": (("run", "seed"), reason.astype(str)),
-        "folder": (("run", "seed"), folder.astype(str)),
-    }
+            seconds = (run.result.get("seconds") or np.nan) / len(run.result.get("trained_with", [0]))
+            states[place] = "done", "", str(run.folder), seconds
+            results[place] = run.result
+            columns[place] = {label: named[label, *how] for label, how in run.measured.items()}
     documents = [{"run": label, **next(iter(group.values())).document} for label, group in groups.items()]
     attributes = {
         "name": _name(paths[0]) if len(paths) == 1 else f"{len(groups)} runs",
         "grid": json.dumps(documents),
-        "versions": json.dumps(_versions(finished)),
-        "machine": json.dumps({"device": ", ".join(dict.fromkeys(result["device"] for result in finished))}),
-        "poseplug": __version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return xarray.Dataset(variables, coords=coords, attrs=attributes)
-
-
-def _names(results: Sequence[Mapping[str, Any]], table: str) -> list[str]:
-    """Return the actions (or joints) that results have figures of."""
-    if table == "per_action":
-        return list(dict.fromkeys(a for r in results for actions in r["per_action"].values() for a in actions))
-    figures = [joints for r in results for table in r.get("per_joint", {}).values() for joints in table.values()]
-    return list(dict.fromkeys(joint for joints in figures for joint in joints))
-
-
-def _fill(row: np.ndarray, values: Mapping[str, float | None], at: Mapping[str, int]) -> None:
-    for name, number in values.items():
-        row[at[name]] = np.nan if number is None else number
-
-
-def _versions(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    found: dict[str, dict[str, None]] = {}
-    for result in results:
-        for name, version in result["versions"].items():
-            found.setdefault(name, {})[version] = None
-    return {name: ", ".join(versions) for name, versions in found.items()}
+    coords = {"run": np.array(list(groups), dtype=str), "seed": np.array(seeds)}
+    protocols = {name: protocol for (_, protocol, _), name in named.items()}
+    return results_dataset(coords, states, results, columns, protocols, attributes)

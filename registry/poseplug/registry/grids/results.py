@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from poseplug.core import __version__
 from poseplug.registry.grids.folder import GridFolder, Record
 
 if TYPE_CHECKING:
@@ -43,19 +45,23 @@ def grid_dataset(folder: GridFolder) -> xarray.Dataset:
             if record.state == "done":
                 results[place] = record.result
     coords = {name: _labels(labels) for name, labels in dimensions.items()}
-    attrs = {
-        "name": facts["name"],
-        "grid": json.dumps(facts["grid"]),
-        "versions": json.dumps(_merged(result["versions"] for result in results.values())),
-        "machine": json.dumps({"processor": processor(), "devices": _distinct(r["device"] for r in results.values())}),
+    measured = {
+        place: {label: json.dumps(result["protocol"], sort_keys=True) for label in result["metrics"]}
+        for place, result in results.items()
     }
-    return results_dataset(coords, states, results, attrs)
+    names = _names_of_protocols(measured.values())
+    columns = {place: {label: names[label, how] for label, how in found.items()} for place, found in measured.items()}
+    protocols = {name: protocol for (_, protocol), name in names.items()}
+    attrs = {"name": facts["name"], "grid": json.dumps(facts["grid"])}
+    return results_dataset(coords, states, results, columns, protocols, attrs)
 
 
 def results_dataset(
     coords: Mapping[str, Any],
     states: Mapping[Place, tuple[str, str, str, float]],
     results: Mapping[Place, Mapping[str, Any]],
+    columns: Mapping[Place, Mapping[str, str]],
+    protocols: Mapping[str, str],
     attrs: Mapping[str, str],
 ) -> xarray.Dataset:
     """Return the data set of results that have places; see ``grid_dataset``.
@@ -64,75 +70,73 @@ def results_dataset(
         coords: the labels of each dimension, "seed" last.
         states: for each place that is not excluded: state, reason, folder and seconds.
         results: the result objects of what is done.
-        attrs: of the data set.
+        columns: for each place that is done, what each of its evaluations is called here.
+        protocols: by these names, as JSON.
+        attrs: of the data set, besides versions and machine.
     """
     import xarray
 
-    shape = tuple(len(labels) for labels in coords.values())
-    every = {place: _by_evaluation(result) for place, result in results.items()}
-    protocols = _names_of_protocols(every.values())
-    metrics = _distinct(m for found in results.values() for m in found["headings"])
-    headings = _merged(found["headings"] for found in results.values())
-    actions = sorted({a for found in results.values() for of in found["per_action"].values() for a in of})
-    joints = _distinct(
-        j for found in results.values() for of in found["per_joint"].values() for m in of.values() for j in m
-    )
+    every = results.values()
+    metrics = _distinct(m for found in every for m in found["headings"])
+    headings = {name: heading for found in reversed([*every]) for name, heading in found["headings"].items()}
+    actions = _distinct(a for found in every for of in found["per_action"].values() for a in of)
+    tables = [of for found in every for by_metric in found["per_joint"].values() for of in by_metric.values()]
+    joints = _distinct(joint for of in tables for joint in of)
     e, m, a, j = ({name: i for i, name in enumerate(names)} for names in (protocols, metrics, actions, joints))
+    shape = tuple(len(labels) for labels in coords.values())
     value = np.full((*shape, len(e), len(m)), np.nan)
-    by_action = np.full((*shape, len(e), len(a), len(m)), np.nan, dtype=np.float32)
-    by_joint = np.full((*shape, len(e), len(j), len(m)), np.nan, dtype=np.float32)
+    by_action = np.full((*shape, len(e), len(a), len(m)), np.nan)
+    by_joint = np.full((*shape, len(e), len(j), len(m)), np.nan)
     poses = np.zeros((*shape, len(e)), dtype=np.int64)
-    for place, found in every.items():
-        result = results[place]
-        for key in found:
-            at, label = (*place, e[key]), key[0]
+    for place, result in results.items():
+        for label, column in columns[place].items():
+            at = (*place, e[column])
             poses[at] = result["poses"][label]
-            for metric, number in result["metrics"][label].items():
-                value[(*at, m[metric])] = np.nan if number is None else number
-            for action, of in result["per_action"][label].items():
-                for metric, number in of.items():
-                    by_action[(*at, a[action], m[metric])] = np.nan if number is None else number
-            for metric, of in result["per_joint"][label].items():
-                for joint, number in of.items():
-                    by_joint[(*at, j[joint], m[metric])] = np.nan if number is None else number
-    texts = {name: np.full(shape, "", dtype=object) for name in ("state", "reason", "folder")}
-    texts["state"][...] = "excluded"
+            _fill(value[at], result["metrics"][label], m)
+            for action, of in result["per_action"].get(label, {}).items():
+                _fill(by_action[at][a[action]], of, m)
+            for metric, of in result["per_joint"].get(label, {}).items():
+                _fill(by_joint[at][:, m[metric]], of, j)
+    state, reason, folder = (np.full(shape, text, dtype=object) for text in ("excluded", "", ""))
     seconds = np.full(shape, np.nan)
-    for place, (state, reason, folder, took) in states.items():
-        texts["state"][place], texts["reason"][place], texts["folder"][place] = state, reason, folder
-        seconds[place] = took
+    for place, facts in states.items():
+        state[place], reason[place], folder[place], seconds[place] = facts
     over = tuple(coords)
+    texts = {"state": state, "reason": reason, "folder": folder}
     variables: dict[str, Any] = {
         "value": ((*over, "evaluation", "metric"), value),
+        "action_value": ((*over, "evaluation", "action", "metric"), by_action),
+        "joint_value": ((*over, "evaluation", "joint", "metric"), by_joint),
         "poses": ((*over, "evaluation"), poses),
+        "seconds": (over, seconds),
+        **{name: (over, text.astype(str)) for name, text in texts.items()},
     }
-    if actions:
-        variables["action_value"] = ((*over, "evaluation", "action", "metric"), by_action)
-    if joints:
-        variables["joint_value"] = ((*over, "evaluation", "joint", "metric"), by_joint)
-    variables |= {name: (over, text.astype(str)) for name, text in texts.items()}
-    variables["seconds"] = (over, seconds)
     named: dict[str, Any] = {
         **{name: (name, labels) for name, labels in coords.items()},
-        "evaluation": ("evaluation", np.array(list(protocols.values()), dtype=str)),
-        "protocol": ("evaluation", np.array([protocol for _, protocol in protocols], dtype=str)),
+        "evaluation": ("evaluation", np.array(list(protocols), dtype=str)),
+        "protocol": ("evaluation", np.array(list(protocols.values()), dtype=str)),
         "metric": ("metric", np.array(metrics, dtype=str)),
         "heading": ("metric", np.array([headings[metric] for metric in metrics], dtype=str)),
+        "action": np.array(actions, dtype=str),
+        "joint": np.array(joints, dtype=str),
     }
-    named |= {"action": np.array(actions, dtype=str)} if actions else {}
-    named |= {"joint": np.array(joints, dtype=str)} if joints else {}
-    return xarray.Dataset(variables, named, dict(attrs))
+    further = {
+        "versions": json.dumps(_merged(result["versions"] for result in every)),
+        "machine": json.dumps({"processor": processor(), "device": ", ".join(_distinct(r["device"] for r in every))}),
+        "poseplug": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return xarray.Dataset(variables, named, {**attrs, **further})
 
 
-def _by_evaluation(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (label, protocol) of each evaluation."""
-    protocol = json.dumps(result["protocol"], sort_keys=True)
-    return [(label, protocol) for label in result["metrics"]]
+def _fill(row: np.ndarray, values: Mapping[str, float | None], at: Mapping[str, int]) -> None:
+    for name, number in values.items():
+        row[at[name]] = np.nan if number is None else number
 
 
-def _names_of_protocols(found: Iterable[list[tuple[str, str]]]) -> dict[tuple[str, str], str]:
+def _names_of_protocols(found: Iterable[Mapping[str, str]]) -> dict[tuple[str, str], str]:
     """Return what each (label, protocol) is called: the label, with the protocol where it has several."""
-    keys = _distinct(key for one in found for key in one)
+    keys = _distinct(key for one in found for key in one.items())
     names: dict[tuple[str, str], str] = {}
     for label, protocol in keys:
         several = sum(other == label for other, _ in keys) > 1
