@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from poseplug.cli.options import labelled_tables
+from poseplug.cli.options import labelled_tables, runs
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.experiment_file import table
 from poseplug.registry.config.spec_syntax import parse_spec
@@ -23,7 +23,7 @@ poseplug eval runs/posegu-semgcn --on wild=bvh:path=mocap,split=all,cameras=rand
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A finished run's directory.")],
+    run: Annotated[Path, typer.Argument(help="A finished run's directory.", autocompletion=runs)],
     on: Annotated[
         list[str], typer.Option("--on", help="A source; repeatable. Default: the run's own evaluations.")
     ] = [],  # noqa: B006

@@ -27,6 +27,7 @@ class TrainingState:
         buffer: augmented poses that were kept.
         generator: what is drawn from; torch's global generators are kept too, for dropout.
         device: where the run computes.
+        steps: of the whole run, which schedules span.
     """
 
     modules: nn.Module
@@ -35,6 +36,7 @@ class TrainingState:
     buffer: PoseBuffer
     generator: torch.Generator
     device: torch.device
+    steps: int
 
     def not_finite(self) -> str | None:
         """Return the name of a parameter or buffer that holds a NaN or an infinity."""
@@ -54,19 +56,29 @@ class TrainingState:
             tensors |= under(f"roles/{name}", role.tensors())
         tensors |= under("random", self._random_state()) | under("buffer", self.buffer.tensors())
         settings = {name: role.settings() for name, role in self.roles.items()}
-        save_tensors(path, tensors, {"step": step, "seconds": seconds, "roles": settings})
+        save_tensors(path, tensors, {"step": step, "steps": self.steps, "seconds": seconds, "roles": settings})
 
     def load(self, path: Path) -> tuple[int, float]:
         """Take up the state in a file; return the steps that were done, and the seconds that they took.
 
+        Where the run was to have another number of steps then, learning rates go on from where the schedules of this
+        one are at that step.
+
         Raises:
-            PoseplugError: the file is missing or damaged, or its parts are not this run's.
+            PoseplugError: the file is missing or damaged, its parts are not this run's, or it has more steps behind it.
         """
         tensors, facts = load_tensors(path)
         try:
+            if facts["step"] > self.steps:
+                raise PoseplugError(
+                    f"{facts['step']} steps of this run are done, more than the {self.steps} that were asked for; give "
+                    "--steps (or --epochs) at least as many as are done."
+                )
             self.modules.load_state_dict(from_under("modules", tensors))
             for name, role in self.roles.items():
                 role.load(from_under(f"roles/{name}", tensors), facts["roles"][name])
+                if facts.get("steps", self.steps) != self.steps:
+                    role.go_to(facts["step"])
             step, seconds = int(facts["step"]), float(facts["seconds"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise PoseplugError(f"'{path}' does not belong to a run of these parts: {error}") from error

@@ -70,6 +70,7 @@ class Optimiser:
             options["fused"] = True
         self.torch: torch.optim.Optimizer = make(self.parameters, **options)
         self.scheduler = _scheduler(self.torch, settings.lr, settings.schedule, max(1, updates))
+        self._unused = self.scheduler.state_dict()
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -118,6 +119,12 @@ class Optimiser:
         ]
         self.torch.load_state_dict({"state": state, "param_groups": groups})
         self.scheduler.load_state_dict({**self.scheduler.state_dict(), **settings["schedule"]})
+
+    def go_to(self, place: int) -> None:
+        """After ``load``: leave the schedule that was loaded for this optimiser's own, with so many updates done."""
+        # A count of 1 would be the scheduler's sign that the optimiser has done nothing yet.
+        self.scheduler.load_state_dict({**self._unused, "last_epoch": place - 1, "_step_count": place + 2})
+        self.scheduler.step()
 
 
 @torch.no_grad()

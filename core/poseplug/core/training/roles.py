@@ -37,6 +37,7 @@ class Role:
         self.module = module
         self.seeds = seeds
         self.groups = module.parameter_groups()
+        self._schedule = schedule
         self._check_groups(schedule)
         if module.learning_rate is not None:
             settings = attrs.evolve(settings, lr=module.learning_rate)
@@ -44,7 +45,7 @@ class Role:
         self._parameters = {phase.name: self._parameters_in(phase) for phase in schedule.phases}
         for phase in schedule.phases:
             if self.trained_in(phase) and self._optimiser_name(phase) not in self.optimisers:
-                self.optimisers[self._optimiser_name(phase)] = self._optimiser(phase, settings, schedule)
+                self.optimisers[self._optimiser_name(phase)] = self._optimiser(phase, settings)
 
     def _check_groups(self, schedule: Schedule) -> None:
         for phase in schedule.phases:
@@ -59,7 +60,7 @@ class Role:
     def _optimiser_name(phase: Phase) -> str:
         return f"phase {phase.name}" if phase.own_optimiser else "run"
 
-    def _optimiser(self, phase: Phase, settings: OptimiserSettings, schedule: Schedule) -> Optimiser:
+    def _optimiser(self, phase: Phase, settings: OptimiserSettings) -> Optimiser:
         name = self._optimiser_name(phase)
         parameters = [p for p in self.module.parameters() if p.requires_grad]
         if phase.own_optimiser:
@@ -70,10 +71,15 @@ class Role:
                 schedule=phase.lr_schedule or settings.schedule,
                 name=phase.optimiser or settings.name,
             )
-        updates = schedule.updates(
-            self.module.update_every, lambda other: self.trained_in(other) and self._optimiser_name(other) == name
+        return Optimiser(parameters, settings, self._updates(name), self.seeds)
+
+    def _updates(self, optimiser: str, first: int | None = None) -> int:
+        """Return how often an optimiser is used in the run's ``first`` steps, by default in all of them."""
+        return self._schedule.updates(
+            self.module.update_every,
+            lambda phase: self.trained_in(phase) and self._optimiser_name(phase) == optimiser,
+            first,
         )
-        return Optimiser(parameters, settings, updates, self.seeds)
 
     def trained_in(self, phase: Phase) -> bool:
         """Say whether a phase trains the part, or some of it."""
@@ -135,6 +141,11 @@ class Role:
         for i, (optimiser, own) in enumerate(zip(self.optimisers.values(), settings, strict=True)):
             start = f"{i}/"
             optimiser.load({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}, own)
+
+    def go_to(self, step: int) -> None:
+        """After ``load`` from a run of another length: take the place in each schedule that this run has at a step."""
+        for name, optimiser in self.optimisers.items():
+            optimiser.go_to(self._updates(name, step))
 
 
 def _set_modes(module: nn.Module, trained: set[int], parents: bool) -> None:

@@ -122,12 +122,16 @@ class Schedule:
         """Return where step ``step``, counted from 0, is."""
         return self._moments[bisect.bisect_right(self._starts, step) - 1]
 
-    def updates(self, every: int, trained_in: Callable[[Phase], bool]) -> int:
-        """Return how many steps of the run are a multiple of ``every``, in phases of which ``trained_in`` holds."""
+    def updates(self, every: int, trained_in: Callable[[Phase], bool], first: int | None = None) -> int:
+        """Return how many steps of the run are a multiple of ``every``, in phases of which ``trained_in`` holds.
+
+        Of all its steps, or of the ``first`` so many.
+        """
+        last = self.steps if first is None else first
         ends = [*self._starts[1:], self.steps]
         spans = zip(self._moments, self._starts, ends, strict=True)
         return sum(
-            max(0, -(-min(end, self.steps) // every) + -start // every)
+            max(0, -(-min(end, last) // every) + -start // every)
             for moment, start, end in spans
             if trained_in(moment.phase)
         )

@@ -101,7 +101,7 @@ class Trainer:
         drawn = training.batch_size * assembly.seeds
         self._one_step = TrainingStep(assembly, self._roles, drawn, conditions, self.hooks)
         self._state = TrainingState(
-            self._modules, self._roles, self.history, self._one_step.buffer, self._generator, device
+            self._modules, self._roles, self.history, self._one_step.buffer, self._generator, device, training.steps
         )
         self._epoch_steps = epoch_steps(assembly.source, training.batch_size)
 
@@ -157,7 +157,7 @@ class Trainer:
                     role.begin(phase)
             losses = self._one_step.run(self.step, self.step / self.training.steps, moment)
             self.step += 1
-            self.history.add(self.step, losses)
+            self.history.add(self.step, losses, self._one_step.by_seed)
             if self.hooks.listens("on_step"):
                 self.hooks.call("on_step", self.step, losses)
             if self._epoch_steps and self.step % self._epoch_steps == 0:
@@ -201,8 +201,9 @@ class Trainer:
         if labelled.joints_3d is None:
             return
         found = [model.calibrate(labelled) for model in models]
-        means = {name: torch.stack([one[name].float() for one in found]).mean() for name in found[0]}
-        self.history.add(self.step, {f"head/{name}": mean for name, mean in means.items()})
+        every = {f"head/{name}": torch.stack([one[name].float().reshape(()) for one in found]) for name in found[0]}
+        means = {name: values.mean() for name, values in every.items()}
+        self.history.add(self.step, means, every if len(models) > 1 else None)
 
     def save(self) -> None:
         """Write the whole state to the checkpoint file, if there is one and all of it is finite.
@@ -225,7 +226,7 @@ class Trainer:
         """Take up the state in the checkpoint file, so that training goes on as if it had never stopped.
 
         Raises:
-            PoseplugError: the file is missing or damaged, or its parts are not this run's.
+            PoseplugError: the file is missing or damaged, its parts are not this run's, or it has more steps behind it.
         """
         if self.checkpoint is None:
             raise ValueError("this trainer has no checkpoint file")

@@ -46,10 +46,13 @@ class TrainingStep:
         self.generator = conditions.generator
         self.hooks = hooks
         self.buffer = PoseBuffer(assembly.source.skeleton)
+        # The lifter's losses in the last step of each of several seeds: name -> [S], without gradient.
+        self.by_seed: dict[str, Tensor] = {}
 
     def run(self, index: int, progress: float, moment: Moment) -> dict[str, Tensor]:
         """Take step ``index`` and return its named losses and logs, detached, on the device."""
         parts, phase = self.assembly, moment.phase
+        self.by_seed = {}
         drawn = parts.source.sample(self.batch_size, self.generator)
         reference = None
         if parts.uses_reference and parts.reference is not None:
@@ -102,7 +105,10 @@ class TrainingStep:
         if due:
             role.update(losses, phase)
         logs = {} if parts.reweighter is None else {f"reweighter/{k}": v for k, v in parts.reweighter.logs().items()}
-        return logs | _flat(losses), fakes
+        flat = _flat(losses)
+        if parts.stack is not None:  # of what it returned, losses come first
+            self.by_seed = dict(zip(flat, parts.stack.numbers, strict=False))
+        return logs | flat, fakes
 
     def _streams(self, poses: PoseBatch, reference: PoseBatch | None) -> dict[str, Stream]:
         """Return what the lifter learns from, by name, with the weights that the reweighter gives."""

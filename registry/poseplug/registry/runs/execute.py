@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build
 from poseplug.registry.runs.evaluate import finish
 from poseplug.registry.runs.plan import Plan
+from poseplug.registry.runs.resume import change_length, has_other_length
 from poseplug.registry.runs.saved_model import take_weights
 
 
@@ -53,15 +55,16 @@ def execute(
         plan: what to run, with parts from the catalogue.
         device: where to compute.
         directory: where to write; a new run's folder is made only once all parts are built.
-        resume: go on from the directory's checkpoint.
+        resume: go on from the directory's checkpoint; the plan may have another number of steps than the run had.
         hooks: told about the run, besides those of the plan.
         warn: told of what goes wrong without ending the run.
-        began: called with the trainer before the first step.
+        began: called with the trainer before the first step, once the directory is there.
 
     Raises:
-        PoseplugError: what the plan asks cannot be.
+        PoseplugError: what the plan asks cannot be; fewer steps than the run has behind it.
         TrainingFailed: see Trainer.run.
     """
+    start = time.perf_counter()
     run = build(plan, catalogue, device)
     hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.settings.hook_errors, warn)
     going_on = resume and directory.checkpoint.exists()
@@ -71,6 +74,7 @@ def execute(
     trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, hook_set, plan.phases)
     if going_on:
         trainer.load()
+    build_seconds = time.perf_counter() - start
     if not resume:
         directory.check_free()
         directory.path.mkdir(parents=True, exist_ok=True)
@@ -83,8 +87,10 @@ def execute(
         if not resume:  # nothing was trained: leave no folder that looks like a run
             shutil.rmtree(directory.path)
         raise
+    if resume and has_other_length(directory, plan):
+        change_length(directory, plan)
     began(trainer)
     trainer.run()
-    result = finish(plan, run, trainer, directory, catalogue)
+    result = finish(plan, run, trainer, directory, catalogue, build_seconds)
     hook_set.call("on_report", result, directory.path)
     return result
