@@ -136,6 +136,9 @@ def test_a_run_starts_from_anothers_weights(poseplug, tmp_path):
     run(poseplug, "--resume", "second", "--steps", "2")
     assert f'pretrained = "{tmp_path}/first/seed-1"' in (tmp_path / "second" / "experiment.toml").read_text()
     assert "first/seed-0, " in refused(poseplug, tmp_path, *NARROW, "--from", "first")
+    wide = [*NARROW, "--lifter", "mlp:channels=9,blocks=1", "--from", "first/seed-0"]
+    assert "is not like this run's" in refused(poseplug, tmp_path, *wide)
+    assert "is not like this run's" in refused(poseplug, tmp_path, *wide, "--dry-run")
     assert "nowhere' holds no run" in refused(poseplug, tmp_path, *NARROW, "--from", "nowhere")
 
 

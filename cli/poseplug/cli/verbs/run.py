@@ -61,7 +61,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run directory; default: a new one in runs/.")] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Continue the run in this directory.", autocompletion=runs, metavar="RUN"),
+        typer.Option(help="Continue this run; with --steps, train it longer.", autocompletion=runs, metavar="RUN"),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check, take one tiny step, print the experiment.")
@@ -98,15 +98,13 @@ def run(
 
 def _plan(flags: Flags, catalogue: Catalogue, out: Path | None, resume: Path | None) -> tuple[Plan, RunDirectory]:
     """Return what to run, and where."""
+    from poseplug.registry.runs.execute import new_directory
     from poseplug.registry.runs.plan import make_plan
     from poseplug.registry.runs.resume import resumed_plan
 
     if resume is None:
         plan = make_plan(flags.document(catalogue), catalogue)
-        name = f"{plan.parts.several('source')['0'].name}-{plan.parts.the('lifter').name}".replace(":", "-")
-        directory = RunDirectory(out) if out is not None else RunDirectory.fresh(Path("runs"), name)
-        directory.check_free()
-        return plan, directory
+        return plan, new_directory(plan, out)
     directory = RunDirectory(resume)
     if out is not None and out.absolute() != resume.absolute():
         raise PoseplugError(f"--resume {resume} continues in that folder; leave out --out.")

@@ -77,7 +77,7 @@ class TrainingState:
             self.modules.load_state_dict(from_under("modules", tensors))
             for name, role in self.roles.items():
                 role.load(from_under(f"roles/{name}", tensors), facts["roles"][name])
-                if facts.get("steps", self.steps) != self.steps:
+                if facts.get("steps") != self.steps:  # older checkpoints do not tell
                     role.go_to(facts["step"])
             step, seconds = int(facts["step"]), float(facts["seconds"])
         except (KeyError, RuntimeError, ValueError) as error:

@@ -19,11 +19,23 @@ from poseplug.core.training.trainer import Trainer
 from poseplug.registry.config.experiment_file import write_document
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
-from poseplug.registry.runs.build import build
+from poseplug.registry.runs.build import Run, build
 from poseplug.registry.runs.evaluate import finish
 from poseplug.registry.runs.plan import Plan
 from poseplug.registry.runs.resume import change_length, has_other_length
 from poseplug.registry.runs.saved_model import take_weights
+
+
+def new_directory(plan: Plan, out: Path | None) -> RunDirectory:
+    """Return where a new run is to be written: a folder that is asked for, or a new one in ``runs``.
+
+    Raises:
+        PoseplugError: nothing can be written there, or something is there.
+    """
+    name = f"{plan.parts.several('source')['0'].name}-{plan.parts.the('lifter').name}".replace(":", "-")
+    directory = RunDirectory(out) if out is not None else RunDirectory.fresh(Path("runs"), name)
+    directory.check_free()
+    return directory
 
 
 @blaming
@@ -34,6 +46,7 @@ def rehearse(plan: Plan, catalogue: Catalogue, device: torch.device) -> None:
         PoseplugError: what ``execute`` would raise for this plan.
     """
     run = build(plan, catalogue, device)
+    _take_start(plan, run)
     Trainer(run.assembly, attrs.evolve(run.training, steps=1, batch_size=2), device, phases=plan.phases).run()
 
 
@@ -68,9 +81,8 @@ def execute(
     run = build(plan, catalogue, device)
     hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.settings.hook_errors, warn)
     going_on = resume and directory.checkpoint.exists()
-    if plan.settings.pretrained and not going_on:
-        for model in models_of(run.assembly):
-            take_weights(RunDirectory(Path(plan.settings.pretrained)), model)
+    if not going_on:
+        _take_start(plan, run)
     trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, hook_set, plan.phases)
     if going_on:
         trainer.load()
@@ -94,3 +106,10 @@ def execute(
     result = finish(plan, run, trainer, directory, catalogue, build_seconds)
     hook_set.call("on_report", result, directory.path)
     return result
+
+
+def _take_start(plan: Plan, run: Run) -> None:
+    """Give the models of a run the weights that it starts from, if it starts from any."""
+    if plan.settings.pretrained:
+        for model in models_of(run.assembly):
+            take_weights(RunDirectory(Path(plan.settings.pretrained)), model)
