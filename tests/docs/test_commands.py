@@ -15,7 +15,7 @@ import pytest
 from pages import PAGES, ROOT, blocks, commands, inline_commands, named
 
 CLIPS = ("mocap", "elsewhere", "new-clips", "other", "LAB", "WILD")
-RUNS = ("runs/mine", "runs/captured", "runs/narrow", "runs/posegu-semgcn")
+RUNS = ("runs/mine", "runs/narrow", "runs/posegu-semgcn")
 # Those that only have to exist: they ask, install or check much, or take minutes.
 UNTRIED = ("check", "new", "--install-completion")
 OTHERS = ("pip", "python3", ".", "ruff", "mypy", "lint-imports")
@@ -49,6 +49,9 @@ def folder(tmp_path_factory):
             *("run", "--source", captured, "--lifter", "mlp:channels=8", "--steps", "2", "--batch-size", "4"),
             *("--eval", f"own={captured}", "--eval", f"random={captured},cameras=random", "--out", "runs/augmented"),
         )
+        short = ("run", "--steps", "1", "--batch-size", "4", "--eval", f"random={captured},cameras=random")
+        invoke(*short, "--source", captured, "--out", "runs/captured")
+        invoke(*short, "--recipe", "independent-legtorso", "--seeds", "2", "--out", "runs/five")
     for name in RUNS:
         (folder / name).symlink_to("augmented")
     return folder

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from poseplug.cli.options import labelled_tables
+from poseplug.cli.options import labelled_tables, runs
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.spec_syntax import parse_spec
 
@@ -24,8 +24,11 @@ poseplug eval runs/posegu-semgcn --on wild=bvh:path=mocap,split=all,cameras=rand
 
 
 def evaluate(
-    runs: Annotated[
-        list[Path], typer.Argument(help="Directories of finished runs, also of several seeds.", metavar="RUN...")
+    run: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Directories of finished runs, also of several seeds.", metavar="RUN...", autocompletion=runs
+        ),
     ],
     on: Annotated[
         list[str], typer.Option("--on", help="A source; repeatable. Default: the run's own evaluations.")
@@ -51,10 +54,10 @@ def evaluate(
         where, sources = pick_device(device), labelled_tables(on)
         catalogue = load_catalogue()
         results = [
-            evaluate_seeds(RunDirectory(run), catalogue, where, sources, protocol, metrics)
-            for run in dict.fromkeys(runs)
+            evaluate_seeds(RunDirectory(path), catalogue, where, sources, protocol, metrics)
+            for path in dict.fromkeys(run)
         ]
         if as_json:
-            print_json(results if len(runs) > 1 else results[0])
+            print_json(results if len(run) > 1 else results[0])
         else:
             print_results(results)

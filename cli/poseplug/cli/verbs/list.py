@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from poseplug.cli.options import AsJson, Format, PrintAs
-from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.kinds import kind_names
 
 
@@ -18,14 +17,10 @@ def list_components(
 ) -> None:
     """List the installed components and recipes."""
     from poseplug.cli.render import print_json, print_table, reporting
-    from poseplug.registry.discovery.catalogue import listed_kinds, load_catalogue
+    from poseplug.registry.discovery.catalogue import load_catalogue
 
     with reporting():
-        kinds = listed_kinds()
-        if kind and kind not in kinds:
-            raise PoseplugError(f"There is no kind '{kind}'.{did_you_mean(kind, kinds)}")
-        catalogue = load_catalogue()
-        entries = [entry for k in kinds if kind in ("", k) for entry in catalogue.of(k)]
+        entries = load_catalogue().listed(kind)
         if as_json or output is Format.json:
             fields = ("kind", "name", "summary", "paper", "distribution")
             print_json([{field: getattr(entry, field) for field in fields} for entry in entries])

@@ -161,8 +161,9 @@ def part_of(slot: Slot, said: Any) -> Any:
     None takes out what stood there.
     """
     if slot.arity == "labelled":
-        parts = _of_type(said, dict, f"'{slot.name}'")
-        return {label: parse_spec(one) if isinstance(one, str) else one for label, one in parts.items()}
+        if not isinstance(said, dict):
+            raise PoseplugError(f"'{slot.name}' says parts by their labels, in a table; got {said!r}.")
+        return {label: parse_spec(one) if isinstance(one, str) else one for label, one in said.items()}
     tables: list[Any] = []
     for one in said if isinstance(said, list) else [said]:
         tables += parse_chain(one) if isinstance(one, str) else [one]
