@@ -12,9 +12,12 @@ import typer
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from poseplug.core.errors import PoseplugError
+
+# What stands below a row is indented by so much; a column is folded beside its row if it has room for so much.
+_INDENT, _ROOMY = 4, 32
 
 
 def out() -> Console:
@@ -55,24 +58,70 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], wide: str = "") -> None:
-    """Print a table that fits the terminal; in a pipe it is as wide as its content."""
-    console, lines = out(), [columns, *rows]
-    if not console.is_terminal:
-        # Much faster than rich for long tables.
-        for text in _aligned([[" ".join(cell.split()) for cell in line] for line in lines]):
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], wide: str = "", *, whole: bool = False) -> None:
+    """Print a table that fits the terminal: words and names are cut nowhere unless one alone is wider.
+
+    Args:
+        columns: their names.
+        rows: a cell for each column.
+        wide: the column that is folded; where that leaves it little room, it stands below the rest of its row.
+        whole: as wide as its content, whatever the terminal, as it always is in a pipe.
+    """
+    console = out()
+    lines = [[" ".join(cell.split()) for cell in line] for line in [columns, *rows]]
+    if whole or not console.is_terminal:
+        for text in _aligned(lines):
             typer.echo(text)
         return
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    others = [cells for cells in zip(*lines, strict=True) if cells[0] != wide]
-    room = console.width - sum(max(map(cell_len, cells)) + 2 for cells in others)
-    for column in table.columns:
-        column.overflow = "fold"
-        # Where there is no room for the others, they are folded too: rich would cut them.
-        column.no_wrap = str(column.header) != wide and room > 0
-    for line in lines[1:]:
-        table.add_row(*(escape(cell) for cell in line))
-    console.print(table)
+    at = list(columns).index(wide) if wide else len(columns)
+    rest, folded = [[*line[:at], *line[at + 1 :]] for line in lines], ["".join(line[at : at + 1]) for line in lines]
+    beside, below = _aligned(rest), " " * _INDENT
+    margin = max(map(cell_len, beside)) + 2
+    room = console.width - margin
+    if room < min(_ROOMY, max(map(cell_len, folded))) or room < _longest_word(folded):
+        for row, text in zip(beside, folded, strict=True):
+            _print_folded(row, console, row is beside[0])
+            _print_folded(text, console, row is beside[0], below, below)
+        return
+    for row, text in zip(beside, folded, strict=True):
+        _print_folded(text, console, row is beside[0], set_cell_size(row, margin), " " * margin)
+
+
+def _longest_word(texts: Iterable[str]) -> int:
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)
+
+
+def _print_folded(text: str, console: Console, bold: bool = False, first: str = "", further: str = "") -> None:
+    """Print a text, folded between words, with something before its first and before its further lines."""
+    if not (text or first.strip()):
+        return
+    lines = Text(text).wrap(console, max(1, console.width - cell_len(further)), overflow="fold") or [Text()]
+    for line, before in zip(lines, [first, *[further] * len(lines)], strict=False):
+        console.print((before + line.plain).rstrip(), style="bold" if bold else None, markup=False, soft_wrap=True)
+
+
+def print_groups(groups: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
+    """Print names with a summary below the name of their group, a line each; return whether a summary was cut."""
+    console, cut = out(), False
+    column = max((cell_len(name) for group in groups.values() for name, _ in group), default=0)
+    for heading, group in groups.items():
+        console.print(heading, style="bold", markup=False)
+        for name, summary in group:
+            line = Text(f"  {set_cell_size(name, column)}  {' '.join(summary.split())}")
+            cut = cut or line.cell_len > console.width
+            line.truncate(console.width, overflow="ellipsis")
+            console.print(line, no_wrap=True)
+    return cut
+
+
+def print_text(text: str, indent: int = 0, bold: bool = False) -> None:
+    """Print a text, folded between words to the terminal; in a pipe each of its lines is one."""
+    console = out()
+    for line in text.split("\n"):
+        if line and console.is_terminal:
+            _print_folded(line, console, bold, " " * indent, " " * indent)
+        else:
+            typer.echo(" " * indent + line if line else "")
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:

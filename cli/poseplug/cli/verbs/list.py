@@ -13,11 +13,15 @@ from poseplug.core.kinds import kind_names
 
 def list_components(
     kind: Annotated[str, typer.Argument(help=f"Only this kind: {', '.join(kind_names())}, recipe.")] = "",
+    wide: Annotated[bool, typer.Option("--wide", help="Cut and fold nothing, as in a pipe.")] = False,
     output: PrintAs = Format.table,
     as_json: AsJson = False,
 ) -> None:
-    """List the installed components and recipes."""
-    from poseplug.cli.render import print_json, print_table, reporting
+    """List the installed components and recipes.
+
+    A terminal shows a line of each; of one kind, and in a pipe, all that is said of them.
+    """
+    from poseplug.cli.render import out, print_groups, print_json, print_table, reporting, say
     from poseplug.registry.discovery.catalogue import listed_kinds, load_catalogue
 
     with reporting():
@@ -29,6 +33,15 @@ def list_components(
         if as_json or output is Format.json:
             fields = ("kind", "name", "summary", "paper", "distribution")
             print_json([{field: getattr(entry, field) for field in fields} for entry in entries])
-        else:
+            return
+        if wide or not out().is_terminal:
             rows = [(e.kind, e.name, e.distribution, e.summary) for e in entries]
-            print_table(("kind", "name", "distribution", "summary"), rows, wide="summary")
+            print_table(("kind", "name", "distribution", "summary"), rows, wide="summary", whole=wide)
+        elif kind:
+            rows = [(e.name, e.distribution, e.summary) for e in entries]
+            print_table(("name", "distribution", "summary"), rows, wide="summary")
+        else:
+            named = [(e.kind, catalogue.name_of(e.kind, e.distribution, e.name), e.summary) for e in entries]
+            groups = {k: [(name, summary) for of, name, summary in named if of == k] for k in kinds}
+            if print_groups({k: group for k, group in groups.items() if group}):
+                say("Whole summaries: poseplug list KIND, or --wide. Settings: poseplug show NAME.")
