@@ -38,10 +38,12 @@ def list_components(
             rows = [(e.kind, e.name, e.distribution, e.summary) for e in entries]
             print_table(("kind", "name", "distribution", "summary"), rows, wide="summary", whole=wide)
         elif kind:
-            rows = [(e.name, e.distribution, e.summary) for e in entries]
-            print_table(("name", "distribution", "summary"), rows, wide="summary")
+            alone = [(e.name, e.distribution, e.summary) for e in entries]
+            print_table(("name", "distribution", "summary"), alone, wide="summary")
         else:
-            named = [(e.kind, catalogue.name_of(e.kind, e.distribution, e.name), e.summary) for e in entries]
-            groups = {k: [(name, summary) for of, name, summary in named if of == k] for k in kinds}
-            if print_groups({k: group for k, group in groups.items() if group}):
+            groups: dict[str, list[tuple[str, str]]] = {}
+            for e in entries:
+                name = catalogue.name_of(e.kind, e.distribution, e.name)
+                groups.setdefault(e.kind, []).append((name, e.summary))
+            if print_groups(groups):
                 say("Whole summaries: poseplug list KIND, or --wide. Settings: poseplug show NAME.")
