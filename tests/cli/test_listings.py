@@ -168,3 +168,16 @@ def test_examples_in_help_can_be_copied(poseplug, verb):
     )
     assert all(cell_len(line) <= 78 for line in lines)
     assert any(line.startswith(f"  poseplug {verb} ") for line in lines)
+
+
+def test_messages_are_folded_between_words_and_paths_stay_whole(poseplug, monkeypatch):
+    path = "a-folder-whose-name-is-longer-than-any-terminal-is-wide/" * 2
+    whole = poseplug("run", "--config", path).stderr
+    monkeypatch.setattr(render, "err", lambda: Console(width=40, force_terminal=True, color_system=None, stderr=True))
+    for arguments in (["run", "--config", path], ["run", "--set", "stesp=1", "--lifter", "smegcn", "--seeds", "0"]):
+        lines = poseplug(*arguments).stderr.splitlines()
+        assert all(cell_len(line) <= 40 or len(line.split()) == 1 for line in lines)
+        assert lines[0].startswith("error: ")
+    assert poseplug("run", "--config", path).stderr.split() == whole.split()
+    assert whole.count("\n") == 1
+    assert path.rstrip("/") in whole

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import typer
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
 from poseplug.core.errors import PoseplugError
@@ -31,8 +32,8 @@ def err() -> Console:
 
 
 def say(message: str) -> None:
-    """Print a message as it is, on standard error; not wrapped, as it may hold a path that the user wants to copy."""
-    err().print(message, markup=False, soft_wrap=True)
+    """Print a message on standard error, folded between words to the terminal; in a pipe it stays as it is."""
+    _print_folded(message, err())
 
 
 def warn(message: str) -> None:
@@ -46,7 +47,10 @@ def reporting() -> Iterator[None]:
     try:
         yield
     except PoseplugError as error:
-        err().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        console = err()
+        text = Text(_folded(f"error: {error}", console))
+        text.stylize("bold red", 0, len("error:"))
+        console.print(text, soft_wrap=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         err().print("Stopped.")
@@ -78,26 +82,33 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], wide: str
     beside, below = _aligned(rest), " " * _INDENT
     margin = max(map(cell_len, beside)) + 2
     room = console.width - margin
-    if room < min(_ROOMY, max(map(cell_len, folded))) or room < _longest_word(folded):
-        for row, text in zip(beside, folded, strict=True):
-            _print_folded(row, console, row is beside[0])
-            _print_folded(text, console, row is beside[0], below, below)
-        return
-    for row, text in zip(beside, folded, strict=True):
-        _print_folded(text, console, row is beside[0], set_cell_size(row, margin), " " * margin)
+    longest_word = max((cell_len(word) for text in folded for word in text.split()), default=0)
+    fits = room >= max(longest_word, min(_ROOMY, max(map(cell_len, folded))))
+    for number, (row, text) in enumerate(zip(beside, folded, strict=True)):
+        bold = number == 0
+        if fits and text:
+            _print_folded(text, console, bold, set_cell_size(row, margin), " " * margin)
+        else:
+            _print_folded(row, console, bold)
+            if text:
+                _print_folded(text, console, bold, below, below)
 
 
-def _longest_word(texts: Iterable[str]) -> int:
-    return max((cell_len(word) for text in texts for word in text.split()), default=0)
+def _folded(text: str, console: Console, first: str = "", further: str = "") -> str:
+    """Return a text with each line folded between words to the terminal, if there is one.
+
+    A word that is too long, such as a path, stays whole, so that it can be copied.
+    """
+    if not console.is_terminal:
+        return "\n".join(first + line if line else "" for line in text.split("\n"))
+    fold = partial(textwrap.fill, width=console.width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(fold(line, initial_indent=first, subsequent_indent=further) for line in text.split("\n"))
 
 
 def _print_folded(text: str, console: Console, bold: bool = False, first: str = "", further: str = "") -> None:
-    """Print a text, folded between words, with something before its first and before its further lines."""
-    if not (text or first.strip()):
-        return
-    lines = Text(text).wrap(console, max(1, console.width - cell_len(further)), overflow="fold") or [Text()]
-    for line, before in zip(lines, [first, *[further] * len(lines)], strict=False):
-        console.print((before + line.plain).rstrip(), style="bold" if bold else None, markup=False, soft_wrap=True)
+    """Print a text folded between words, with something before its first and before its further lines."""
+    style = "bold" if bold else None
+    console.print(_folded(text, console, first, further), style=style, markup=False, soft_wrap=True)
 
 
 def print_groups(groups: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
@@ -116,12 +127,7 @@ def print_groups(groups: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
 
 def print_text(text: str, indent: int = 0, bold: bool = False) -> None:
     """Print a text, folded between words to the terminal; in a pipe each of its lines is one."""
-    console = out()
-    for line in text.split("\n"):
-        if line and console.is_terminal:
-            _print_folded(line, console, bold, " " * indent, " " * indent)
-        else:
-            typer.echo(" " * indent + line if line else "")
+    _print_folded(text, out(), bold, " " * indent, " " * indent)
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
@@ -161,7 +167,7 @@ def print_figures(columns: Sequence[str], rows: Sequence[Sequence[str]], title: 
     console = out()
     room = console.width if console.is_terminal else math.inf
     fitting = (shape for shape in shapes if all(cell_len(line) <= room for table in shape for line in table))
-    console.print(title, markup=False, soft_wrap=not console.is_terminal)
+    _print_folded(title, console)
     for heading, *lines in next(fitting, shapes[-1]):
         console.print(heading, style="bold", markup=False, soft_wrap=True)
         console.print("\n".join(lines), markup=False, soft_wrap=True)
