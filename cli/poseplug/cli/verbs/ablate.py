@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from poseplug.registry.discovery.catalogue import Catalogue
     from poseplug.registry.grids.grid import Cell, Grid
 
-EPILOG = """Examples:
-
-poseplug ablate --lifter mlp --lifter semgcn --augment none --augment rigid+jitter --seeds 2
-
-poseplug ablate --recipe posegu --reweight none --reweight cips --vary lr=1e-3,3e-4 --seeds 3 --jobs 2
-
-poseplug ablate benchmarks/grids/lab_to_wild.toml --define mocap=data/bandai-namco --out ablations/lab-to-wild
+EPILOG = """\b
+Examples:
+  poseplug ablate --lifter mlp --lifter semgcn \\
+      --augment none --augment rigid+jitter --seeds 2
+  poseplug ablate --recipe posegu --reweight none --reweight cips \\
+      --vary lr=1e-3,3e-4 --seeds 3 --jobs 2
+  poseplug ablate benchmarks/grids/lab_to_wild.toml \\
+      --define mocap=data/bandai-namco --out ablations/lab-to-wild
 
 What has ended in --out is kept: calling it again runs what is missing or has changed.
 """

@@ -11,15 +11,13 @@ from poseplug.cli.options import labelled_tables, runs
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.spec_syntax import parse_spec
 
-EPILOG = """Examples:
-
-poseplug eval runs/posegu-semgcn
-
-poseplug eval runs/posegu-semgcn runs/five
-
-poseplug eval runs/posegu-semgcn --metric pck:threshold_mm=50
-
-poseplug eval runs/posegu-semgcn --on wild=bvh:path=mocap,split=all,cameras=random --protocol pose2drep
+EPILOG = """\b
+Examples:
+  poseplug eval runs/posegu-semgcn
+  poseplug eval runs/posegu-semgcn runs/five
+  poseplug eval runs/posegu-semgcn --metric pck:threshold_mm=50
+  poseplug eval runs/posegu-semgcn --protocol pose2drep \\
+      --on wild=bvh:path=mocap,split=all,cameras=random
 """
 
 

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from poseplug.registry.discovery.catalogue import Catalogue
     from poseplug.registry.runs.plan import Plan
 
-EPILOG = """Examples:
+# What follows \b is printed as it stands, so that it can be copied.
+EPILOG = """Ranges and other lists are typed in brackets, and quoted for shells that read brackets themselves.
+All settings: poseplug show NAME, and poseplug show run for those of the run itself.
 
-poseplug run --source fk_generator --reweight cips --lifter semgcn
-
-poseplug run --source bvh:path=mocap,cameras=h36m --augment rigid --eval wild=bvh:path=other,split=all
-
-poseplug run --recipe posegu --lifter mlp --set lifter.channels=512 --out runs/narrow
-
-poseplug run --recipe posegu --reweight none --seeds 5 --out runs/five
-
-poseplug run --resume runs/narrow --steps 5000
-
-poseplug run --from runs/narrow --lifter mlp:channels=512 --augment jitter
+\b
+Examples:
+  poseplug run --source fk_generator --reweight cips --lifter semgcn
+  poseplug run --source bvh:path=mocap,cameras=h36m --augment rigid \\
+      --eval wild=bvh:path=other,split=all
+  poseplug run --augment 'rigid:elevation=[0,0.5]' --set lifter.channels=512
+  poseplug run --recipe posegu --reweight none --seeds 5 --out runs/five
+  poseplug run --resume runs/five --steps 5000
+  poseplug run --from runs/narrow --lifter mlp:channels=512 --augment jitter
 """
 
 
