@@ -62,8 +62,7 @@ def main() -> None:
     parser.add_argument("--wide", action="store_true", help="from 0 to 2 times the distance from the root")
     arguments = parser.parse_args()
     cells = xarray.load_dataset(arguments.grid / "results.nc").sel(seed=arguments.seed)
-    factors = list(cells.state.dims)
-    catalogue, device, parts = load_catalogue(), torch.device("cpu"), {}
+    factors, catalogue, device, parts = list(cells.state.dims), load_catalogue(), torch.device("cpu"), {}
     for labels in itertools.product(*(cells[name].values for name in factors)):
         cell, name = cells.sel(dict(zip(factors, labels, strict=True))), ",".join(map(str, labels))
         if cell.state == "done" and name in (arguments.cells or [name]):
@@ -162,11 +161,10 @@ def markdown(found: xarray.Dataset, skeleton: Skeleton, about: str) -> str:
     return "\n".join(["# Sensitivity to one 2D joint at a time\n", f"{about}\n", *lines])
 
 
-def halves(matrix: xarray.DataArray, half: Sequence[str]) -> tuple[float, float, float]:
+def halves(matrix: xarray.DataArray, half: Sequence[str]) -> tuple[float, ...]:
     """Return the mean answer (input, output) of the moved joint, of others in its half, and of the other half."""
     same, own = matrix.input.isin(half) == matrix.output.isin(half), matrix.input == matrix.output
-    means = [float(matrix.where(which).mean()) for which in (own, same & ~own, ~same)]
-    return means[0], means[1], means[2]
+    return tuple(float(matrix.where(which).mean()) for which in (own, same & ~own, ~same))
 
 
 def landmarks(skeleton: Skeleton) -> tuple[str, str, str]:

@@ -48,7 +48,6 @@ def markdown(results: xarray.Dataset) -> str:
     parts += ["## Table 4: lifters\n", *errors(value, factors, [(each, arm) for each in lifters for arm in COMPARED])]
     for (title, lifter), arms in TABLES.items():
         parts += [f"## {title} ({lifter})\n", *errors(value, factors, [(lifter, arm) for arm in arms])]
-    parts += ["## What holds: MPJPE on wild, random\n"]
     pairs = [("PoseAug", "captured"), ("PoseAug", "rigid + jitter")]
     rows = [[lifter, *row] for lifter in lifters for row in orderings(unseen.sel(lifter=lifter), pairs)]
     for (title, lifter), arms in TABLES.items():
@@ -57,7 +56,7 @@ def markdown(results: xarray.Dataset) -> str:
         if title.startswith(("Table 6", "Table 7")):
             pairs = [pair for arm in arms[1:-1] for pair in ((arm, arms[0]), (arms[-1], arm))]
         rows += [[lifter, *row] for row in orderings(unseen.sel(lifter=lifter), pairs)]
-    parts += [*table(("lifter", *ORDERED), rows), "## Health\n"]
+    parts += ["## What holds: MPJPE on wild, random\n", *table(("lifter", *ORDERED), rows), "## Health\n"]
     parts += ["`right`: how often discriminators are right about real poses and about augmented ones.\n"]
     return "\n".join([*parts, *table((*factors, *HEALTH, "right, 3D", "right, 2D", "collapsed"), _health(results))])
 
