@@ -18,9 +18,8 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug_pose2drep.depth_head import DepthHead
 
-STUDIES = Path(__file__).resolve().parents[2] / "benchmarks/studies"
-sys.path.insert(0, str(STUDIES))
-sys.path.insert(0, str(STUDIES / "pose2drep"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/studies"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/studies/pose2drep"))
 
 from curves import ERROR, correlations, flat_error, look
 from report import markdown, stopped

@@ -56,10 +56,9 @@ def curves_of(run: Path, watched: int, device: torch.device) -> xarray.Dataset:
     labelled = built.assembly.source.sample(_LABELLED, torch.Generator(device).manual_seed(_LABELLED_SEED))
     modules, epochs = built.assembly.modules(), []
     for state in sorted((run / "snapshots").iterdir()):
-        if int(state.stem) % plan.settings.checkpoint_every == 0:  # others are of interruptions
-            modules.load_state_dict(from_under("modules", load_tensors(state)[0]))
-            looks = [look(model, labelled, sets) for model in models_of(built.assembly)]
-            epochs.append(xarray.concat(looks, "seed").assign_coords(seed=list(plan.seeds)))
+        modules.load_state_dict(from_under("modules", load_tensors(state)[0]))
+        looks = [look(model, labelled, sets) for model in models_of(built.assembly)]
+        epochs.append(xarray.concat(looks, "seed").assign_coords(seed=list(plan.seeds)))
     found = xarray.concat(epochs, "epoch").assign_coords(epoch=range(1, len(epochs) + 1))
     found["flat"] = ("set", [flat_error(table.poses) for table in sets.values()])
     return found

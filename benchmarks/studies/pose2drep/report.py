@@ -16,7 +16,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import matplotlib as mpl
 import xarray
 from curves import ERROR, curves_of
 from matplotlib import pyplot as plt
@@ -46,8 +45,7 @@ def main() -> None:
     arguments = parser.parse_args()
     grid, kept = arguments.grid, arguments.grid / "curves.nc"
     if not kept.exists() or kept.stat().st_mtime < (grid / "results.nc").stat().st_mtime:
-        results, device = xarray.load_dataset(grid / "results.nc"), pick_device(arguments.device)
-        rows = []
+        results, device, rows = xarray.load_dataset(grid / "results.nc"), pick_device(arguments.device), []
         for arm in results.arm.values:
             cells = results.sel(arm=arm)
             folders = [Path(folder) for folder in cells.folder.values[cells.state.values == "done"]]
@@ -116,7 +114,6 @@ def _signs(last: xarray.Dataset) -> Iterator[list[str]]:
 
 def draw_stability(found: xarray.Dataset, path: Path) -> None:
     """Draw mean and standard deviation over seeds at every epoch; thin lines are seeds, where there are two rows."""
-    mpl.use("Agg")
     error = found.value.sel(metric=ERROR)
     figure, axes = plt.subplots(2, 3, figsize=(13.8, 6.6), sharex="col", sharey="row", layout="constrained")
     for line, label in zip(axes, SETS, strict=True):
@@ -130,7 +127,8 @@ def draw_stability(found: xarray.Dataset, path: Path) -> None:
                     axis.plot(one.epoch, one.transpose("epoch", "seed"), color=colour, linewidth=0.4, alpha=0.6)
                 axis.axhline(float(found.flat.sel(arm=arm, set=label)), color="grey", linewidth=0.8, linestyle="--")
             axis.set(title=f"{SETS[label]}, {title}", xlabel="epoch", ylabel="P-MPJPE, mm")
-            axis.legend(fontsize=7, title="dashed: all depths zero", title_fontsize=7)
+            if axis.lines:
+                axis.legend(fontsize=7, title="dashed: all depths zero", title_fontsize=7)
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

@@ -175,7 +175,9 @@ def landmarks(skeleton: Skeleton) -> tuple[str, str, str]:
 
 def draw_matrices(found: xarray.Dataset, skeleton: Skeleton, path: Path) -> None:
     """Draw a matrix (input, output) of every run; what does not answer at all is white, lines divide the parts."""
-    figure, axes = plt.subplots(1, found.sizes["run"], figsize=(4.8 * found.sizes["run"], 4.4), squeeze=False)
+    figure, axes = plt.subplots(
+        1, found.sizes["run"], figsize=(4.8 * len(found.run), 4.4), squeeze=False, layout="constrained"
+    )
     part_of = {joint: part for part, joints in skeleton.parts.items() for joint in joints}
     names = [str(name) for name in found.input.values]
     for axis, run in zip(axes[0], found.run.values, strict=True):
@@ -190,7 +192,7 @@ def draw_matrices(found: xarray.Dataset, skeleton: Skeleton, path: Path) -> None
         axis.set(title=run, xlabel="depth predicted for", ylabel="2D joint moved")
         figure.colorbar(picture, ax=axis, shrink=0.8, label=f"depth, {one.unit.item()}")
     figure.suptitle(f"Mean |change of depth| when one 2D joint moves by {AT:+.0%}", fontsize=10)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    figure.savefig(path, dpi=120)
     plt.close(figure)
 
 

@@ -189,6 +189,10 @@ def test_snapshots_hold_the_weights_of_every_checkpoint(poseplug, tmp_path):
     first, last = (load_file(path) for path in (kept[0], kept[-1]))
     assert all((last[f"modules/{name.replace('/', '.', 1)}"] == tensor).all() for name, tensor in model.items())
     assert any((first[name] != last[name]).any() for name in first)
+    run(poseplug, "--hook", "snapshots:every=2", "--set", "checkpoint_every=4", "--out", "fewer")
+    fewer = sorted((tmp_path / "fewer" / "snapshots").iterdir())
+    assert [path.name for path in fewer] == [path.name for path in kept]
+    assert all((load_file(fewer[0])[name] == tensor).all() for name, tensor in first.items())
 
 
 def test_a_snapshot_that_a_killed_run_missed_is_made_when_it_goes_on(poseplug, tmp_path):
