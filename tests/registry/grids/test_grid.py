@@ -180,6 +180,41 @@ def test_placeholders():
     assert cells(text, n="16")[0].document["lifter"]["channels"] == 16
 
 
+SIZES = """
+seeds = "${seeds}"
+[values]
+rate = 1e-3
+size.small = { seeds = 1, steps = 10, dear = [] }
+size.large = { seeds = [3, 4], steps = 20, dear = ["semgcn"] }
+[base]
+steps = "${steps}"
+lr = "${rate}"
+[vary]
+lifter = ["mlp:channels=${steps}", "semgcn"]
+[[exclude]]
+lifter = "${dear}"
+seed = 4
+"""
+
+
+def test_one_of_several_sets_of_values_counts():
+    found = cells(SIZES.replace("seed = 4", "seed = 0"))
+    assert [(c.labels["lifter"], c.labels["seed"], c.document["steps"]) for c in found] == [
+        ("mlp:channels=10", 0, 10),
+        ("semgcn", 0, 10),
+    ]
+    assert found[0].document["lr"] == 1e-3
+    found = cells(SIZES, size="large", rate="0.5")
+    assert [(c.labels["lifter"], c.labels["seed"]) for c in found] == [
+        ("mlp:channels=20", 3),
+        ("mlp:channels=20", 4),
+        ("semgcn", 3),
+    ]
+    assert found[0].document["lr"] == 0.5
+    with pytest.raises(PoseplugError, match="'size' of this grid is one of small, large; got 'huge'"):
+        cells(SIZES, size="huge")
+
+
 def test_a_plus_in_a_value_chains_nothing():
     said = grid_of_flags({}, {"source": ["bvh:path='a+b'", "bvh:path=1+2+builtin"]}, (), (), 1, CATALOGUE)
     first, second = said.factors[0].levels

@@ -20,7 +20,7 @@ Examples:
       --augment none --augment rigid+jitter --seeds 2
   poseplug ablate --recipe posegu --reweight none --reweight cips \\
       --vary lr=1e-3,3e-4 --seeds 3 --jobs 2
-  poseplug ablate benchmarks/grids/lab_to_wild.toml \\
+  poseplug ablate benchmarks/studies/lab_to_wild.toml \\
       --define mocap=data/bandai-namco --out ablations/lab-to-wild
 
 What has ended in --out is kept: calling it again runs what is missing or has changed.
@@ -32,7 +32,12 @@ def ablate(
     parts: dict[str, list[str]],
     grid: Annotated[Path | None, typer.Argument(help="A grid file (TOML).", metavar="[GRID]")] = None,
     define: Annotated[
-        list[str], typer.Option("--define", help="What ${NAME} in the grid file stands for.", metavar="NAME=VALUE")
+        list[str],
+        typer.Option(
+            "--define",
+            help="What ${NAME} in the grid file stands for; or size=tiny, of sets of values.",
+            metavar="NAME=VALUE",
+        ),
     ] = [],  # noqa: B006
     vary: Annotated[
         list[str], typer.Option("--vary", help="Alternatives for a setting.", metavar="KEY=VALUE,VALUE")

@@ -4,6 +4,9 @@ A grid file has these tables, all of them optional:
 
     seeds = 3                                # or a list: [0, 1, 2]
     [values]                                 # what ${mocap} stands for below; --define mocap=DIR says it anew
+    mocap = "data/mocap"                     # a text that is "${NAME}" alone becomes the value as it is: number, list
+    size.small = { steps = 100 }             # sets of values, one of which counts: the first, or --define size=large
+    size.large = { steps = 4000 }
     [base]                                   # what all cells have in common: an experiment; a recipe to start from
     [vary]                                   # every key is a factor, every combination a cell
     lifter = ["mlp", "semgcn:channels=64"]
@@ -44,6 +47,7 @@ from poseplug.registry.grids.grid import Factor, Grid, Label, Level
 
 _TABLES = ("seeds", "together", "values", "base", "vary", "zip", "arm", "exclude")
 _OF_ARMS = ("name", "extends", "after", "only", "set")
+_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 RECIPE = "recipe"
 
 
@@ -67,7 +71,7 @@ def read_grid(path: Path, catalogue: Catalogue, values: Mapping[str, str] | None
 
 def grid_from(said: Document, catalogue: Catalogue, values: Mapping[str, str] | None = None) -> Grid:
     """Return the grid that a document describes; see ``read_grid``."""
-    known = {**_of_type(said.get("values", {}), dict, "[values]"), **(values or {})}
+    known = _values(_of_type(said.get("values", {}), dict, "[values]"), values or {})
     said = _filled({key: value for key, value in said.items() if key != "values"}, known)
     for key in said.keys() - set(_TABLES):
         raise PoseplugError(f"a grid has no table '{key}'; an experiment stands in [base].{did_you_mean(key, _TABLES)}")
@@ -263,8 +267,22 @@ def _flat(said: Document) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
+def _values(said: Document, given: Mapping[str, str]) -> dict[str, Any]:
+    """Return what placeholders stand for: of sets of values those of the chosen one, and what is given over all."""
+    known: dict[str, Any] = {}
+    for name, value in said.items():
+        if not isinstance(value, dict):
+            known[name] = value
+            continue
+        chosen = given.get(name) or next(iter(value), "")
+        if chosen not in value:
+            raise PoseplugError(f"'{name}' of this grid is one of {', '.join(value)}; got '{chosen}'.")
+        known |= {name: chosen, **_of_type(value[chosen], dict, f"'{name}.{chosen}' in [values]")}
+    return {**known, **given}
+
+
 def _filled(value: Any, known: Mapping[str, Any]) -> Any:
-    """Replace ${NAME} in every text."""
+    """Replace ${NAME} in every text; a text that is nothing else becomes the value itself."""
     if isinstance(value, dict):
         return {key: _filled(item, known) for key, item in value.items()}
     if isinstance(value, list):
@@ -278,7 +296,8 @@ def _filled(value: Any, known: Mapping[str, Any]) -> Any:
             raise PoseplugError(f"'${{{name}}}' stands for nothing; say it in [values], or with --define {name}=VALUE.")
         return str(known[name])
 
-    return re.sub(r"\$\{([^}]*)\}", found, value)
+    alone = _PLACEHOLDER.fullmatch(value)
+    return known[alone[1]] if alone and alone[1] in known else _PLACEHOLDER.sub(found, value)
 
 
 def _of_type(value: Any, wanted: type, where: str) -> Any:
