@@ -18,7 +18,6 @@ from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.sources.projection import projected
-from poseplug.core.storage.experiment import ComponentSpec
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.storage.tensor_file import from_under, load_tensors
 from poseplug.core.training.multi_seed import models_of
@@ -48,7 +47,7 @@ def curves_of(run: Path, watched: int, device: torch.device) -> xarray.Dataset:
     built = build(plan, catalogue, device)
     clips = Path(plan.document["source"][0]["path"]).parent / "held_out"
     held_out = construct(
-        find_part(catalogue, "source", ComponentSpec("bvh", {"path": str(clips), "split": "all"})),
+        find_part(catalogue, "source", {"name": "bvh", "path": str(clips), "split": "all"}),
         BuildContext(skeleton=built.assembly.source.skeleton, device=device),
     )
     sources = {**built.evaluations, "held_out": projected(held_out, plan.settings.projection)}
