@@ -75,11 +75,15 @@ def test_an_input_is_made_once_a_step_from_those_that_it_is_made_of(batch):
 
 
 def test_a_provider_that_is_a_network_is_part_of_the_model(batch):
-    class Maps(InputProvider, nn.Linear):
-        def provide(self, batch, **inputs):
-            return self(batch.joints_2d)
+    class Maps(InputProvider, nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(3, 2))
 
-    maps = Maps(2, 3)
+        def provide(self, batch, **inputs):
+            return batch.joints_2d @ self.weight.T
+
+    maps = Maps()
     model = LiftingModel(LinearLifter(), STAR, inputs={**standard_inputs(), "maps": maps})
     stored = model.state_dict()
     assert torch.equal(stored["inputs.networks.maps.weight"], maps.weight)
