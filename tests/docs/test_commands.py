@@ -52,8 +52,12 @@ def folder(tmp_path_factory):
         short = ("run", "--steps", "1", "--batch-size", "4", "--eval", f"random={captured},cameras=random")
         invoke(*short, "--source", captured, "--out", "runs/captured")
         invoke(*short, "--recipe", "independent-legtorso", "--seeds", "2", "--out", "runs/five")
+        grid = ("--lifter", "mlp:channels=8", "--lifter", "mlp:channels=4", "--augment", "none", "--augment", "rigid")
+        rates = ("--vary", "lr=1e-3,3e-4", "--seeds", "2", "--steps", "1", "--batch-size", "4")
+        invoke("ablate", *grid, *rates, "--eval", f"own={captured}", "--out", "ablations/first")
     for name in RUNS:
         (folder / name).symlink_to("augmented")
+    (folder / "grid.toml").write_text(next(iter(blocks(ROOT / "docs" / "grids.md", "toml"))))
     return folder
 
 
