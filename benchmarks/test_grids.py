@@ -1,6 +1,7 @@
 """A grid beside its bare cells: what it adds, what a second job gains, and how soon many recorded cells are there."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
