@@ -90,7 +90,6 @@ def test_poseplug(command):
     elif verb == "ablate":
         # Cells are planned; where their data are not here, the estimate says so.
         words += ["--define", "size=tiny"] * ("benchmarks/studies" in command) + ["--batch-size", "4"]
-        words += ["--set", "reweighter.fit_samples=2000"] * ("posegu" in words)
         words = [str(ROOT / word) if word.startswith("benchmarks") else word for word in words]
         invoke("ablate", *words, "--device", "cpu", "--dry-run")
     else:
