@@ -72,6 +72,7 @@ def assert_one_message(result, message):
     import re
 
     assert result.stdout == ""
+    assert result.stderr.startswith("error:")  # and not that something is made, of which there is nothing
     assert result.stderr.count("error:") == 1
     assert re.search(message, result.stderr), result.stderr
     assert "Traceback" not in result.stderr

@@ -20,6 +20,7 @@ def test_json_is_alone_on_standard_output_and_equals_the_file(poseplug, tmp_path
     assert {"mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm", "pck_150", "auc"} <= metrics.keys()
     assert found["components"] == {"lifter": "mlp", "objective": "supervised", "source": "builtin"}
     assert found["steps"] == 4
+    assert min(found["build_seconds"], found["seconds"], found["evaluation_seconds"]) > 0
     assert found["seed"] == 0
     assert found["device"] == "cpu"
     assert found["protocol"]["joints"] == 16

@@ -56,9 +56,17 @@ def test_the_result_has_means_and_spread(three):
     assert joint == pytest.approx(statistics.fmean(r["per_joint"]["builtin"]["mpjpe_mm"]["Head"] for r in own))
     assert result["headings"] == own[0]["headings"]
     assert result["poses"] == own[0]["poses"]
+    assert result["evaluation_seconds"] == pytest.approx(sum(r["evaluation_seconds"] for r in own), abs=0.01)
     with xarray.open_dataset(three / "history.nc") as data:
-        assert data.supervised.dims == ("step",)
         assert json.loads(data.attrs["result"]) == result
+        assert data.seed.values.tolist() == [7, 8, 9]
+        assert data.supervised.dims == ("seed", "step")
+        assert len(set(data.supervised.sel(step=4).values)) == 3
+        for r in own:
+            of_seed = data.sel(seed=r["seed"], evaluation="builtin", metric="mpjpe_mm")
+            assert of_seed.metrics == r["metrics"]["builtin"]["mpjpe_mm"]
+            assert of_seed.joint_metrics.sel(joint="Head") == r["per_joint"]["builtin"]["mpjpe_mm"]["Head"]
+            assert of_seed.action_metrics.sel(action="Walking") == r["per_action"]["builtin"]["Walking"]["mpjpe_mm"]
 
 
 def test_each_folder_is_a_finished_run(poseplug, three):
@@ -75,11 +83,10 @@ def test_each_folder_is_a_finished_run(poseplug, three):
 
 
 def test_the_folder_of_all_names_those_of_each(poseplug, three):
-    refused = poseplug("eval", "three")
-    assert refused.exit_code == 2
-    assert "three/seed-7, three/seed-8, three/seed-9" in refused.stderr
     refused = poseplug("run", *NARROW, "--set", "pretrained=three")
+    assert refused.exit_code == 2
     assert "holds several seeds that were trained together" in refused.stderr
+    assert all(f"three/seed-{seed}" in refused.stderr for seed in (7, 8, 9))
     refused = poseplug("run", "--resume", "three/seed-8")
     assert refused.exit_code == 2
     assert "continue them all with --resume three." in refused.stderr

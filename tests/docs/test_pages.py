@@ -37,11 +37,11 @@ def test_the_two_commands_are_what_ci_runs():
             f"python3 -m venv .venv && . .venv/bin/activate && pip install -r requirements-dev.txt && \\ {main}"
         ).split()
     )
-    assert tests == ". .venv/bin/activate && pytest\n"
+    assert tests == ". .venv/bin/activate && pytest -n 2\n"
     script = (ROOT / ".ci" / "run").read_text()
     assert main in script
     assert "pip install --quiet -r requirements-dev.txt" in script
-    assert "\npytest\n" in script
+    assert "\npytest -n 2\n" in script
 
 
 def test_the_table_of_parts_knows_every_kind_and_names_no_part_that_is_not_there():

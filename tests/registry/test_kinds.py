@@ -10,7 +10,7 @@ import pytest
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import Component
-from poseplug.core.kinds import KINDS, kind_named, slots
+from poseplug.core.kinds import KINDS, example_names, kind_named, kind_of_example, slots
 from poseplug.registry import hookspecs
 from poseplug.registry.discovery.catalogue import load_catalogue
 from poseplug.registry.discovery.manager import hooks_of
@@ -25,16 +25,17 @@ def test_every_kind_has_all_it_needs(kind):
     assert load_catalogue().of(kind.name) or kind.name == "root"  # no root estimator ships yet
     conformance = importlib.import_module(f"poseplug.registry.conformance.kinds.{kind.name}")
     assert callable(conformance.use)
-    templates = {entry.name for entry in (files("poseplug.registry.scaffold") / "templates" / kind.name).iterdir()}
-    assert {"facts.toml", "component.py.txt", "recipe.toml.txt", "test.py.txt"} <= templates
-    assert example_of(kind.name).summary
-    assert f"def {kind.hook}(" in render_plugin(choose_names("tiny"), kind.name)["src/poseplug_tiny/__init__.py"]
-    assert not kind.slots or kind.slots[0].flag in example_of(kind.name).usage.split()
+    for example in (kind.name, *kind.examples):
+        templates = {entry.name for entry in (files("poseplug.registry.scaffold") / "templates" / example).iterdir()}
+        assert {"facts.toml", "component.py.txt", "recipe.toml.txt", "test.py.txt"} <= templates
+        assert example_of(example).summary
+        assert f"def {kind.hook}(" in render_plugin(choose_names("tiny"), example)["src/poseplug_tiny/__init__.py"]
+        assert not kind.slots or kind.slots[0].flag in example_of(example).usage.split()
 
 
 def test_no_two_kinds_or_slots_share_a_name():
     for names in (
-        [kind.name for kind in KINDS],
+        [*example_names()],
         [kind.hook for kind in KINDS],
         [slot.name for slot in slots()],
         [slot.flag for slot in slots()],
@@ -46,6 +47,9 @@ def test_no_two_kinds_or_slots_share_a_name():
 def test_an_unknown_kind_gets_the_nearest():
     with pytest.raises(PoseplugError, match="There is no kind 'lifters'. Did you mean 'lifter'?"):
         kind_named("lifters")
+    with pytest.raises(PoseplugError, match="There is no kind 'datset'. Did you mean 'dataset'?"):
+        kind_of_example("datset")
+    assert kind_of_example("dataset") == kind_named("source")
 
 
 def test_hooks_made_from_the_table_check_the_names_of_arguments(tmp_path, monkeypatch):

@@ -47,6 +47,7 @@ PUBLIC = {
     "poseplug.core.geometry.layouts": ["H36M_16", "H36M_17", "LAYOUTS", "layout"],
     "poseplug.core.data.normalise": ["Normalisation", "extents", "max_normalised", "screen_coordinates"],
     "poseplug.core.geometry.kinematics": ["bone_lengths", "bone_vectors", "forward_kinematics", "joints_from_bones"],
+    "poseplug.core.geometry.rotations": ["euler_to_rotmat", "rotvec_to_rotmat"],
     "poseplug.core.geometry.viewpoints": ["TARGET_HEIGHT", "ViewRange", "around_origin", "fixed_cameras"],
     "poseplug.core.models.dense": ["Dense", "Norm", "dense", "dropout"],
     "poseplug.core.sources.pose_table": ["PoseTable"],

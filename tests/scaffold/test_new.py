@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -12,9 +13,9 @@ import pytest
 from installed import leave_facts
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.kinds import kind_names
+from poseplug.core.kinds import example_names
 from poseplug.registry.discovery.catalogue import load_catalogue
-from poseplug.registry.scaffold import choose_names, render_plugin
+from poseplug.registry.scaffold import choose_names, example_of, render_plugin
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,13 +90,39 @@ def test_a_name_is_free_for_another_kind(poseplug):
     assert poseplug("new", "semgcn", "--kind", "source").exit_code == 0
 
 
+def test_a_data_set_is_a_source(poseplug, tmp_path):
+    result = poseplug("new", "studio", "--kind", "dataset")
+    assert result.stdout.splitlines()[2:] == [
+        "python -m poseplug_studio.studio example-data",
+        "poseplug run --recipe studio",
+    ]
+    assert "def register_sources(" in (tmp_path / "poseplug-studio/src/poseplug_studio/__init__.py").read_text()
+    assert "dataset" in " ".join(poseplug("new", "--help").stdout.split())
+    taken = poseplug("new", "builtin", "--kind", "dataset")
+    assert "There is a source 'builtin' already, in poseplug-datasets" in taken.stderr
+
+
+def test_the_tests_of_a_data_set_pass_as_they_are_written(tmp_path):
+    names = choose_names("studio")
+    for path, text in render_plugin(names, "dataset").items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    paths = os.pathsep.join([str(tmp_path / "src"), *sys.path])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert "1 skipped" in done.stdout  # it decides its skeleton itself
+
+
 def test_names_go_together():
     names = choose_names("poseplug-tiny_2d-net")
     assert (names.name, names.cls) == ("tiny_2d_net", "Tiny2dNet")
     assert (names.distribution, names.package) == ("poseplug-tiny-2d-net", "poseplug_tiny_2d_net")
 
 
-@pytest.mark.parametrize("kind", kind_names())
+@pytest.mark.parametrize("kind", example_names())
 def test_recipes_and_examples_fit_what_is_installed(kind):
     """Every name in a recipe but the plugin's own is that of a part that ships."""
     contents = render_plugin(choose_names("tiny"), kind)
@@ -109,7 +136,7 @@ def test_recipes_and_examples_fit_what_is_installed(kind):
     assert "$" not in "".join(contents.values())
 
 
-@pytest.mark.parametrize("kind", kind_names())
+@pytest.mark.parametrize("kind", example_names())
 def test_recipes_can_be_planned(poseplug, tmp_path, monkeypatch, kind):
     """Every setting in a recipe is one of what it names."""
     names = choose_names(f"planned-{kind}")
@@ -118,7 +145,13 @@ def test_recipes_can_be_planned(poseplug, tmp_path, monkeypatch, kind):
         (tmp_path / path).write_text(text)
     leave_facts(tmp_path / "src", names.distribution, names.package)
     monkeypatch.syspath_prepend(tmp_path / "src")
-    result = poseplug("run", "--recipe", names.name, "--dry-run")
+    *first, train = example_of(kind).commands(names)
+    for command in first:
+        program, *words = shlex.split(command)
+        assert program == "python"
+        paths = os.pathsep.join([str(tmp_path / "src"), *sys.path])
+        subprocess.run([sys.executable, *words], check=True, env={**os.environ, "PYTHONPATH": paths})
+    result = poseplug(*shlex.split(train)[1:], "--dry-run")
     assert result.exit_code == 0, result.stderr
     assert names.name in result.stdout + result.stderr
 
@@ -133,7 +166,7 @@ def test_a_reserved_class_name_is_known_to_be_one_for_its_kind_only():
 def written(tmp_path_factory):
     """Packages of every kind, with a short name and with the longest: formatting depends on the length of names."""
     folder = tmp_path_factory.mktemp("written")
-    for kind in kind_names():
+    for kind in example_names():
         for name in (f"ab_{kind}"[:9], f"a_very_long_name_for_one_{kind}"[:30].rstrip("_")):
             names = choose_names(name)
             for path, text in render_plugin(names, kind).items():

@@ -52,10 +52,10 @@ def test_the_code_is_what_new_writes(what, marker, block):
     assert block == excerpt(what, marker), "python tests/scaffold/test_readme.py copies it anew"
 
 
-def test_every_kind_is_shown():
-    from poseplug.core.kinds import kind_names
+def test_every_example_is_shown():
+    from poseplug.core.kinds import example_names
 
-    assert {marker.split()[1] for what, marker, _ in BLOCKS if what == "code"} == set(kind_names())
+    assert {marker.split()[1] for what, marker, _ in BLOCKS if what == "code"} == set(example_names())
 
 
 EDITS = {

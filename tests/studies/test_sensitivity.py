@@ -11,6 +11,7 @@ import xarray
 
 from poseplug.core.data.normalise import Normalisation, extents
 from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.evaluation.joint_errors import MILLIMETRES
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import Lifter, OutputHead
@@ -19,9 +20,8 @@ from poseplug_pose2drep.depth_head import DepthHead
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/studies/pose2drep"))
 
-from responses import AT, DELTAS, METRIC, NORMALISED, depths_of, jacobian, moved, ordered, study
-from sensitivity_table import halves, markdown, short_names
-from subsets import take
+from curves import take
+from sensitivity import AT, DELTAS, METRIC, NORMALISED, depths_of, halves, markdown, moved, ordered, study
 
 LEGS = [H36M_16.index(joint) for joint in H36M_16.joints if joint[1:] in ("Hip", "Knee", "Foot")]
 REST = [joint for joint in range(1, 16) if joint not in LEGS]
@@ -87,8 +87,8 @@ def planar(batch):
 
 def by_part(table):
     """Bring a table over joints [J, J] into the order of the study."""
-    order = [joint for joints in ordered(H36M_16).values() for joint in joints]
-    return table[order][:, order]
+    order = ordered(H36M_16)
+    return MILLIMETRES * table[order][:, order]
 
 
 def test_the_answers_of_a_linear_lifter_are_exact():
@@ -100,22 +100,11 @@ def test_the_answers_of_a_linear_lifter_are_exact():
     for delta in DELTAS:
         at = found.sel(delta=delta)
         expected = torch.stack([by_part((delta * slope).mean(0)), by_part((delta * slope).abs().mean(0))])
-        np.testing.assert_allclose(at.signed, expected[0], atol=2e-6)
-        np.testing.assert_allclose(at.absolute, expected[1], atol=2e-6)
+        np.testing.assert_allclose(at.signed, expected[0], atol=2e-3)
+        np.testing.assert_allclose(at.absolute, expected[1], atol=2e-3)
     ninth = torch.quantile(AT * slope, 0.9, dim=0)
-    np.testing.assert_allclose(found.high.sel(delta=AT), by_part(ninth), atol=2e-6)
-    np.testing.assert_allclose(found.matrix, by_part((AT * slope).abs().mean(0)), atol=2e-6)
-    length = AT * planar(batch).norm(dim=-1).mean(0)
-    order = [joint for joints in ordered(H36M_16).values() for joint in joints]
-    np.testing.assert_allclose(found.per_move, found.matrix / length[order, None].numpy(), rtol=1e-5)
-
-
-def test_the_jacobian_of_a_linear_lifter_is_its_weights():
-    lifter = LinearDepth()
-    found = jacobian(depths_of(LiftingModel(lifter, H36M_16).eval())[0], poses(1100))
-    expected = (lifter.weight * lifter.mask).norm(dim=-1).T.detach()
-    # A root that moves takes all joints along in root-centred coordinates; the study leaves it out.
-    np.testing.assert_allclose(found[1:], expected[1:], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.high.sel(delta=AT), by_part(ninth), atol=2e-3)
+    np.testing.assert_allclose(found.matrix, by_part((AT * slope).abs().mean(0)), atol=2e-3)
 
 
 @pytest.mark.parametrize("build", [lambda: LinearDepth(blocks=True), BlockNetwork])
@@ -123,11 +112,10 @@ def test_independent_halves_do_not_answer_each_other_at_all(build):
     found = study(depths_of(LiftingModel(build(), H36M_16).eval())[0], poses())
     names = {H36M_16.joints[joint] for joint in LEGS}
     across = found.input.isin(list(names)) != found.output.isin(list(names))
-    for name in ("matrix", "jacobian"):
-        assert float(found[name].where(across).max()) == 0
-        assert float(found[name].where(~across).min()) > 0
+    assert float(found.matrix.where(across).max()) == 0
+    assert float(found.matrix.where(~across).min()) > 0
     assert float(np.abs(found.signed.where(across)).max()) == 0
-    own, same, other = halves(found.matrix, names)
+    own, same, other = halves(found.matrix, list(names))
     assert other == 0
     assert own > 0
     assert same > 0
@@ -153,21 +141,19 @@ def test_units_and_the_global_sign():
     batch = poses()
     (depths, unit), (millimetres, metres_unit) = depths_of(model), depths_of(metric)
     assert (unit, metres_unit) == (NORMALISED, METRIC)
-    torch.testing.assert_close(millimetres(batch), depths(batch) * 1000)
+    torch.testing.assert_close(millimetres(batch), depths(batch))
     before = depths(batch)
     model.head.sign.fill_(-1)
     torch.testing.assert_close(depths(batch), -before)
 
 
 def test_joints_come_by_part_without_the_root():
-    groups = ordered(H36M_16)
-    assert list(groups) == ["right_leg", "left_leg", "torso", "left_arm", "right_arm"]
-    assert sorted(joint for joints in groups.values() for joint in joints) == list(range(1, 16))
+    names = [H36M_16.joints[joint] for joint in ordered(H36M_16)]
+    assert names[:6] == [*H36M_16.parts["right_leg"], *H36M_16.parts["left_leg"]]
+    assert sorted(names) == sorted(H36M_16.joints[1:])
     bare = attrs.evolve(H36M_16, parts={"left_leg": ("LHip", "LKnee"), "tail": ("LKnee", "Head")})
-    groups = ordered(bare)
-    assert list(groups) == ["left_leg", "tail", "other"]
-    assert groups["tail"] == [bare.index("Head")]
-    assert len(groups["other"]) == 12
+    assert [bare.joints[joint] for joint in ordered(bare)][:3] == ["LHip", "LKnee", "RHip"]
+    assert len(ordered(bare)) == 15
 
 
 def test_halves_are_means_over_their_cells():
@@ -177,7 +163,7 @@ def test_halves_are_means_over_their_cells():
         coords={"input": names, "output": names},
         dims=("input", "output"),
     )
-    assert halves(table, {"a", "b"}) == (5.0, 3.0, 6.0)
+    assert halves(table, ["a", "b"]) == (5.0, 3.0, 6.0)
 
 
 def test_poses_are_taken_evenly_from_a_source():
@@ -190,21 +176,11 @@ def test_poses_are_taken_evenly_from_a_source():
         assert torch.equal(take(PoseTable(batch), all_of_them, torch.device("cpu")).joints_2d, batch.joints_2d)
 
 
-def test_runs_are_named_as_shortly_as_they_can_be(tmp_path):
-    assert short_names([tmp_path / "a" / "full", tmp_path / "a" / "parts"]) == ["full", "parts"]
-    assert short_names([tmp_path / "a" / "full", tmp_path / "b" / "full"]) == ["a/full", "b/full"]
-    assert short_names([tmp_path / "full" / "seed-0", tmp_path / "parts"]) == ["full/seed-0", "parts"]
-    assert len(set(short_names([tmp_path / "full", tmp_path / "full"]))) == 2
-
-
 def test_the_table_says_what_the_matrix_holds():
     found = study(depths_of(LiftingModel(LinearDepth(blocks=True), H36M_16).eval())[0], poses())
-    found = xarray.concat([found.assign_coords(unit=NORMALISED)], dim="run").assign_coords(run=["parts"])
-    found = found.assign_coords(unit=("run", [NORMALISED])).assign_attrs(source="toy", poses=40)
-    text = markdown(found, H36M_16)
+    found = found.assign(unit=NORMALISED).expand_dims(run=["parts"]).set_coords("unit")
+    text = markdown(found, H36M_16, "toy, 40 poses.")
     own = float(np.diag(found.matrix[0]).mean())
-    assert f"| parts | ppt | {own * 1000:.3g} | " in text
-    assert " | 0 | 0.00 |" in text
+    assert f"| parts | ppt | {own:.3g} | " in text
     ankle = float(found.matrix.sel(run="parts", input="LFoot", output="LFoot"))
-    assert f"| parts | 0.00 | {ankle / own:.2f} |" in text
-    assert max(map(len, text.splitlines())) < 80
+    assert f" | 0 | 0.00 | 0.00 | {ankle / own:.2f} |" in text

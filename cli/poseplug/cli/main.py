@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from poseplug.cli.options import NoPlugin, switched_off, warn_of_unknown
-from poseplug.cli.verbs import check, new, plugins, run, show
+from poseplug.cli.verbs import ablate, check, compare, new, plugins, report, run, show
 from poseplug.cli.verbs import eval as evaluation
 from poseplug.cli.verbs import list as listing
 from poseplug.core import __version__
@@ -19,9 +19,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run", epilog=run.EPILOG)(run.run)
+app.command("ablate", epilog=ablate.EPILOG)(ablate.ablate)
 app.command("eval", epilog=evaluation.EPILOG)(evaluation.evaluate)
+app.command("compare", epilog=compare.EPILOG)(compare.compare)
+app.command("report", epilog=report.EPILOG)(report.report)
 app.command("list")(listing.list_components)
-app.command("show")(show.show)
+app.command("show", epilog=show.EPILOG)(show.show)
 app.command("plugins")(plugins.plugins)
 app.command("new", epilog=new.EPILOG)(new.new)
 app.command("check", epilog=check.EPILOG)(check.check)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import glob
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,15 @@ def names_of(*kinds: str) -> Callable[[str], list[tuple[str, str]]]:
         return [(e.name, e.summary) for e in entries if e.name.startswith(incomplete)]
 
     return complete
+
+
+def runs(incomplete: str) -> list[str]:
+    """Complete the folder of a run, or of one of several seeds: of those beside what was typed, or right below it."""
+    typed = Path(incomplete)
+    parent, start = (typed, "") if incomplete.endswith("/") else (typed.parent, typed.name)
+    folders = sorted(folder for folder in parent.glob(f"{glob.escape(start)}*") if folder.is_dir())
+    near = [below for folder in folders for below in (folder, *sorted(folder.glob("*/")))]
+    return [str(folder) for folder in near if (folder / "experiment.toml").is_file()]
 
 
 @attrs.frozen(kw_only=True)

@@ -27,7 +27,7 @@ class TrainingProgress(RunHook):
         columns = (BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(), "left", TimeRemainingColumn())
         self._progress = Progress(*columns, console=console)
         self._live = Live(console=console, transient=True, refresh_per_second=5)
-        self._total = 0
+        self._total = self._start = 0
 
     def __enter__(self) -> TrainingProgress:
         return self
@@ -36,10 +36,13 @@ class TrainingProgress(RunHook):
         self._live.stop()
 
     def configure(self, facts: RunFacts) -> None:
-        """Show the bar, as far as a resumed run has come already."""
-        self._total = facts.steps
+        """Note how many steps there are, and how far a resumed run has come already."""
+        self._total, self._start = facts.steps, facts.start
+
+    def begin(self) -> None:
+        """Show the bar."""
         if self._live.console.is_terminal:
-            self._progress.add_task("", total=facts.steps, completed=facts.start)
+            self._progress.add_task("", total=self._total, completed=self._start)
             self._show("")
             self._live.start()
 

@@ -2,7 +2,8 @@
 
 Everything that differs from kind to kind by name alone is read from this table: the hooks that plugins implement, the
 flags of the command line, the form of experiments, what listings and checks go through. A new kind is an entry here,
-its interface, the folder ``registry/scaffold/templates/KIND``, and ``registry/conformance/kinds/KIND.py``.
+its interface, the folder ``registry/scaffold/templates/KIND``, and ``registry/conformance/kinds/KIND.py``; a further
+example of a kind is its name there and such a folder.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Kind:
         question: what they answer, for those who read about plugins.
         slots: the places that they take; none for what users never name.
         noun: what it is called in a sentence.
+        examples: what `poseplug new` can write for it besides an example of its own name.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Kind:
     question: str
     slots: tuple[Slot, ...] = ()
     noun: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True))
+    examples: tuple[str, ...] = ()
 
     @property
     def hook(self) -> str:
@@ -75,6 +78,7 @@ KINDS: tuple[Kind, ...] = (
             Slot("source", "reference", "--reference", "Real poses that parts are fitted to."),
             Slot("source", "eval", "--eval", "What to evaluate on; repeatable.", "labelled"),
         ),
+        examples=("dataset",),
     ),
     Kind(
         "augmentor",
@@ -145,6 +149,19 @@ def kind_named(name: str) -> Kind:
         if kind.name == name:
             return kind
     raise PoseplugError(f"There is no kind '{name}'.{did_you_mean(name, kind_names())}")
+
+
+def example_names() -> tuple[str, ...]:
+    """Return what `poseplug new` can write: a component of each kind, and further examples of some."""
+    return tuple(name for kind in KINDS for name in (kind.name, *kind.examples))
+
+
+def kind_of_example(name: str) -> Kind:
+    """Return the kind of an example; raise PoseplugError with the nearest name if there is none."""
+    for kind in KINDS:
+        if name in (kind.name, *kind.examples):
+            return kind
+    raise PoseplugError(f"There is no kind '{name}'.{did_you_mean(name, example_names())}")
 
 
 def slots() -> tuple[Slot, ...]:

@@ -177,3 +177,29 @@ def test_a_missing_tensorboard_is_said_with_the_pip_line(poseplug, monkeypatch, 
     assert result.exit_code == 2
     assert "pip install 'poseplug-loggers[tensorboard]'" in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_snapshots_hold_the_weights_of_every_checkpoint(poseplug, tmp_path):
+    from safetensors.torch import load_file
+
+    run(poseplug, "--hook", "snapshots", "--set", "checkpoint_every=8", "--out", "here")
+    kept = sorted((tmp_path / "here" / "snapshots").iterdir())
+    assert [path.name for path in kept] == [f"{step:08}.safetensors" for step in (8, 16, 20)]
+    model = load_file(tmp_path / "here" / "model.safetensors")
+    first, last = (load_file(path) for path in (kept[0], kept[-1]))
+    assert all((last[f"modules/{name.replace('/', '.', 1)}"] == tensor).all() for name, tensor in model.items())
+    assert any((first[name] != last[name]).any() for name in first)
+    run(poseplug, "--hook", "snapshots:every=2", "--set", "checkpoint_every=4", "--out", "fewer")
+    fewer = sorted((tmp_path / "fewer" / "snapshots").iterdir())
+    assert [path.name for path in fewer] == [path.name for path in kept]
+    assert all((load_file(fewer[0])[name] == tensor).all() for name, tensor in first.items())
+
+
+def test_a_snapshot_that_a_killed_run_missed_is_made_when_it_goes_on(poseplug, tmp_path):
+    run(poseplug, "--hook", "snapshots", "--out", "here")
+    (kept,) = (tmp_path / "here" / "snapshots").iterdir()
+    content = kept.read_bytes()
+    kept.unlink()
+    (tmp_path / "here" / "result.json").unlink()
+    assert poseplug("run", "--resume", "here").exit_code == 0
+    assert kept.read_bytes() == content

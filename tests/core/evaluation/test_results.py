@@ -10,7 +10,7 @@ from toys import STAR, FlatSource, LinearLifter, MeanRoot, StarSource, star_batc
 from poseplug.core.errors import PoseplugError, TrainingFailed
 from poseplug.core.evaluation.evaluate import Evaluation, evaluate
 from poseplug.core.evaluation.protocol import lookup
-from poseplug.core.evaluation.results import result_dataset, result_object, write_dataset
+from poseplug.core.evaluation.results import result_dataset, result_object, seeds_dataset, write_dataset
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.storage.files import write_text
@@ -122,6 +122,23 @@ def test_results_hold_their_protocol_and_are_json(tmp_path):
         assert list(joints.joint) == ["tip", "base"]
         assert np.isnan(joints.sel(evaluation="wild")).all()
         assert json.loads(data.attrs["result"])["steps"] == 3
+
+
+def test_histories_of_several_seeds_have_the_dimension():
+    def one(error, **others):
+        return {"lab": Evaluation({"mpjpe_mm": error, **others}, {"sit": {"mpjpe_mm": error + 1}}, 10)}
+
+    losses = {"supervised": {2: 0.5, 4: 0.25}, "discriminator/d": {4: 1.0}, "late": {4: 3.0}}
+    by_seed = {"supervised": {2: [0.4, 0.6], 4: [0.2, 0.3]}, "late": {4: [2.0, 4.0]}}
+    data = seeds_dataset(losses, by_seed, {7: one(50.0), 9: one(60.0, hook=1.0)}, {"seeds": [7, 9]})
+    assert data.metrics.dims == ("seed", "evaluation", "metric")
+    assert data.metrics.sel(metric="mpjpe_mm").squeeze().values.tolist() == [50, 60]
+    assert data.action_metrics.sel(seed=9, action="sit", metric="mpjpe_mm").item() == 61
+    np.testing.assert_array_equal(data.metrics.sel(metric="hook").squeeze(), [np.nan, 1])
+    np.testing.assert_array_equal(data.supervised.sel(seed=9), [0.6, 0.3])
+    np.testing.assert_array_equal(data.late.sel(seed=7), [np.nan, 2])
+    np.testing.assert_array_equal(data["discriminator.d"], [np.nan, 1])
+    assert json.loads(data.attrs["result"]) == {"seeds": [7, 9]}
 
 
 def test_files_appear_whole_or_not_at_all(tmp_path):

@@ -167,6 +167,11 @@ def test_a_replica_is_what_it_would_be_alone(manner, case):
     for name, series in trainer.history.values.items():
         means = [sum(loss[name][step] for loss in losses) / len(SEEDS) for step in series]
         assert list(series.values()) == pytest.approx(means, rel=1e-4, abs=1e-5)
+    assert {name for name in losses[0] if not name.startswith("discriminator")} == trainer.history.by_seed.keys()
+    for name, series in trainer.history.by_seed.items():
+        for index, loss in enumerate(losses):
+            own = [values[index] for values in series.values()]
+            assert own == pytest.approx(list(loss[name].values()), rel=1e-3, abs=1e-5)
     weights = [replica.lifter.state_dict() for replica in models_of(together)]
     trained = [name for name in before if name.endswith("weight") and not name.startswith("norm")]
     assert all(not torch.allclose(a[n], b[n]) for a, b in itertools.combinations(weights, 2) for n in trained)
@@ -235,7 +240,7 @@ def test_a_resumed_stack_goes_on_bit_for_bit(manner, tmp_path):
         return side_by_side(seeds)
 
     whole = make()
-    history = train(whole, steps=20, checkpoint=tmp_path / "whole").history.values
+    history = train(whole, steps=20, checkpoint=tmp_path / "whole").history
     first = make()
     begun = Trainer(
         first, Training(steps=20, batch_size=32, lr=0.03, clip_norm=0.2, log_every=5), CPU, tmp_path / "half"
@@ -248,7 +253,8 @@ def test_a_resumed_stack_goes_on_bit_for_bit(manner, tmp_path):
     resumed = Trainer(second, begun.training, CPU, tmp_path / "half")
     resumed.load()
     resumed.run()
-    assert resumed.history.values == history
+    assert resumed.history.values == history.values
+    assert resumed.history.by_seed == history.by_seed
     for index in range(len(SEEDS)):
         assert_alike(replica_of(second, index).modules(), replica_of(whole, index).modules(), 0)
 
@@ -277,6 +283,7 @@ def test_each_seed_has_the_sign_of_its_own_depth():
     trainer = train(together, steps=1, lr=1e-9)
     assert [float(model.head.sign) for model in models_of(together)] == [1, -1, 1]
     assert trainer.history.values["head/sign"][1] == pytest.approx(1 / 3)
+    assert trainer.history.by_seed["head/sign"][1] == [1, -1, 1]
     predictions = [model.predict(batch) for model in models_of(together)]
     torch.testing.assert_close(predictions[0], predictions[1])
 

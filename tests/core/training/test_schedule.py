@@ -25,8 +25,8 @@ ALTERNATING = (
 )
 
 
-def updates(schedule, role, every=1):
-    return schedule.updates(every, lambda phase: phase.groups(role) is not None)
+def updates(schedule, role, every=1, first=None):
+    return schedule.updates(every, lambda phase: phase.groups(role) is not None, first)
 
 
 def test_every_step_has_its_phase_and_cycle():
@@ -36,6 +36,10 @@ def test_every_step_has_its_phase_and_cycle():
     assert [m.cycle for m in moments] == [1] * 5 + [2] * 6 + [3] * 3
     assert updates(schedule, "lifter") == 2 + 3
     assert updates(schedule, "augmentor") == updates(schedule, "discriminator") == 9
+    for every in (1, 2, 3):
+        for first in range(15):
+            taken = [s for s in range(first) if s % every == 0 and schedule.at(s).phase.groups("lifter") is not None]
+            assert updates(schedule, "lifter", every, first) == len(taken)
     due = [step for step in range(14) if schedule.at(step).phase.groups("augmentor") is not None and step % 2 == 0]
     assert updates(schedule, "augmentor", every=2) == len(due) == 4
 

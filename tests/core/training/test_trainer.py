@@ -108,6 +108,13 @@ def test_a_lower_learning_rate_is_advised_only_where_something_is_trained(tmp_pa
         train(assemble(), lr=1e30, clip_norm=0.0, steps=200)
 
 
+def test_a_run_with_more_steps_behind_it_is_refused(tmp_path):
+    path = tmp_path / "state.safetensors"
+    train(assemble(), path, steps=8)
+    with pytest.raises(PoseplugError, match=r"8 steps of this run are done, more than the 7 .* give --steps"):
+        train(assemble(), path, load=True, steps=7)
+
+
 def test_a_checkpoint_of_other_parts_is_refused(tmp_path):
     path = tmp_path / "state.safetensors"
     train(assemble(), path)

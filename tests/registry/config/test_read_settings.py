@@ -6,7 +6,7 @@ import pytest
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.settings import REQUIRED, setting
-from poseplug.registry.config.read_settings import structure, unstructure
+from poseplug.registry.config.read_settings import structure, typed_example, unstructure
 
 
 @attrs.frozen(kw_only=True)
@@ -56,11 +56,12 @@ def test_typed_values_pass_as_they_are():
         ({"on": 1}, "expected true or false, got 1"),
         ({"name": "bea"}, "must be one of a, bee; got 'bea'. Did you mean 'bee'?"),
         ({"name": 3}, "expected text, got 3"),
-        ({"span": "[1]"}, r"expected \[2 numbers\], got '\[1\]'"),
+        ({"span": "[1]"}, r"expected \[2 numbers\], such as \[0,0.5\], got '\[1\]'"),
         ({"span": "1"}, r"expected \[2 numbers\]"),
-        ({"span": [1, "x"]}, r"expected \[2 numbers\], got \[1, 'x'\]"),
-        ({"words": "left"}, r"expected \[texts\], got 'left'"),
-        ({"words": {"left": 1}}, r"expected \[texts\], got {'left': 1}"),
+        ({"span": "0;0.5"}, r"'span': expected \[2 numbers\], such as \[0,0.5\], got '0;0.5'"),
+        ({"span": [1, "x"]}, r"expected \[2 numbers\], such as \[0,0.5\], got \[1, 'x'\]"),
+        ({"words": "left"}, r"expected \[texts\], such as \[one,two\], got 'left'"),
+        ({"words": {"left": 1}}, r"expected \[texts\], such as \[one,two\], got {'left': 1}"),
         ({"maybe": "x"}, "expected a number or none, got 'x'"),
         ({"coutn": 3}, "lifter 'x' has no setting 'coutn'. Did you mean 'count'?"),
     ],
@@ -68,6 +69,19 @@ def test_typed_values_pass_as_they_are():
 def test_bad_values_are_named(settings, message):
     with pytest.raises(PoseplugError, match=message):
         read(**settings)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [tuple[float, float], tuple[int, int, int], tuple[str, ...], tuple[bool, bool], tuple[float, ...] | None],
+)
+def test_the_example_of_a_list_can_be_typed(kind):
+    config = attrs.make_class("Config", {"value": attrs.field(type=kind, metadata={})})
+    assert structure(config, {"value": typed_example(kind)}, "x").value
+
+
+def test_what_is_no_list_needs_no_example():
+    assert [typed_example(kind) for kind in (int, str, float | None)] == ["", "", ""]
 
 
 def test_all_problems_are_told_at_once():

@@ -21,15 +21,12 @@ from poseplug.registry.config.spec_syntax import parse_spec
 if TYPE_CHECKING:
     from poseplug.registry.discovery.catalogue import Catalogue, Entry
 
-EPILOG = """Examples:
-
-poseplug check semgcn
-
-poseplug check bvh:path=mocap mlp:channels=64 --verbose
-
-poseplug check --all
-
-poseplug check --surface
+EPILOG = """\b
+Examples:
+  poseplug check semgcn
+  poseplug check bvh:path=mocap mlp:channels=64 --verbose
+  poseplug check --all
+  poseplug check --surface
 """
 
 
@@ -59,7 +56,10 @@ def check(
         bool, typer.Option("--surface", help="Check nothing; print the names that plugins may rely on.")
     ] = False,
 ) -> None:
-    """Check that components keep the promises of their interfaces; exit code 1 if one does not."""
+    """Check that components keep their interfaces' promises.
+
+    The exit code is 1 if one does not.
+    """
     from poseplug.cli.render import err, print_json, print_table, reporting
     from poseplug.registry.discovery.catalogue import load_catalogue
 

@@ -1,4 +1,4 @@
-"""``poseplug eval``: a finished run on any source."""
+"""``poseplug eval``: finished runs on any source."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from typing import Annotated
 
 import typer
 
-from poseplug.cli.options import labelled_tables
+from poseplug.cli.options import labelled_tables, runs
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.spec_syntax import parse_spec
 
-EPILOG = """Examples:
-
-poseplug eval runs/posegu-semgcn
-
-poseplug eval runs/posegu-semgcn --metric pck:threshold_mm=50
-
-poseplug eval runs/posegu-semgcn --on wild=bvh:path=mocap,split=all,cameras=random --protocol pose2drep
+EPILOG = """\b
+Examples:
+  poseplug eval runs/posegu-semgcn
+  poseplug eval runs/posegu-semgcn runs/five
+  poseplug eval runs/posegu-semgcn --metric pck:threshold_mm=50
+  poseplug eval runs/posegu-semgcn --protocol pose2drep \\
+      --on wild=bvh:path=mocap,split=all,cameras=random
 """
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A finished run's directory.")],
+    run: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Directories of finished runs, also of several seeds.", metavar="RUN...", autocompletion=runs
+        ),
+    ],
     on: Annotated[
         list[str], typer.Option("--on", help="A source; repeatable. Default: the run's own evaluations.")
     ] = [],  # noqa: B006
@@ -31,16 +36,26 @@ def evaluate(
         list[str], typer.Option("--metric", help="Measured besides what the run measured; repeatable.")
     ] = [],  # noqa: B006
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result object, alone.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result object, or of several runs a list.")
+    ] = False,
 ) -> None:
-    """Evaluate a finished run."""
-    from poseplug.cli.render import print_result, reporting
+    """Evaluate finished runs; one of several seeds with mean and standard deviation."""
+    from poseplug.cli.render import print_json, print_results, reporting
 
     with reporting():
         from poseplug.core.training.runtime import pick_device
         from poseplug.registry.discovery.catalogue import load_catalogue
-        from poseplug.registry.runs.evaluate import evaluate_run
+        from poseplug.registry.runs.evaluate import evaluate_seeds
 
         metrics = list(map(parse_spec, metric))
         where, sources = pick_device(device), labelled_tables(on)
-        print_result(evaluate_run(RunDirectory(run), load_catalogue(), where, sources, protocol, metrics), as_json)
+        catalogue = load_catalogue()
+        results = [
+            evaluate_seeds(RunDirectory(path), catalogue, where, sources, protocol, metrics)
+            for path in dict.fromkeys(run)
+        ]
+        if as_json:
+            print_json(results if len(run) > 1 else results[0])
+        else:
+            print_results(results)

@@ -7,28 +7,39 @@ from typing import Annotated
 import typer
 
 from poseplug.cli.options import AsJson, Format, PrintAs
-from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.kinds import kind_names
 
 
 def list_components(
     kind: Annotated[str, typer.Argument(help=f"Only this kind: {', '.join(kind_names())}, recipe.")] = "",
+    wide: Annotated[bool, typer.Option("--wide", help="Cut and fold nothing, as in a pipe.")] = False,
     output: PrintAs = Format.table,
     as_json: AsJson = False,
 ) -> None:
-    """List the installed components and recipes."""
-    from poseplug.cli.render import print_json, print_table, reporting
-    from poseplug.registry.discovery.catalogue import listed_kinds, load_catalogue
+    """List the installed components and recipes.
+
+    A terminal shows a line of each; of one kind, and in a pipe, all that is said of them.
+    """
+    from poseplug.cli.render import out, print_groups, print_json, print_table, reporting, say
+    from poseplug.registry.discovery.catalogue import load_catalogue
 
     with reporting():
-        kinds = listed_kinds()
-        if kind and kind not in kinds:
-            raise PoseplugError(f"There is no kind '{kind}'.{did_you_mean(kind, kinds)}")
         catalogue = load_catalogue()
-        entries = [entry for k in kinds if kind in ("", k) for entry in catalogue.of(k)]
+        entries = catalogue.listed(kind)
         if as_json or output is Format.json:
             fields = ("kind", "name", "summary", "paper", "distribution")
             print_json([{field: getattr(entry, field) for field in fields} for entry in entries])
-        else:
+            return
+        if wide or not out().is_terminal:
             rows = [(e.kind, e.name, e.distribution, e.summary) for e in entries]
-            print_table(("kind", "name", "distribution", "summary"), rows, wide="summary")
+            print_table(("kind", "name", "distribution", "summary"), rows, wide="summary", whole=wide)
+        elif kind:
+            alone = [(e.name, e.distribution, e.summary) for e in entries]
+            print_table(("name", "distribution", "summary"), alone, wide="summary")
+        else:
+            groups: dict[str, list[tuple[str, str]]] = {}
+            for e in entries:
+                name = catalogue.name_of(e.kind, e.distribution, e.name)
+                groups.setdefault(e.kind, []).append((name, e.summary))
+            if print_groups(groups):
+                say("Whole summaries: poseplug list KIND, or --wide. Settings: poseplug show NAME.")

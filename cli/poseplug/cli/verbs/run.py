@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tomli_w
 import typer
 
-from poseplug.cli.options import Flags, NoPlugin, names_of, part_options, switched_off
+from poseplug.cli.options import Flags, NoPlugin, names_of, part_options, runs, switched_off
 from poseplug.core.errors import PoseplugError
 from poseplug.core.storage.run_directory import RunDirectory
-from poseplug.registry.config.experiment_file import differences, read_document
 
 if TYPE_CHECKING:
     import torch
@@ -19,17 +18,19 @@ if TYPE_CHECKING:
     from poseplug.registry.discovery.catalogue import Catalogue
     from poseplug.registry.runs.plan import Plan
 
-EPILOG = """Examples:
+# What follows \b is printed as it stands, so that it can be copied.
+EPILOG = """Ranges and other lists are typed in brackets, and quoted for shells that read brackets themselves.
+All settings: poseplug show NAME, and poseplug show run for those of the run itself.
 
-poseplug run --source fk_generator --reweight cips --lifter semgcn
-
-poseplug run --source bvh:path=mocap,cameras=h36m --augment rigid --eval wild=bvh:path=other,split=all
-
-poseplug run --recipe posegu --lifter mlp --set lifter.channels=512 --out runs/narrow
-
-poseplug run --recipe posegu --reweight none --seeds 5 --out runs/five
-
-poseplug run --resume runs/narrow
+\b
+Examples:
+  poseplug run --source fk_generator --reweight cips --lifter semgcn
+  poseplug run --source bvh:path=mocap,cameras=h36m --augment rigid \\
+      --eval wild=bvh:path=other,split=all
+  poseplug run --augment 'rigid:elevation=[0,0.5]' --set lifter.channels=512
+  poseplug run --recipe posegu --reweight none --seeds 5 --out runs/five
+  poseplug run --resume runs/five --steps 5000
+  poseplug run --from runs/narrow --lifter mlp:channels=512 --augment jitter
 """
 
 
@@ -50,12 +51,18 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Train so many seeds, from --seed on, together.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32, tf32 or bf16.")] = None,
+    start: Annotated[
+        str, typer.Option("--from", help="Start from this run's weights.", autocompletion=runs, metavar="RUN")
+    ] = "",
     hook_errors: Annotated[str | None, typer.Option(help="A hook that fails: stop the run, or drop the hook.")] = None,
     protocol: Annotated[str | None, typer.Option(help="How results are measured.", metavar="NAME")] = None,
     no_plugin: NoPlugin = [],  # noqa: B006
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Run directory; default: a new one in runs/.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Continue the run in this directory.", metavar="DIR")] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Continue this run; with --steps, train it longer.", autocompletion=runs, metavar="RUN"),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check, take one tiny step, print the experiment.")
     ] = False,
@@ -66,6 +73,7 @@ def run(
 
     given: dict[str, float | str | None] = {"steps": steps, "epochs": epochs, "batch_size": batch_size, "lr": lr}
     given |= {"seed": seed, "seeds": seeds, "precision": precision, "protocol": protocol, "hook_errors": hook_errors}
+    given["pretrained"] = start or None
     settings = {name: value for name, value in given.items() if value is not None}
     flags = Flags(parts=parts, settings=settings, assignments=assignments, recipe=recipe, config=config)
     with reporting(), switched_off(no_plugin):
@@ -89,29 +97,18 @@ def run(
 
 
 def _plan(flags: Flags, catalogue: Catalogue, out: Path | None, resume: Path | None) -> tuple[Plan, RunDirectory]:
-    """Return what to run, and where; refuse flags that would make another run of one that is to be continued."""
+    """Return what to run, and where."""
+    from poseplug.registry.runs.execute import new_directory
     from poseplug.registry.runs.plan import make_plan
+    from poseplug.registry.runs.resume import resumed_plan
 
     if resume is None:
         plan = make_plan(flags.document(catalogue), catalogue)
-        name = f"{plan.parts.several('source')['0'].name}-{plan.parts.the('lifter').name}".replace(":", "-")
-        directory = RunDirectory(out) if out is not None else RunDirectory.fresh(Path("runs"), name)
-        directory.check_free()
-        return plan, directory
+        return plan, new_directory(plan, out)
     directory = RunDirectory(resume)
-    directory.check_resumable()
     if out is not None and out.absolute() != resume.absolute():
         raise PoseplugError(f"--resume {resume} continues in that folder; leave out --out.")
-    stored = read_document(directory.experiment)
-    plan = make_plan(stored, catalogue)
-    changed = differences(plan.document, make_plan(flags.document(catalogue, below=stored), catalogue).document)
-    if changed:
-        listed = "\n  ".join(changed)
-        raise PoseplugError(
-            f"'{resume}' was started with other settings, and a resumed run keeps its own:\n  {listed}\n"
-            "Leave those flags out, or start a new run with another --out."
-        )
-    return plan, directory
+    return resumed_plan(directory, lambda stored: flags.document(catalogue, below=stored), catalogue), directory
 
 
 def _train(
@@ -119,10 +116,16 @@ def _train(
 ) -> dict[str, Any]:
     from poseplug.cli.progress import TrainingProgress, stop_on_interrupt
     from poseplug.cli.render import say, warn
+    from poseplug.core.training.trainer import Trainer
     from poseplug.registry.runs.execute import execute
 
     parts = ", ".join(f"{kind} {name}" for kind, name in plan.components().items() if kind != "objective")
-    say(f"{parts}; {device}; into {directory.path}")
     with stop_on_interrupt(directory) as watch, TrainingProgress() as progress:
+
+        def began(trainer: Trainer) -> None:
+            say(f"{parts}; {device}; into {directory.path}")
+            progress.begin()
+            watch(trainer)
+
         hooks = {"progress": progress}
-        return execute(plan, catalogue, device, directory, resume=resume, hooks=hooks, warn=warn, began=watch)
+        return execute(plan, catalogue, device, directory, resume=resume, hooks=hooks, warn=warn, began=began)

@@ -17,7 +17,8 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import evaluating
 
 BATCH = 4096
-_ENDLESS_POSES = 20_480
+# An endless source is judged by this many poses, always the same ones.
+ENDLESS_POSES = 20_480
 
 
 @attrs.frozen
@@ -87,4 +88,4 @@ def _batches(source: PoseSource, device: torch.device) -> Iterable[PoseBatch]:
     if isinstance(source, FiniteSource):
         return source.batches(BATCH)
     generator = torch.Generator(device).manual_seed(0)
-    return (source.sample(BATCH, generator) for _ in range(_ENDLESS_POSES // BATCH))
+    return (source.sample(BATCH, generator) for _ in range(ENDLESS_POSES // BATCH))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,19 +87,45 @@ def result_dataset(
     action, metric) and ``joint_metrics`` over (evaluation, joint, metric); NaN where there is none. The result object
     is kept as the JSON attribute ``result``.
     """
+    return _with_losses(_tables(evaluations), losses, {}, result)
+
+
+def seeds_dataset(
+    losses: Mapping[str, Mapping[int, float]],
+    by_seed: Mapping[str, Mapping[int, Sequence[float]]],
+    evaluations: Mapping[int, Mapping[str, Evaluation]],
+    result: Mapping[str, Any],
+) -> xarray.Dataset:
+    """Return a run of several seeds as an xarray data set: that of one, with ``seed`` as the first dimension.
+
+    Args:
+        losses: means over the seeds. Those that are known of each seed get the dimension, the others stay without.
+        by_seed: for each loss that is known of each seed {step: values in the order of the seeds}.
+        evaluations: of each seed, by label.
+        result: of them all.
+    """
     import xarray
 
-    steps = sorted({step for series in losses.values() for step in series})
-    curves = {
-        # netCDF names hold no slash.
-        name.replace("/", "."): ("step", np.array([series.get(step, np.nan) for step in steps]))
-        for name, series in losses.items()
-    }
+    tables = xarray.concat(
+        [_tables(found) for found in evaluations.values()],
+        xarray.DataArray(list(evaluations), dims="seed", name="seed"),
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+        join="outer",
+        combine_attrs="override",
+    )
+    return _with_losses(tables, losses, by_seed, result)
+
+
+def _tables(evaluations: Mapping[str, Evaluation]) -> xarray.Dataset:
+    import xarray
+
     found = evaluations.values()
     metrics = sorted({metric for one in found for metric in one.metrics})
     actions = sorted({action for one in found for action in one.per_action})
     joints = list(dict.fromkeys(joint for one in found for values in one.per_joint.values() for joint in values))
-    coords: dict[str, Any] = {"step": steps, "evaluation": list(evaluations), "metric": metrics}
+    coords: dict[str, Any] = {"evaluation": list(evaluations), "metric": metrics}
     # Of no names numpy would not know the type.
     coords |= {"action": np.array(actions, dtype=str), "joint": np.array(joints, dtype=str)}
 
@@ -111,14 +137,33 @@ def result_dataset(
     by_joint = [one.per_joint.get(m, {}).get(j, np.nan) for one in found for j in joints for m in metrics]
     return xarray.Dataset(
         {
-            **curves,
             "metrics": over(("evaluation", "metric"), table),
             "action_metrics": over(("evaluation", "action", "metric"), by_action),
             "joint_metrics": over(("evaluation", "joint", "metric"), by_joint),
         },
         coords=coords,
-        attrs={"result": json.dumps(result)},
     )
+
+
+def _with_losses(
+    tables: xarray.Dataset,
+    losses: Mapping[str, Mapping[int, float]],
+    by_seed: Mapping[str, Mapping[int, Sequence[float]]],
+    result: Mapping[str, Any],
+) -> xarray.Dataset:
+    import xarray
+
+    steps = sorted({step for series in losses.values() for step in series})
+    curves: dict[str, Any] = {}
+    for name, series in losses.items():
+        of_each = by_seed.get(name)
+        curve: Any = ("step", np.array([series.get(step, np.nan) for step in steps]))
+        if of_each is not None:
+            none = [np.nan] * tables.sizes["seed"]
+            curve = (("seed", "step"), np.array([of_each.get(step, none) for step in steps]).T)
+        curves[name.replace("/", ".")] = curve  # netCDF names hold no slash
+    coords = {"step": steps, **tables.coords}
+    return xarray.Dataset({**curves, **tables.data_vars}, coords, {"result": json.dumps(result)})
 
 
 def write_dataset(path: Path, dataset: xarray.Dataset) -> None:

@@ -75,6 +75,12 @@ class RunDirectory:
         for path in self._left_behind():
             path.unlink(missing_ok=True)
 
+    def forget_results(self) -> None:
+        """Remove model, result and history, of each of several seeds too: the run is not finished any more."""
+        for run in (self, *(RunDirectory(folder) for folder in self.path.glob("seed-*"))):
+            for path in (run.result, run.history, run.model):
+                path.unlink(missing_ok=True)
+
     def _left_behind(self) -> set[Path]:
         files = (self.experiment, self.model, self.checkpoint, self.result, self.history)
         own = {found for file in files for found in left_behind(file)}

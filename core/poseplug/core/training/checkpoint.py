@@ -19,13 +19,14 @@ from poseplug.core.training.roles import Role
 
 @attrs.frozen
 class TrainingState:
-    """Everything that changes while a run is trained, but the step and the time."""
+    """Everything that changes while a run is trained, but the step and the time; of a run of so many steps."""
 
     modules: nn.Module
     roles: Mapping[str, Role]
     history: History
     buffer: PoseBuffer
     generator: torch.Generator
+    steps: int
 
     def not_finite(self) -> str | None:
         """Return the name of a parameter or buffer that holds a NaN or an infinity."""
@@ -52,20 +53,30 @@ class TrainingState:
         if self.generator.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.generator.device)
         tensors |= under("random", random) | under("buffer", self.buffer.tensors())
-        save_tensors(path, tensors, {"step": step, "seconds": seconds, "roles": roles})
+        save_tensors(path, tensors, {"step": step, "steps": self.steps, "seconds": seconds, "roles": roles})
 
     def load(self, path: Path) -> tuple[int, float]:
         """Take up the state in a file; return the steps that were done, and the seconds that they took.
 
+        Where the run was to have another number of steps then, learning rates go on from where the schedules of this
+        one are at that step.
+
         Raises:
-            PoseplugError: the file is missing or damaged, or its parts are not this run's.
+            PoseplugError: the file is missing or damaged, its parts are not this run's, or it has more steps behind it.
         """
         tensors, facts = load_tensors(path)
         try:
+            if facts["step"] > self.steps:
+                raise PoseplugError(
+                    f"{facts['step']} steps of this run are done, more than the {self.steps} that were asked for; give "
+                    "--steps (or --epochs) at least as many as are done."
+                )
             self.modules.load_state_dict(from_under("modules", tensors))
             for name, role in self.roles.items():
                 for i, (optimiser, own) in enumerate(zip(role.optimisers.values(), facts["roles"][name], strict=True)):
                     optimiser.load(from_under(f"roles/{name}/{i}", tensors), own)
+                if facts.get("steps") != self.steps:  # older checkpoints do not tell
+                    role.go_to(facts["step"])
             step, seconds = int(facts["step"]), float(facts["seconds"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise PoseplugError(f"'{path}' does not belong to a run of these parts: {error}") from error

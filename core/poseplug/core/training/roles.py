@@ -40,6 +40,7 @@ class Optimiser:
             options["fused"] = True
         self.torch: torch.optim.Optimizer = make(self.parameters, **options)
         self.scheduler = _scheduler(self.torch, lr, training.lr_schedule, max(1, updates))
+        self._unused = self.scheduler.state_dict()
 
     def step(self, lr_factor: float = 1.0) -> None:
         """Follow the gradients once, at the scheduled learning rate times ``lr_factor``."""
@@ -71,6 +72,12 @@ class Optimiser:
         self.torch.load_state_dict({"state": state, "param_groups": facts["param_groups"]})
         self.scheduler.load_state_dict({**self.scheduler.state_dict(), **facts["schedule"]})
 
+    def go_to(self, place: int) -> None:
+        """After ``load``: leave the schedule that was loaded for this optimiser's own, with so many updates done."""
+        # A count of 1 would be the scheduler's sign that the optimiser has done nothing yet.
+        self.scheduler.load_state_dict({**self._unused, "last_epoch": place - 1, "_step_count": place + 2})
+        self.scheduler.step()
+
 
 class Role:
     """A part under training.
@@ -89,12 +96,13 @@ class Role:
         self.module = module
         self.seeds = seeds
         self.groups = module.parameter_groups()
+        self._schedule = schedule
         self.optimisers: dict[str, Optimiser] = {}
         phases = [phase for phase in schedule.phases if self.trained_in(phase)]
         self._parameters = {phase.name: self._parameters_in(phase) for phase in phases}
         for phase in phases:
             if _optimiser_name(phase) not in self.optimisers:
-                self.optimisers[_optimiser_name(phase)] = self._optimiser(phase, training, schedule)
+                self.optimisers[_optimiser_name(phase)] = self._optimiser(phase, training)
 
     def _parameters_in(self, phase: Phase) -> list[nn.Parameter]:
         """Return the parameters that a phase trains, in the order of the module."""
@@ -108,7 +116,7 @@ class Role:
         named = {id(p) for group in groups for p in self.groups[group]}
         return [p for p in self.module.parameters() if p.requires_grad and (not named or id(p) in named)]
 
-    def _optimiser(self, phase: Phase, training: Training, schedule: Schedule) -> Optimiser:
+    def _optimiser(self, phase: Phase, training: Training) -> Optimiser:
         module, name = self.module, _optimiser_name(phase)
         lr = training.lr if module.learning_rate is None else module.learning_rate
         parameters = [p for p in module.parameters() if p.requires_grad]
@@ -119,10 +127,20 @@ class Role:
                 lr_schedule=phase.lr_schedule or training.lr_schedule,
                 optimiser=phase.optimiser or training.optimiser,
             )
-        updates = schedule.updates(
-            module.update_every, lambda other: self.trained_in(other) and _optimiser_name(other) == name
+        return Optimiser(parameters, training, lr, self._updates(name), self.seeds)
+
+    def _updates(self, optimiser: str, first: int | None = None) -> int:
+        """Return how often an optimiser is used in the run's ``first`` steps, by default in all of them."""
+        return self._schedule.updates(
+            self.module.update_every,
+            lambda phase: self.trained_in(phase) and _optimiser_name(phase) == optimiser,
+            first,
         )
-        return Optimiser(parameters, training, lr, updates, self.seeds)
+
+    def go_to(self, step: int) -> None:
+        """After loading from a run of another length: take the place in each schedule that this run has at a step."""
+        for name, optimiser in self.optimisers.items():
+            optimiser.go_to(self._updates(name, step))
 
     def trained_in(self, phase: Phase) -> bool:
         """Say whether a phase trains the part, or some of it."""

@@ -163,11 +163,15 @@ class Schedule:
         """Return where step ``step``, counted from 0, is."""
         return Moment(step, step / self.steps, *self._spans[bisect.bisect_right(self._starts, step) - 1])
 
-    def updates(self, every: int, trained_in: Callable[[Phase], bool]) -> int:
-        """Return how many steps of the run are a multiple of ``every``, in phases of which ``trained_in`` holds."""
+    def updates(self, every: int, trained_in: Callable[[Phase], bool], first: int | None = None) -> int:
+        """Return how many steps of the run are a multiple of ``every``, in phases of which ``trained_in`` holds.
+
+        Of all its steps, or of the ``first`` so many.
+        """
+        last = self.steps if first is None else first
         ends = [*self._starts[1:], self.steps]
         return sum(
-            len(range(-(-start // every) * every, min(end, self.steps), every))
+            len(range(-(-start // every) * every, min(end, last), every))
             for (phase, _), start, end in zip(self._spans, self._starts, ends, strict=True)
             if trained_in(phase)
         )

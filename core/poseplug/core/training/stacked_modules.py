@@ -39,6 +39,8 @@ class Stack(nn.Module):
         self.template = template
         self.members = tuple(members)
         self._parameters_each = sum(p.numel() for p in template.parameters()) // len(self.members)
+        # What was one number in the last call, of each replica [S], without gradient, in the order of ``tensors_in``.
+        self.numbers: list[Tensor] = []
         # Whether torch.vmap can run the forward pass, in training and in evaluation; found out at the first call.
         self._vectorises: dict[bool, bool] = {}
 
@@ -112,7 +114,7 @@ class Stack(nn.Module):
 
         with vectorised():
             results = torch.vmap(one, in_dims=(0, 1), randomness="different")(state, shared)
-        return with_tensors(returned, [_of_all(result) for result in results])
+        return self._gathered(returned, results)
 
     def _in_turn(self, first: Any, others: Sequence[Any]) -> Any:
         count = len(self.members)
@@ -127,7 +129,11 @@ class Stack(nn.Module):
             own = [tensor[i::count].contiguous() for tensor in tensors_in(first)]
             returned.append(self._apply_template(state, with_tensors(first, own), others))
         results = zip(*map(tensors_in, returned), strict=True)
-        return with_tensors(returned[0], [_of_all(torch.stack(of_each)) for of_each in results])
+        return self._gathered(returned[0], list(map(torch.stack, results)))
+
+    def _gathered(self, returned: Any, results: Sequence[Tensor]) -> Any:
+        self.numbers = [result.detach() for result in results if result.ndim == 1]
+        return with_tensors(returned, list(map(_of_all, results)))
 
     def _apply_template(self, state: State, first: Any, others: Sequence[Any]) -> Any:
         # The state names every place of a tied tensor; let torch tie them, and a module with two names keeps a slice.

@@ -61,7 +61,9 @@ class Trainer:
             for name, part in assembly.trained().items()
         }
         self._one_step = TrainingStep(assembly, self._roles, training, self._generator, self.hooks)
-        self._state = TrainingState(self._modules, self._roles, self.history, self._one_step.buffer, self._generator)
+        self._state = TrainingState(
+            self._modules, self._roles, self.history, self._one_step.buffer, self._generator, training.steps
+        )
         self._epoch_steps = epoch_steps(assembly.source, training.batch_size)
 
     def fit_statistics(self) -> None:
@@ -101,7 +103,7 @@ class Trainer:
                     role.begin(phase)
             losses = self._one_step.run(moment)
             self.step += 1
-            self.history.add(self.step, losses)
+            self.history.add(self.step, losses, self._one_step.by_seed)
             if self.hooks.listens("on_step"):
                 self.hooks.call("on_step", self.step, losses)
             if self._epoch_steps and self.step % self._epoch_steps == 0:
@@ -145,7 +147,9 @@ class Trainer:
         generator = torch.Generator(self.device).manual_seed((self.training.seed << 16) + _LABELLED_STREAM)
         labelled = (parts.reference or parts.source).sample(wanted, generator)
         if labelled.joints_3d is not None:
-            self.history.add(self.step, under("head", means([model.calibrate(labelled) for model in models])))
+            found = [model.calibrate(labelled) for model in models]
+            every = {name: torch.stack([one[name].float().reshape(()) for one in found]) for name in found[0]}
+            self.history.add(self.step, under("head", means(found)), under("head", every) if len(models) > 1 else None)
 
     def save(self) -> None:
         """Write the whole state to the checkpoint file, if there is one and all of it is finite.
@@ -167,7 +171,7 @@ class Trainer:
         """Take up the state in the checkpoint file, so that training goes on as if it had never stopped.
 
         Raises:
-            PoseplugError: the file is missing or damaged, or its parts are not this run's.
+            PoseplugError: the file is missing or damaged, its parts are not this run's, or it has more steps behind it.
         """
         if self.checkpoint is None:
             raise ValueError("this trainer has no checkpoint file")

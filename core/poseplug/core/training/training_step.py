@@ -45,10 +45,13 @@ class TrainingStep:
         self.generator = generator
         self.hooks = hooks
         self.buffer = PoseBuffer(assembly.source.skeleton)
+        # The lifter's losses in the last step of each of several seeds: name -> [S], without gradient.
+        self.by_seed: dict[str, Tensor] = {}
 
     def run(self, moment: Moment) -> dict[str, Tensor]:
         """Take the step and return its named losses and logs, detached, on the device."""
         parts, phase = self.assembly, moment.phase
+        self.by_seed = {}
         drawn = parts.source.sample(self.batch_size, self.generator)
         reference = None
         if parts.uses_reference and parts.reference is not None:
@@ -111,9 +114,12 @@ class TrainingStep:
         logs = under("lifter", own)
         if parts.reweighter is not None:
             logs |= under("reweighter", parts.reweighter.logs())
+        flat: dict[str, Tensor] = {}
         for name, loss in losses.items():
-            logs |= {name: loss} if isinstance(loss, Tensor) else under(name, loss)
-        return logs, fakes
+            flat |= {name: loss} if isinstance(loss, Tensor) else under(name, loss)
+        if parts.stack is not None:  # what was one number for each seed: losses, then logs
+            self.by_seed = dict(zip([*flat, *under("lifter", own)], parts.stack.numbers, strict=True))
+        return logs | flat, fakes
 
     def _streams(self, poses: PoseBatch, reference: PoseBatch | None) -> tuple[Stream, ...]:
         """Return what the lifter learns from, with the weights that the reweighter gives."""

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
-import roma
 import torch
 from torch import Tensor
 
 from poseplug.core.geometry.kinematics import forward_kinematics
+from poseplug.core.geometry.rotations import euler_to_rotmat, rotvec_to_rotmat
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug_datasets.actions import ANGLES, LIMITS, WANDER, Action, angle_kind
 from poseplug_datasets.anthropometry import ANKLE_HEIGHT
@@ -127,8 +127,7 @@ def pose(angles: Tensor, heading: Tensor, lengths: Tensor, stature: Tensor, skel
 
 def _turn(axes: str, *degrees: Tensor) -> Tensor:
     """Return the rotations [N, 3, 3] by angles [N] about the body's own axes, one after the other."""
-    matrices: Tensor = roma.euler_to_rotmat(axes, list(degrees), degrees=True)
-    return matrices
+    return euler_to_rotmat(axes, torch.deg2rad(torch.stack(degrees, dim=-1)))
 
 
 def _swing(flexion: Tensor, abduction: Tensor, turn: Tensor, side: float) -> Tensor:
@@ -137,8 +136,7 @@ def _swing(flexion: Tensor, abduction: Tensor, turn: Tensor, side: float) -> Ten
     ``side`` is 1 for the left, -1 for the right.
     """
     lift = torch.stack([-flexion, torch.zeros_like(flexion), side * abduction], dim=-1)
-    lifted: Tensor = roma.rotvec_to_rotmat(torch.deg2rad(lift))
-    return lifted @ _turn("Y", -side * turn)
+    return rotvec_to_rotmat(torch.deg2rad(lift)) @ _turn("Y", -side * turn)
 
 
 def _trunk(angle: dict[str, Tensor]) -> dict[str, Tensor]:

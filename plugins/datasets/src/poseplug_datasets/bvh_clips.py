@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -123,10 +124,22 @@ def load(
     stride: int = 1,
 ) -> Tensor:
     """Return the joints [F, J, 3] of a file in metres, float32, in the file's own axes."""
-    clip = read_bvh(path)
-    joints = find(clip.names, f"'{path}'")(joint_positions(clip, stride))
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:
+        changed = 0  # reading it says what is wrong
+    names, positions = _positions(path, stride, changed)
+    joints = find(names, f"'{path}'")(positions)
     scale = metres_per_unit(joints, skeleton, f"'{path}'") if units == "auto" else UNITS.get(units) or float(units)
     return (joints * scale).float()
+
+
+# A run reads a folder several times, to train and to evaluate; a grid does for every cell.
+@lru_cache(maxsize=1024)
+def _positions(path: Path, stride: int, changed: int) -> tuple[tuple[str, ...], Tensor]:  # noqa: ARG001
+    """Return the names of a file's joints, and their positions [F, K, 3] in its own unit; nobody writes into them."""
+    clip = read_bvh(path)
+    return clip.names, joint_positions(clip, stride)
 
 
 def check_units(units: str) -> str | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 import attrs
-import roma
 import torch
 from torch import Tensor
 
+from poseplug.core.geometry.rotations import euler_to_rotmat
 from poseplug_datasets.bvh_file import Clip, Joint
 
 
@@ -43,7 +43,7 @@ def joint_positions(clip: Clip, stride: int = 1) -> Tensor:
     position[:, joint, axis] = motion[:, column]
     turn = torch.eye(3, dtype=torch.float64).repeat(frames, joints, 1, 1)
     for order, turned, columns in plan.turned:
-        turn[:, turned] = roma.euler_to_rotmat(order, motion[:, columns], degrees=True)
+        turn[:, turned] = euler_to_rotmat(order, torch.deg2rad(motion[:, columns]))
     for children, parents in plan.levels:
         frame = turn[:, parents]
         position[:, children] = position[:, parents] + (frame @ position[:, children, :, None]).squeeze(-1)

@@ -1,4 +1,4 @@
-"""Run-time hooks that write losses and metrics to files or to TensorBoard."""
+"""Run-time hooks that write losses and metrics to files or to TensorBoard, and keep weights."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ POSEPLUG_API = 1
 
 @hookimpl
 def register_hooks(register: Register) -> None:
-    """Register logfile and tensorboard."""
+    """Register logfile, snapshots and tensorboard."""
     register("logfile", "poseplug_loggers.logfile:LogFile", summary="losses and metrics as CSV or JSON lines")
+    register("snapshots", "poseplug_loggers.snapshots:Snapshots", summary="the weights at every checkpoint")
     register(
         "tensorboard",
         "poseplug_loggers.tensorboard:TensorBoard",

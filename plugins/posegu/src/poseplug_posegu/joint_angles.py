@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import roma
 import torch
 from torch import Tensor
+
+from poseplug.core.geometry.rotations import euler_to_rotmat
 
 # The columns of a rotation, each [3, bones, ...]: component first, so that arithmetic runs along the poses.
 Frame = tuple[Tensor, Tensor, Tensor]
@@ -70,8 +71,7 @@ class Swing(Reading):
 
     def rotations(self, angles: Tensor, rest: Tensor) -> Tensor:
         del rest
-        matrix: Tensor = roma.euler_to_rotmat("XYZ", angles)
-        return matrix
+        return euler_to_rotmat("XYZ", angles)
 
     def prepare(self, angles: Tensor) -> tuple[Tensor, ...]:
         return angles.sin(), angles.cos_()

@@ -42,16 +42,19 @@ def lay_over(below: Document, above: Document) -> Document:
     """Return ``below`` with everything that ``above`` says.
 
     A part that keeps its name keeps the settings that ``above`` is silent about; one that gets another name starts
-    afresh. Lists of parts and the set of evaluations are replaced whole.
+    afresh; one that is None is taken out. Lists of parts and the set of evaluations are replaced whole. Steps take the
+    place of epochs.
     """
     result = dict(below)
+    if "steps" in above:
+        result.pop("epochs", None)
     for key, value in above.items():
         old = result.get(key)
         if ARITIES.get(key) == "one" and isinstance(old, dict) and isinstance(value, dict):
             same = value.get("name", old.get("name")) == old.get("name")
             value = {**old, **value} if same else value
         result[key] = value
-    return result
+    return {key: value for key, value in result.items() if value is not None}
 
 
 def tables_in(document: Document, place: str) -> dict[str, Document]:

@@ -6,6 +6,7 @@ import tomllib
 import types
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
@@ -58,6 +59,17 @@ def type_name(annotation: Any) -> str:
     return _NAMES.get(annotation, str(annotation))
 
 
+def typed_example(annotation: Any) -> str:
+    """Return how a list is typed, "[0,0.5]"; "" for a setting that is none."""
+    lists = [option for option in _options(annotation) if get_origin(option) is tuple]
+    if not lists:
+        return ""
+    arguments = get_args(lists[0])
+    count = 2 if arguments[-1] is Ellipsis else len(arguments)
+    items = {int: ("1", "2"), float: ("0", "0.5"), bool: ("true", "false")}.get(arguments[0], ("one", "two"))
+    return f"[{','.join(islice(cycle(items), count))}]"
+
+
 @lru_cache
 def _reader(config: type) -> Callable[[Mapping[str, Any], type], Any]:
     """Return what reads a configuration class, and tells all that is wrong in one ClassValidationError."""
@@ -96,7 +108,8 @@ def _value(field: attrs.Attribute[Any], given: Any, _: Any) -> Any:
             raise TypeError  # cattrs would take one for a list, letter by letter and key by key
         value = _converter.structure(raw, kind)
     except Exception:  # of many classes, with texts for programmers
-        raise ValueError(f"expected {type_name(kind)}, got {given!r}") from None
+        such_as = f", such as {example}" if (example := typed_example(kind)) else ""
+        raise ValueError(f"expected {type_name(kind)}{such_as}, got {given!r}") from None
     if field.metadata.get("path") and isinstance(value, str) and value:
         value = str(Path(value).expanduser().absolute())
     if field.validator is not None:

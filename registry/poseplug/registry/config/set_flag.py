@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.kinds import slots
 from poseplug.registry.config.experiment_file import ARITIES, Document, shaped, tables_in
@@ -10,17 +12,32 @@ from poseplug.registry.config.experiment_file import ARITIES, Document, shaped, 
 def set_value(document: Document, assignment: str) -> Document:
     """Return the document with one ``--set KEY=VALUE`` done.
 
-    KEY is a setting of the run (steps), of a part (lifter.channels), of one of several parts by number
-    (augmentor.0.share; the number may be left out where there is one), or of a labelled one (eval.LABEL.path).
+    Raises:
+        PoseplugError: the assignment is malformed, or see ``set_at``.
+    """
+    return set_at(document, *parse_assignment(assignment))
+
+
+def parse_assignment(text: str) -> tuple[str, str]:
+    """Return path and value of ``KEY=VALUE``; raise PoseplugError if it is not of that form."""
+    path, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not all(path.split(".")):
+        raise PoseplugError(f"--set '{text}' is not an assignment; expected KEY=VALUE such as lifter.channels=256.")
+    return path, value
+
+
+def set_at(document: Document, path: str, value: Any) -> Document:
+    """Return the document with one setting changed.
+
+    Args:
+        document: the experiment.
+        path: a setting of the run (steps), of a part (lifter.channels), of one of several parts by number
+            (augmentor.0.share; the number may be left out where there is one), or of a labelled one (eval.LABEL.path).
+        value: its new value; text is read as the setting's type asks.
 
     Raises:
-        PoseplugError: the assignment is malformed, or names a part that the experiment does not have.
+        PoseplugError: the path names a part that the experiment does not have.
     """
-    path, equals, value = (text.strip() for text in assignment.partition("="))
-    if not equals or not all(path.split(".")):
-        raise PoseplugError(
-            f"--set '{assignment}' is not an assignment; expected KEY=VALUE such as lifter.channels=256."
-        )
     place, dot, rest = path.partition(".")
     if not dot:
         return {**document, path: value}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from poseplug.core.errors import PoseplugError
@@ -26,9 +27,7 @@ def parse_spec(text: str) -> dict[str, str]:
         key, equals, value = part.partition("=")
         if not equals or key.strip() in ("", "name"):
             raise PoseplugError(f"'{part}' in '{text}' is not a setting; expected key=value.")
-        value = value.strip()
-        quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in _QUOTES
-        table[key.strip()] = value[1:-1] if quoted else value
+        table[key.strip()] = _unquoted(value.strip())
     return table
 
 
@@ -41,8 +40,26 @@ def parse_labelled(text: str) -> tuple[str, dict[str, str]]:
     return table["name"], table
 
 
-def _split(text: str, whole: str) -> Iterator[str]:
-    """Split at commas outside brackets and quotes."""
+def parse_chain(text: str) -> list[dict[str, str]]:
+    """Return the tables of the components of ``NAME[:key=value,...]+NAME...``, in order; "none" is an empty chain.
+
+    A plus sign in a value joins nothing if it stands inside brackets or quotes, or before anything but a letter.
+    """
+    links = re.sub(r"\+(?=[^A-Za-z])", "\0", text)
+    return [parse_spec(link.replace("\0", "+")) for link in _split(links, text, "+") if link.strip() != "none"]
+
+
+def split_values(text: str) -> list[str]:
+    """Return the values of ``1e-3,3e-4`` or ``[0,1],[0,2]``: a list may stand inside brackets or quotes.
+
+    Raises:
+        PoseplugError: an unclosed bracket or quote.
+    """
+    return [_unquoted(value.strip()) for value in _split(text, text)]
+
+
+def _split(text: str, whole: str, separator: str = ",") -> Iterator[str]:
+    """Split at a separator outside brackets and quotes."""
     start, depth, quote = 0, 0, ""
     for i, character in enumerate(text):
         if quote:
@@ -53,10 +70,15 @@ def _split(text: str, whole: str) -> Iterator[str]:
             depth += 1
         elif character in _CLOSING:
             depth -= 1
-        elif character == "," and not depth:
+        elif character == separator and not depth:
             yield text[start:i]
             start = i + 1
     if depth or quote:
         raise PoseplugError(f"'{whole}' has an unclosed bracket or quote.")
     if text[start:].strip():
         yield text[start:]
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in _QUOTES
+    return value[1:-1] if quoted else value

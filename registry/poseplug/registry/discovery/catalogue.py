@@ -95,6 +95,13 @@ class Catalogue:
         """Return the entries of one kind (or "recipe"), by name."""
         return sorted((e for e in self.entries if e.kind == kind), key=lambda e: (e.name, e.distribution))
 
+    def listed(self, kind: str = "") -> list[Entry]:
+        """Return the entries of one kind, or of all, kind by kind; raise PoseplugError if there is no such kind."""
+        kinds = listed_kinds()
+        if kind and kind not in kinds:
+            raise PoseplugError(f"There is no kind '{kind}'.{did_you_mean(kind, kinds)}")
+        return [entry for each in kinds if kind in ("", each) for entry in self.of(each)]
+
     def find(self, kind: str, name: str) -> Entry:
         """Return the entry that a name or "dist:name" means.
 

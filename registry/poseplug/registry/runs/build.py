@@ -104,8 +104,12 @@ def _assemble(plan: Plan, context: BuildContext, source: PoseSource, reference: 
     return assembly
 
 
+class SeedsApart(PoseplugError):
+    """The seeds of a run cannot be trained together."""
+
+
 def check_together(assembly: Assembly, plan: Plan) -> None:
-    """Raise PoseplugError, naming the part that stands in the way, unless seeds of a run can be trained together."""
+    """Raise SeedsApart, naming the part that stands in the way, unless seeds of a run can be trained together."""
     parts = plan.parts
     augmentors = zip(parts.several("augmentor").values(), assembly.augmentors, strict=True)
     obstacles = [f"augmentor '{part.name}' is trained too" for part, augmentor in augmentors if trainable(augmentor)]
@@ -117,7 +121,7 @@ def check_together(assembly: Assembly, plan: Plan) -> None:
         obstacles.append(f"lifter '{parts.the('lifter').name}' changes with the phases of the run")
     obstacles += [f"phase '{phase.name}' keeps poses" for phase in plan.phases if phase.keep]
     if obstacles:
-        raise PoseplugError(
+        raise SeedsApart(
             f"--seeds trains lifters and discriminators of all seeds together, and {obstacles[0]}; run the seeds one "
             "after the other with --seed, or leave that part out."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 
 from poseplug.core.evaluation.evaluate import Evaluation, evaluate
 from poseplug.core.evaluation.protocol import lookup
-from poseplug.core.evaluation.results import result_dataset, result_object, write_dataset
+from poseplug.core.evaluation.results import result_dataset, result_object, seeds_dataset, write_dataset
 from poseplug.core.hooks import HookSet
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.models.lifting_model import LiftingModel
@@ -70,66 +71,121 @@ def evaluate_run(
     )
 
 
-def finish(plan: Plan, run: Run, trainer: Trainer, directory: RunDirectory, catalogue: Catalogue) -> dict[str, Any]:
+def runs_in(directory: RunDirectory) -> list[RunDirectory]:
+    """Return the runs of the seeds that a run of several seeds has trained, by seed; none where it is of one seed."""
+    seeds = [path.parent for path in directory.path.glob("seed-*/experiment.toml")]
+    return [RunDirectory(path) for path in sorted(seeds, key=lambda path: (len(path.name), path.name))]
+
+
+def evaluate_seeds(
+    directory: RunDirectory,
+    catalogue: Catalogue,
+    device: torch.device,
+    sources: Mapping[str, Document],
+    protocol: str = "",
+    metrics: Sequence[Document] = (),
+) -> dict[str, Any]:
+    """Evaluate a finished run, each of its seeds where it has several; see ``evaluate_run`` for the arguments.
+
+    Returns:
+        The result object of the run. Of several seeds its metrics are means; "spread" has their sample standard
+        deviations in the same form, "seeds" the seeds.
+    """
+    runs = runs_in(directory)
+    if not runs:
+        return evaluate_run(directory, catalogue, device, sources, protocol, metrics)
+    results = [evaluate_run(run, catalogue, device, sources, protocol, metrics) for run in runs]
+    several = len(results) > 1
+    means = {key: _over(results, key, np.mean) for key in ("metrics", "per_action", "per_joint")}
+    spread = {"spread": _over(results, "metrics", partial(np.std, ddof=1))} if several else {}
+    seeds = [result["seed"] for result in results]
+    return {**results[0], **means, **spread, "run": str(directory.path), "seed": seeds[0], "seeds": seeds}
+
+
+def _over(results: Sequence[Mapping[str, Any]], key: str, combine: Callable[[list[float]], Any]) -> Any:
+    return combined([result[key] for result in results], combine)
+
+
+def combined(tables: Sequence[Any], combine: Callable[[list[float]], Any]) -> Any:
+    """Combine nested tables of numbers number by number; what not all of them have is left out."""
+    if not isinstance(tables[0], Mapping):
+        return None if None in tables else float(combine([float(value) for value in tables]))
+    return {key: combined([t[key] for t in tables], combine) for key in tables[0] if all(key in t for t in tables)}
+
+
+def finish(
+    plan: Plan, run: Run, trainer: Trainer, directory: RunDirectory, catalogue: Catalogue, build_seconds: float
+) -> dict[str, Any]:
     """Evaluate a trained run and write its files; return the result object.
 
     Of several seeds each leaves a finished run of its own. Metrics of them all are means over the seeds; "spread" has
     their sample standard deviations in the same form, "seeds" the seeds.
     """
-    if len(plan.seeds) == 1:
-        save_model(directory, run.assembly.model)
-        evaluations = _evaluate(run.assembly.model, plan, run, trainer.hooks)
-        facts: dict[str, Any] = {"diagnostics": run.assembly.diagnostics()}
+    losses, built = trainer.history.values, {"build_seconds": round(build_seconds, 3)}
+    if len(plan.seeds) > 1:
+        found, facts = _finish_seeds(plan, run, trainer, directory, catalogue, built)
+        result = _describe(plan, trainer, _means(list(found.values())), catalogue, {**built, **facts})
+        dataset = seeds_dataset(losses, trainer.history.by_seed, found, result)
     else:
-        evaluations, facts = _finish_seeds(plan, run, trainer, directory, catalogue)
-    result = _describe(plan, trainer, evaluations, catalogue, facts)
-    write_dataset(directory.history, result_dataset(trainer.history.values, evaluations, result))
+        save_model(directory, run.assembly.model)
+        evaluations, seconds = _evaluate(run.assembly.model, plan, run, trainer.hooks)
+        facts = {"evaluation_seconds": seconds, "diagnostics": run.assembly.diagnostics()}
+        result = _describe(plan, trainer, evaluations, catalogue, {**built, **facts})
+        dataset = result_dataset(losses, evaluations, result)
+    write_dataset(directory.history, dataset)
     _write(directory, result)
     return result
 
 
 def _finish_seeds(
-    plan: Plan, run: Run, trainer: Trainer, directory: RunDirectory, catalogue: Catalogue
-) -> tuple[dict[str, Evaluation], dict[str, Any]]:
-    """Finish the run of each seed; return means over the seeds, and what else there is to say of them together."""
-    seeds, found, diagnostics = list(plan.seeds), [], []
+    plan: Plan,
+    run: Run,
+    trainer: Trainer,
+    directory: RunDirectory,
+    catalogue: Catalogue,
+    built: Mapping[str, float],
+) -> tuple[dict[int, dict[str, Evaluation]], dict[str, Any]]:
+    """Finish the run of each seed; return the evaluations of each, and what there is to say of them together."""
+    seeds, found, diagnostics, total = list(plan.seeds), {}, [], 0.0
     for index, seed in enumerate(seeds):
         assembly = replica_of(run.assembly, index)
-        found.append(_evaluate(assembly.model, plan, run, trainer.hooks, f"seed-{seed}/"))
+        found[seed], seconds = _evaluate(assembly.model, plan, run, trainer.hooks, f"seed-{seed}/")
+        total += seconds
         diagnostics.append(assembly.diagnostics())
         own, folder = plan.for_seed(seed), directory.of_seed(seed)
         write_document(folder.experiment, own.document)
         save_model(folder, assembly.model)
-        facts = {"diagnostics": diagnostics[-1], "trained_with": seeds}
-        _write(folder, _describe(own, trainer, found[-1], catalogue, facts))
+        facts = {"evaluation_seconds": seconds, "diagnostics": diagnostics[-1], "trained_with": seeds}
+        _write(folder, _describe(own, trainer, found[seed], catalogue, {**built, **facts}))
+    metrics = [{label: one.metrics for label, one in evaluations.items()} for evaluations in found.values()]
+    spread = combined(metrics, partial(np.std, ddof=1))
+    together = {"seeds": seeds, "spread": spread, "diagnostics": combined(diagnostics, np.mean)}
+    return found, {"evaluation_seconds": round(total, 3), **together}
+
+
+def _means(found: Sequence[Mapping[str, Evaluation]]) -> dict[str, Evaluation]:
+    """Return evaluations with the means over several, by label."""
     means = {}
     for label, first in found[0].items():
         of_label = [evaluations[label] for evaluations in found]
         averaged = ("metrics", "per_action", "per_joint")
-        tables = {name: _combined([getattr(one, name) for one in of_label], np.mean) for name in averaged}
+        tables = {name: combined([getattr(one, name) for one in of_label], np.mean) for name in averaged}
         means[label] = attrs.evolve(first, **tables)
-    metrics = [{label: one.metrics for label, one in evaluations.items()} for evaluations in found]
-    spread = _combined(metrics, partial(np.std, ddof=1))
-    return means, {"seeds": seeds, "spread": spread, "diagnostics": _combined(diagnostics, np.mean)}
+    return means
 
 
-def _combined(tables: Sequence[Any], combine: Callable[[list[float]], Any]) -> Any:
-    """Combine nested tables of numbers number by number; what not all of them have is left out."""
-    if not isinstance(tables[0], Mapping):
-        return float(combine([float(value) for value in tables]))
-    return {key: _combined([t[key] for t in tables], combine) for key in tables[0] if all(key in t for t in tables)}
-
-
-def _evaluate(model: LiftingModel, plan: Plan, run: Run, hooks: HookSet, prefix: str = "") -> dict[str, Evaluation]:
-    """Evaluate a model; hooks are told the labels after ``prefix``, and may add metrics."""
-    found = {}
+def _evaluate(
+    model: LiftingModel, plan: Plan, run: Run, hooks: HookSet, prefix: str = ""
+) -> tuple[dict[str, Evaluation], float]:
+    """Evaluate a model; hooks are told the labels after ``prefix``, and may add metrics. Return the seconds, too."""
+    found, began = {}, time.perf_counter()
     for label, source in run.evaluations.items():
         evaluation = evaluate(model, source, plan.protocol, run.metrics)
         metrics = dict(evaluation.metrics)
         for extra in hooks.call("on_evaluation", f"{prefix}{label}", evaluation):
             metrics |= extra or {}
         found[label] = attrs.evolve(evaluation, metrics=metrics)
-    return found
+    return found, round(time.perf_counter() - began, 3)
 
 
 def _describe(

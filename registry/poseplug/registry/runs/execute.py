@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,23 @@ from poseplug.core.training.trainer import Trainer
 from poseplug.registry.config.experiment_file import write_document
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
-from poseplug.registry.runs.build import build
+from poseplug.registry.runs.build import Run, build
 from poseplug.registry.runs.evaluate import finish
 from poseplug.registry.runs.plan import Plan
+from poseplug.registry.runs.resume import change_length, has_other_length
 from poseplug.registry.runs.saved_model import take_weights
+
+
+def new_directory(plan: Plan, out: Path | None) -> RunDirectory:
+    """Return where a new run is to be written: a folder that is asked for, or a new one in ``runs``.
+
+    Raises:
+        PoseplugError: nothing can be written there, or something is there.
+    """
+    name = f"{plan.parts.several('source')['0'].name}-{plan.parts.the('lifter').name}".replace(":", "-")
+    directory = RunDirectory(out) if out is not None else RunDirectory.fresh(Path("runs"), name)
+    directory.check_free()
+    return directory
 
 
 @blaming
@@ -32,6 +46,7 @@ def rehearse(plan: Plan, catalogue: Catalogue, device: torch.device) -> None:
         PoseplugError: what ``execute`` would raise for this plan.
     """
     run = build(plan, catalogue, device)
+    _take_start(plan, run)
     Trainer(run.assembly, attrs.evolve(run.training, steps=1, batch_size=2), device, phases=plan.phases).run()
 
 
@@ -53,24 +68,25 @@ def execute(
         plan: what to run, with parts from the catalogue.
         device: where to compute.
         directory: where to write; a new run's folder is made only once all parts are built.
-        resume: go on from the directory's checkpoint.
+        resume: go on from the directory's checkpoint; the plan may have another number of steps than the run had.
         hooks: told about the run, besides those of the plan.
         warn: told of what goes wrong without ending the run.
-        began: called with the trainer before the first step.
+        began: called with the trainer before the first step, once the directory is there.
 
     Raises:
-        PoseplugError: what the plan asks cannot be.
+        PoseplugError: what the plan asks cannot be; fewer steps than the run has behind it.
         TrainingFailed: see Trainer.run.
     """
+    start = time.perf_counter()
     run = build(plan, catalogue, device)
     hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.settings.hook_errors, warn)
     going_on = resume and directory.checkpoint.exists()
-    if plan.settings.pretrained and not going_on:
-        for model in models_of(run.assembly):
-            take_weights(RunDirectory(Path(plan.settings.pretrained)), model)
+    if not going_on:
+        _take_start(plan, run)
     trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, hook_set, plan.phases)
     if going_on:
         trainer.load()
+    build_seconds = time.perf_counter() - start
     if not resume:
         directory.check_free()
         directory.path.mkdir(parents=True, exist_ok=True)
@@ -83,8 +99,17 @@ def execute(
         if not resume:  # nothing was trained: leave no folder that looks like a run
             shutil.rmtree(directory.path)
         raise
+    if resume and has_other_length(directory, plan):
+        change_length(directory, plan)
     began(trainer)
     trainer.run()
-    result = finish(plan, run, trainer, directory, catalogue)
+    result = finish(plan, run, trainer, directory, catalogue, build_seconds)
     hook_set.call("on_report", result, directory.path)
     return result
+
+
+def _take_start(plan: Plan, run: Run) -> None:
+    """Give the models of a run the weights that it starts from, if it starts from any."""
+    if plan.settings.pretrained:
+        for model in models_of(run.assembly):
+            take_weights(RunDirectory(Path(plan.settings.pretrained)), model)

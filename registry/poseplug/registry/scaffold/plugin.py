@@ -17,7 +17,7 @@ from string import Template
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.kinds import kind_named
+from poseplug.core.kinds import kind_of_example
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.markers import API_VERSION
 
@@ -56,19 +56,26 @@ class Names:
 
 @attrs.frozen
 class Example:
-    """What is written for components of one kind: ``facts.toml`` beside its templates.
+    """What is written for components of one kind, or of another example of it: ``facts.toml`` beside its templates.
 
     Attributes:
         usage: how ``poseplug run`` is told to use it; NAME stands for its name.
         summary: what the example does, for listings.
         paper: where it comes from, for listings.
         also: further components, so that it trains by itself: what each is, by its kind; ``KIND.py.txt`` holds it.
+        first: a command that makes what the recipe needs; PACKAGE.NAME stands for its module.
     """
 
     usage: str
     summary: str
     paper: str
     also: Mapping[str, str] = attrs.field(factory=dict)
+    first: str = ""
+
+    def commands(self, names: Names) -> list[str]:
+        """Return the commands that train with a new component once it is installed."""
+        first = self.first.replace("PACKAGE.NAME", f"{names.package}.{names.name}")
+        return [*([first] if first else []), f"poseplug run --recipe {names.name}"]
 
 
 def choose_names(given: str) -> Names:
@@ -91,9 +98,9 @@ def choose_names(given: str) -> Names:
 
 
 def example_of(kind: str) -> Example:
-    """Return the example of a kind; raise PoseplugError if there is no such kind."""
-    text = (_TEMPLATES / kind_named(kind).name / "facts.toml").read_text(encoding="utf-8")
-    return Example(**tomllib.loads(text))
+    """Return the example of a kind, or another one by its name; raise PoseplugError if there is none."""
+    kind_of_example(kind)
+    return Example(**tomllib.loads((_TEMPLATES / kind / "facts.toml").read_text(encoding="utf-8")))
 
 
 def write_plugin(given: str, kind: str, folder: Path, catalogue: Catalogue, author: str = "") -> Path:
@@ -101,7 +108,7 @@ def write_plugin(given: str, kind: str, folder: Path, catalogue: Catalogue, auth
 
     Args:
         given: the plugin's name.
-        kind: that of its component.
+        kind: that of its component, or another example of one.
         folder: where the package's folder is made.
         catalogue: what is installed, to keep clear of.
         author: for its metadata and licence.
@@ -131,7 +138,7 @@ def write_plugin(given: str, kind: str, folder: Path, catalogue: Catalogue, auth
 
 def _check_free(names: Names, kind: str, catalogue: Catalogue) -> None:
     """Refuse names that installed components, recipes, distributions and entry points have taken."""
-    for taken in (kind, *example_of(kind).also, "recipe"):
+    for taken in (kind_of_example(kind).name, *example_of(kind).also, "recipe"):
         for entry in catalogue.of(taken):
             if entry.name == names.name:
                 there_is = f"There is a {taken} '{names.name}' already, in {entry.distribution}"
@@ -148,7 +155,7 @@ def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
     Raises:
         PoseplugError: there is no such kind; the class would be called what its module calls something else.
     """
-    example, noun = example_of(kind), kind_named(kind).noun
+    example, of = example_of(kind), kind_of_example(kind)
     # A kind's own templates take the place of the common ones.
     templates = {
         entry.name.removesuffix(".txt"): entry.read_text(encoding="utf-8")
@@ -164,12 +171,13 @@ def render_plugin(names: Names, kind: str, author: str = "") -> dict[str, str]:
     author = " ".join(author.split()) or f"the authors of {names.distribution}"
     values = {
         **attrs.asdict(names),
-        "kind": noun,
-        "Kind": noun.capitalize(),
-        "hook": kind_named(kind).hook,
+        "kind": of.noun,
+        "Kind": of.noun.capitalize(),
+        "hook": of.hook,
         "usage": example.usage.replace("NAME", names.name),
         "summary": example.summary,
         "paper": example.paper,
+        "commands": "\n    ".join(example.commands(names)),
         "api": str(API_VERSION),
         "author": author,
         "author_toml": json.dumps(author, ensure_ascii=False),
