@@ -160,7 +160,7 @@ def test_other_commands_are_known():
     for command in COMMANDS:
         program, *words = shlex.split(command)
         if program in ("pytest", "bash"):
-            files = [word for before, word in pairwise(["", *words]) if before != "-m"]
+            files = [word for before, word in pairwise(["", *words]) if before not in ("-m", "-n")]
             assert all((ROOT / word).exists() for word in files if not word.startswith("-")), command
         else:
             assert program in ("poseplug", "python", *OTHERS), f"'{command}' is tested by nothing"

@@ -52,7 +52,9 @@ def grid_dataset(folder: GridFolder) -> xarray.Dataset:
     names = _names_of_protocols(measured.values())
     columns = {place: {label: names[label, how] for label, how in found.items()} for place, found in measured.items()}
     protocols = {name: protocol for (_, protocol), name in names.items()}
-    attrs = {"name": facts["name"], "grid": json.dumps(facts["grid"])}
+    changed = (folder.journal if folder.journal.exists() else folder.grid).stat().st_mtime
+    created = datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")
+    attrs = {"name": facts["name"], "grid": json.dumps(facts["grid"]), "created": created}
     return results_dataset(coords, states, results, columns, protocols, attrs)
 
 
@@ -126,7 +128,7 @@ def results_dataset(
         "poseplug": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return xarray.Dataset(variables, named, {**attrs, **further})
+    return xarray.Dataset(variables, named, {**further, **attrs})
 
 
 def _fill(row: np.ndarray, values: Mapping[str, float | None], at: Mapping[str, int]) -> None:
