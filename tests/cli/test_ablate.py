@@ -33,9 +33,9 @@ def test_flags_make_a_grid_and_calling_again_does_nothing(poseplug, tmp_path):
 
 
 def test_what_cannot_be_is_said_before_anything_runs(poseplug):
-    result = ablate(poseplug, *LIFTERS, "--vary", "lifter.channels=4", "--lifter", "mlp:foo=1", "--out", "here")
+    result = ablate(poseplug, *LIFTERS, "--vary", "lr=1e-3", "--lifter", "mlp:foo=1", "--out", "here")
     first = result.stderr.splitlines()[0]
-    assert first.startswith("cannot be: lifter mlp:foo=1, lifter.channels 4, seed 0: ")
+    assert first.startswith("cannot be: lifter mlp:foo=1, lr 0.001, seed 0: ")
     assert "lifter 'mlp' has no setting 'foo'" in first
     assert "2/2" in result.stderr
 

@@ -123,7 +123,9 @@ def _asked(
     varied = {slot.name for slot in slots() if varies(slot)}
     alternatives = {name: texts for name, texts in flags.parts.items() if name in varied}
     common = attrs.evolve(flags, parts={name: texts for name, texts in flags.parts.items() if name not in varied})
-    said = grid_of_flags(common.document(catalogue), alternatives, vary, recipes, seeds or 1, catalogue)
+    said = grid_of_flags(
+        common.document(catalogue), alternatives, vary, recipes, 1 if seeds is None else seeds, catalogue
+    )
     said = attrs.evolve(said, settings=dict(map(parse_assignment, assignments)), together=together)
     if file is None:
         return said
