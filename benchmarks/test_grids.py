@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from poseplug.registry.grids.results import grid_dataset
 from poseplug.registry.runs.execute import execute
 from poseplug.registry.runs.plan import make_plan
 
-# About a minute a cell on one core.
+# About ten seconds a cell on one core: what holds for them holds more easily for longer ones.
 BASE = {"steps": 900, "batch_size": 256, "lifter": "mlp:channels=256"}
 GRID = {"base": BASE, "vary": {"lr": [1e-3, 2e-3]}}
 
@@ -48,8 +49,8 @@ def test_overhead_over_bare_cells(benchmark, tmp_path, catalogue):
         ratios.append((time.perf_counter() - grid) / (grid - bare))
 
     benchmark.pedantic(both, rounds=2)
-    benchmark.extra_info["grid over bare cells"] = round(sorted(ratios)[0], 3)
-    assert sorted(ratios)[0] < 1.05
+    benchmark.extra_info["grid over bare cells"] = round(statistics.mean(ratios), 3)
+    assert statistics.mean(ratios) < 1.05
 
 
 def test_two_jobs(benchmark, tmp_path):
@@ -72,8 +73,8 @@ def test_two_jobs(benchmark, tmp_path):
         ratios.append(one / seconds(2))
 
     benchmark.pedantic(both, rounds=2)
-    benchmark.extra_info["one job over two"] = round(sorted(ratios)[-1], 2)
-    assert sorted(ratios)[-1] > 1.7
+    benchmark.extra_info["one job over two"] = round(statistics.mean(ratios), 2)
+    assert statistics.mean(ratios) > 1.7
 
 
 def test_ten_thousand_recorded_cells(benchmark, tmp_path, catalogue):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.geometry.layouts import H36M_16, H36M_17, LAYOUTS, layout
+from poseplug.core.geometry.layouts import H36M_16, H36M_17, H36M_LAYOUTS, layout
 from poseplug.core.geometry.skeleton import Skeleton
 
 
@@ -59,7 +59,7 @@ def test_h36m_17_is_h36m_16_with_a_neck() -> None:
     assert "Neck" in H36M_17.parts["torso"]
 
 
-@pytest.mark.parametrize("skeleton", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("skeleton", H36M_LAYOUTS.values(), ids=H36M_LAYOUTS)
 def test_layouts_hang_together(skeleton: Skeleton) -> None:
     assert sorted(j for part in skeleton.parts.values() for j in part) == sorted(skeleton.joints)
     assert [skeleton.flip_index[j] for j in skeleton.flip_index] == list(range(skeleton.num_joints))
@@ -112,7 +112,7 @@ def test_a_single_joint() -> None:
     assert (lone.root, lone.bones, lone.levels, lone.num_bones) == (0, (), (), 0)
 
 
-@pytest.mark.parametrize("skeleton", [*LAYOUTS.values(), chain()], ids=lambda s: s.name)
+@pytest.mark.parametrize("skeleton", [*H36M_LAYOUTS.values(), chain()], ids=lambda s: s.name)
 def test_pickles_as_ray_and_multiprocessing_need(skeleton: Skeleton) -> None:
     copy = pickle.loads(pickle.dumps(skeleton))
     assert copy == skeleton

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.geometry.camera import Camera
-from poseplug.core.geometry.layouts import H36M_16, LAYOUTS, layout
+from poseplug.core.geometry.layouts import H36M_16, H36M_LAYOUTS, layout
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.geometry.viewpoints import ViewRange, around_origin, fixed_cameras
 from poseplug.core.interfaces import BuildContext, FiniteSource
@@ -36,7 +36,7 @@ class ViewSettings:
     """
 
     skeleton: str = setting(
-        "auto", "layout of the poses; auto: the run's, or h36m16", choices=("auto", *sorted(LAYOUTS))
+        "auto", "layout of the poses; auto: the run's, or h36m16", choices=("auto", *sorted(H36M_LAYOUTS))
     )
     cameras: str = setting(
         "h36m", "four fixed cameras like Human3.6M's, or random ones in the ranges below", choices=("h36m", "random")
@@ -64,7 +64,7 @@ class ViewSettings:
         if self.skeleton != "auto":
             return layout(self.skeleton)
         run = context.skeleton
-        return run if run is not None and run in LAYOUTS.values() else H36M_16
+        return run if run is not None and run in H36M_LAYOUTS.values() else H36M_16
 
 
 @attrs.frozen(eq=False)

@@ -1,0 +1,1 @@
+"""2D key points in the files of detectors and data sets."""

@@ -1,0 +1,1 @@
+"""Finished runs as programs for elsewhere: torch.export and ONNX."""

@@ -1,0 +1,1 @@
+"""Key points in, poses out: a finished run put to use."""
