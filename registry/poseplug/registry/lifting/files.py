@@ -1,0 +1,81 @@
+"""From a run and a file of key points to files: what ``poseplug lift`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from poseplug.core.keypoints.detections import KeypointFile
+from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.lifting.lift import lifting
+from poseplug.registry.lifting.outputs import check_outputs, refuse_existing, write
+from poseplug.registry.lifting.settings import LiftSettings
+
+
+@attrs.frozen(kw_only=True)
+class Outputs:
+    """What is written: files of poses, by suffix; a picture; a page."""
+
+    out: Sequence[Path] = ()
+    picture: Path | None = None
+    page: Path | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        """Raise PoseplugError if one of them cannot be written, before anything is lifted."""
+        from poseplug.registry.lifting.page import check_page
+        from poseplug.registry.lifting.picture import check_picture
+
+        check_outputs(self.out, force=self.force)
+        for path, check in ((self.picture, check_picture), (self.page, check_page)):
+            if path is not None:
+                check(path)
+                refuse_existing([path], force=self.force)
+
+
+def default_out(keypoints: Path) -> Path:
+    """Return where poses go if nobody says so: beside nothing, in the current folder."""
+    return Path(f"{keypoints.stem or 'keypoints'}-3d.npz")
+
+
+def lift_to_files(
+    run: str,
+    file: KeypointFile,
+    settings: LiftSettings,
+    outputs: Outputs,
+    catalogue: Catalogue,
+    *,
+    name: str = "",
+    fps: float | None = None,
+) -> dict[str, Any]:
+    """Lift a file's people and write what is asked for; return a summary, ready for JSON.
+
+    Raises:
+        PoseplugError: see ``lifting``; a file that cannot be written.
+    """
+    outputs.check()
+    with lifting(run, file, settings, catalogue, fps) as lifted:
+        written = [path for out in outputs.out for path in write(out, lifted)]
+        if outputs.picture is not None:
+            from poseplug.registry.lifting.picture import write_picture
+
+            written += write_picture(outputs.picture, lifted)
+        if outputs.page is not None:
+            from poseplug.registry.lifting.page import write_page
+
+            written += write_page(outputs.page, lifted, name)
+        return {
+            "run": run,
+            "keypoints": name,
+            "format": file.format,
+            "skeleton": lifted.skeleton.name,
+            **lifted.facts,
+            "fps": lifted.fps,
+            "root_estimated": lifted.root_estimated,
+            "notes": list(lifted.notes),
+            "warnings": list(lifted.warnings),
+            "files": [str(path) for path in written],
+        }
