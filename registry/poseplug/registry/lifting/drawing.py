@@ -16,7 +16,7 @@ from poseplug.registry.reports.statistics import missing
 COLOURS = {"left": "#2e6f95", "right": "#d1495b", "": "#3d3d3d"}
 _PAPER, _FRAME, _FLOOR, _TEXT = "#ffffff", "#d8dce3", "#e6e9ee", "#667085"
 # Everything is drawn larger and made smaller, so that lines are smooth.
-_FINER = 3
+_FINER = 2
 # From where people are looked at in 3D: a little from their side of the camera, and from above.
 _AROUND, _ABOVE = np.radians(30), np.radians(12)
 
@@ -42,15 +42,19 @@ class Stage:
     Attributes:
         skeleton: the layout.
         box: left, top, right and bottom of what is shown of the image, pixels.
+        middle: what stands in the middle in 3D, in metres right and down of what people are placed about.
         half: half the width of what is shown in 3D, metres.
-        ground: how far below the middle the lowest joint is, metres.
+        ground: how far below the root, or the mean root, the floor is, metres.
+        reach: how far from the middle the floor goes, metres.
         side: of each of the two panels, pixels.
     """
 
     skeleton: Skeleton
     box: tuple[float, float, float, float]
+    middle: tuple[float, float]
     half: float
     ground: float
+    reach: float
     side: int = 320
 
     @classmethod
@@ -60,11 +64,20 @@ class Stage:
         low, high = pixels.min(0), pixels.max(0)
         middle, span = (low + high) / 2, max(float((high - low).max()) * 0.58, 1.0)
         points = np.concatenate([standing(poses).reshape(-1, 3) for poses in shown])
-        half = float(np.abs(points[:, [0, 2]]).max() if len(points) else 1.0)
-        half = max(half, float(np.abs(points[:, 1]).max())) * 1.12
+        turned = _turned(points)[:, :2]
+        least, most = turned.min(0), turned.max(0)
+        middle_3d = (least + most) / 2
         left, top = (middle - span).tolist()
         right, bottom = (middle + span).tolist()
-        return cls(skeleton, (left, top, right, bottom), half, float(np.quantile(points[:, 1], 0.995)), side)
+        return cls(
+            skeleton,
+            (left, top, right, bottom),
+            (float(middle_3d[0]), float(middle_3d[1])),
+            float((most - least).max()) * 0.58,
+            float(np.quantile(points[:, 1], 0.99)),
+            float(np.abs(points[:, [0, 2]]).max()),
+            side,
+        )
 
     def draw(self, poses: LiftedPoses, title: str) -> Any:
         """Return a picture of one frame's people: as they were seen, and to the right of it as they were lifted."""
@@ -72,32 +85,29 @@ class Stage:
         side = self.side * _FINER
         image = image_kind.new("RGB", (2 * side, side), _PAPER)
         pen = draw_kind.Draw(image)
-        left, top, right, bottom = self.box
-        scale = side / max(right - left, bottom - top)
-        for person in range(len(poses)):
-            seen = (poses.joints_2d[person] - [left, top]) * scale
-            known = poses.confidence[person] > 0
-            self._bones(pen, seen, np.zeros(len(seen)), known, side)
-        floor = _turned(_floor(self.half, self.ground))
-        for start, end in floor.reshape(-1, 2, 3):
-            a, b = self._place(start, side), self._place(end, side)
-            pen.line([*a, *b], fill=_FLOOR, width=_FINER)
+        for start, end in _turned(_floor(self.reach, self.ground)).reshape(-1, 2, 3):
+            pen.line([*self._place(start, side), *self._place(end, side)], fill=_FLOOR, width=_FINER)
         for person in standing(poses):
             turned = _turned(person)
             places = np.array([self._place(joint, side) for joint in turned])
             self._bones(pen, places, turned[:, 2], np.ones(len(places), bool), side)
-        # Whatever reached over the edge of the left panel is under the line between the two.
+        pen.rectangle([0, 0, side, side], fill=_PAPER)
+        left, top, right, _ = self.box
+        scale = side / (right - left)
+        for person in range(len(poses)):
+            seen = (poses.joints_2d[person] - [left, top]) * scale
+            self._bones(pen, seen, np.zeros(len(seen)), poses.confidence[person] > 0, side)
         pen.line([side, 0, side, side], fill=_FRAME, width=_FINER)
         pen.rectangle([0, 0, 2 * side - 1, side - 1], outline=_FRAME, width=_FINER)
         small = image.resize((2 * self.side, self.side), image_kind.Resampling.LANCZOS)
         pen = draw_kind.Draw(small)
         pen.text((8, 5), title, fill=_TEXT)
-        pen.text((self.side + 8, 5), "3D, from the side", fill=_TEXT)
+        pen.text((self.side + 8, 5), "lifted, from the side", fill=_TEXT)
         return small
 
     def _place(self, point: Array, side: int) -> tuple[float, float]:
-        scale = side / 2 / self.half
-        return 1.5 * side + float(point[0]) * scale, 0.5 * side + float(point[1]) * scale
+        scale, (x, y) = side / 2 / self.half, self.middle
+        return 1.5 * side + (float(point[0]) - x) * scale, 0.5 * side + (float(point[1]) - y) * scale
 
     def _bones(self, pen: Any, places: Array, depth: Array, known: Array, side: int) -> None:
         """Draw bones, far ones first; those to joints that were not found are thin."""
@@ -120,9 +130,9 @@ def _turned(points: Array) -> Array:
     return np.stack([x, y, z], -1)
 
 
-def _floor(half: float, ground: float) -> Array:
-    """Return lines [2 K, 3] of a floor of half metres."""
-    reach = max(0.5, np.ceil(half * 1.2) / 2)
+def _floor(reach: float, ground: float) -> Array:
+    """Return the ends [2 K, 3] of the lines of a floor of half metres."""
+    reach = np.ceil(2 * reach + 0.2) / 2
     at = np.arange(-reach, reach + 0.01, 0.5)
     one, other = np.meshgrid(at, [-reach, reach], indexing="ij")
     lines = np.stack([one, np.full_like(one, ground), other], -1).reshape(-1, 3)

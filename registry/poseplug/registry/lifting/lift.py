@@ -124,16 +124,16 @@ def lift(
 class _Missing:
     """Counts of what was not found."""
 
-    joints: int = 0
+    missing_joints: int = 0
     interpolated: int = 0
     placed: int = 0
     people_not_lifted: int = 0
 
     def in_words(self, max_gap: int) -> str:
-        if not self.joints:
+        if not self.missing_joints:
             return "every joint was found"
         return (
-            f"{self.joints} joints were missing: {self.interpolated} interpolated over at most {max_gap} frames, "
+            f"{self.missing_joints} joints were missing: {self.interpolated} interpolated over at most {max_gap} frames, "
             f"{self.placed} put on the nearest joint found"
             + f"; {self.people_not_lifted} people with less than half of their joints are NaN"
             * bool(self.people_not_lifted)
@@ -200,7 +200,7 @@ def _lift_block(job: _Job, start: int, stop: int, seen: Spool, poses: Spool, goo
     model, skeleton, missing = job.model, job.model.skeleton, job.missing
     joints, found, confidence, sizes = job.whole(start, stop)
     enough = found.sum(1) * 2 >= skeleton.num_joints
-    missing.joints += int((confidence <= 0).sum())
+    missing.missing_joints += int((confidence <= 0).sum())
     missing.interpolated += int((found & (confidence <= 0)).sum())
     missing.placed += int((~found[enough]).sum())
     missing.people_not_lifted += int((~enough).sum())

@@ -29,6 +29,8 @@ def link(frames: Iterator[tuple[int, Array, Array]]) -> Iterator[Array]:
     numbers, last = np.empty(0, np.int64), np.empty(0, np.int64)
     joints, found = np.empty((0, 0, 2)), np.empty((0, 0), bool)
     for frame, here, seen in frames:
+        if not following:
+            joints, found = np.empty((0, *here.shape[1:])), np.empty((0, here.shape[1]), bool)
         alive = frame - last <= _BRIDGED
         if not alive.all():
             numbers, last, joints, found = numbers[alive], last[alive], joints[alive], found[alive]
@@ -49,8 +51,6 @@ def link(frames: Iterator[tuple[int, Array, Array]]) -> Iterator[Array]:
         old = place[~new]
         numbers[old], last[old], joints[old], found[old] = tracks[~new], frame, here[~new], seen[~new]
         if count:
-            if not len(numbers):
-                joints, found = np.empty((0, *here.shape[1:])), np.empty((0, here.shape[1]), bool)
             numbers, last = np.append(numbers, tracks[new]), np.append(last, np.full(count, frame))
             joints, found = np.concatenate([joints, here[new]]), np.concatenate([found, seen[new]])
         yield tracks
