@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from poseplug.registry.grids.ablate import Watch
     from poseplug.registry.grids.grid import Cell, Grid
     from poseplug.registry.grids.workers import Progress, Workers
+    from poseplug.registry.lifting.lifted import LiftedPoses
     from poseplug.registry.runs.plan import Plan
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "cells",
     "check",
     "components",
+    "lift_file",
     "load_grid",
     "load_run",
     "new",
@@ -136,6 +138,84 @@ class FinishedRun:
             protocol,
             [_table(metric) for metric in metrics],
         )
+
+    def lift(
+        self,
+        keypoints: Any,
+        confidence: Any = None,
+        *,
+        size: tuple[float, float] | None = None,
+        skeleton: str = "",
+        frame: Any = None,
+        track: Any = None,
+        **settings: Any,
+    ) -> LiftedPoses:
+        """Lift 2D key points to root-relative 3D joints [N, J, 3], metres.
+
+        Args:
+            keypoints: [N, K, 2] pixels, an array or tensor; NaN where a joint was not found. The people of one person
+                over time, unless ``track`` says who each is or ``frame`` has several people in a frame.
+            confidence: [N, K] in [0, 1]; 0 for joints that were not found. None: all were.
+            size: width and height of the image in pixels.
+            skeleton: the layout of the K joints, a name or a TOML file; by default the run's.
+            frame: [N] numbers of the frames; by default 0, 1, 2, ...
+            track: [N] numbers of people; by default they are linked from frame to frame.
+            settings: fields of ``poseplug.registry.lifting.settings.LiftSettings``, such as ``focal``, ``view``,
+                ``flip`` and ``smooth``.
+
+        Raises:
+            PoseplugError: other shapes, joints that the run's cannot be made of, a run of several seeds.
+        """
+        from poseplug.registry.lifting.in_memory import lift_arrays
+
+        told = {"frame": frame, "track": track, "size": size}
+        return lift_arrays(self.path, keypoints, confidence, skeleton, told, {"device": self.device, **settings})
+
+
+def lift_file(
+    run: FinishedRun | Path | str,
+    keypoints: Path | str,
+    out: Path | str | Sequence[Path | str] = (),
+    *,
+    picture: Path | str | None = None,
+    page: Path | str | None = None,
+    format: str = "auto",  # noqa: A002
+    skeleton: str = "",
+    fps: float | None = None,
+    force: bool = False,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Lift a file or folder of 2D key points, and write what is asked for; return the summary of ``poseplug lift``.
+
+    Args:
+        run: a finished run, or its folder.
+        keypoints: the file or folder.
+        out: files of poses, by their suffix: .npz, .json, .bvh.
+        picture: some frames as .png, or all as .gif.
+        page: a page with the poses in 3D.
+        format: of the key points, or "auto".
+        skeleton: their layout where the format does not say or says otherwise: a name, or a TOML file.
+        fps: frames a second where the key points do not say.
+        force: replace files that are there.
+        settings: fields of ``poseplug.registry.lifting.settings.LiftSettings``.
+
+    Raises:
+        PoseplugError: what was asked cannot be.
+    """
+    from poseplug.registry.lifting.files import Outputs, lift_to_files, open_file
+    from poseplug.registry.lifting.settings import LiftSettings
+
+    path, device = (run.path, run.device) if isinstance(run, FinishedRun) else (run, "auto")
+    file, made = open_file(Path(keypoints), format, skeleton, settings.get("size"))
+    said = {"device": device, **settings, "made": {**made, **settings.get("made", {})}}
+    outputs = Outputs(
+        out=[Path(out)] if isinstance(out, Path | str) else list(map(Path, out)),
+        picture=None if picture is None else Path(picture),
+        page=None if page is None else Path(page),
+        force=force,
+    )
+    chosen = LiftSettings(**said)
+    return lift_to_files(str(path), file, chosen, outputs, load_catalogue(), name=str(keypoints), fps=fps)
 
 
 def train(

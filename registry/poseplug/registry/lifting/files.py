@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from poseplug.core.geometry.own_layout import find_layout
 from poseplug.core.keypoints.detections import KeypointFile
+from poseplug.core.keypoints.open_keypoints import open_keypoints
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.lifting.lift import lifting
 from poseplug.registry.lifting.outputs import check_outputs, refuse_existing, write
@@ -36,8 +38,25 @@ class Outputs:
                 refuse_existing([path], force=self.force)
 
 
+def open_file(path: Path, form: str, skeleton: str, size: tuple[float, float] | None) -> tuple[KeypointFile, Mapping[str, Any]]:
+    """Open key points; return them, and how joints of others are made of the user's own skeleton.
+
+    Args:
+        path: the file or folder.
+        form: its format, or "auto".
+        skeleton: the name of a layout, a TOML file, or "".
+        size: of the images, pixels, where the user says it.
+
+    Raises:
+        PoseplugError: no such file, format or skeleton; the beginning is damaged.
+    """
+    own = find_layout(skeleton) if skeleton else None
+    file = open_keypoints(path, format=form, skeleton=own.skeleton if own else None, size=size)
+    return file, own.made if own else {}
+
+
 def default_out(keypoints: Path) -> Path:
-    """Return where poses go if nobody says so: beside nothing, in the current folder."""
+    """Return where poses go if nobody says so: an .npz in the current folder."""
     return Path(f"{keypoints.stem or 'keypoints'}-3d.npz")
 
 

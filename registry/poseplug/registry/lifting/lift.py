@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import attrs
 import numpy as np
@@ -25,7 +24,7 @@ from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.lifting import unlike
 from poseplug.registry.lifting.cameras import CameraRule
-from poseplug.registry.lifting.find_run import OpenedRun, find_run
+from poseplug.registry.lifting.find_run import find_run
 from poseplug.registry.lifting.gaps import fill_gaps
 from poseplug.registry.lifting.joints import JointMaker
 from poseplug.registry.lifting.lifted import BLOCK, Lifted
@@ -243,9 +242,3 @@ def _smooth(poses: Spool, people: People, window: int, into: Spool) -> Spool:
         into.append(**made)
     into.close()
     return into
-
-
-def lift_arrays(run: str, file: KeypointFile, settings: LiftSettings, catalogue: Catalogue) -> Any:
-    """Return the poses of a file's people in memory, as ``LiftedPoses``."""
-    with lifting(run, file, settings, catalogue) as lifted:
-        return lifted.rows(slice(0, len(lifted)))

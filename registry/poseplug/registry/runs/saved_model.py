@@ -57,6 +57,11 @@ def _load_model(directory: RunDirectory) -> tuple[Skeleton, dict[str, Tensor]]:
     return cattrs.structure(facts["skeleton"], Skeleton), from_under("model", tensors)
 
 
+def stored_skeleton(directory: RunDirectory) -> Skeleton:
+    """Return the skeleton that a finished run's model was trained for; raise PoseplugError if there is none."""
+    return _load_model(directory)[0]
+
+
 def take_weights(directory: RunDirectory, model: LiftingModel) -> None:
     """Start a model from the weights of a finished run.
 
