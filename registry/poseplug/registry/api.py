@@ -144,7 +144,7 @@ class FinishedRun:
         keypoints: Any,
         confidence: Any = None,
         *,
-        size: tuple[float, float] | None = None,
+        size: tuple[int, int] | None = None,
         skeleton: str = "",
         frame: Any = None,
         track: Any = None,

@@ -32,12 +32,16 @@ def lift(
     ] = "",
     own: Annotated[
         list[str],
-        typer.Option("--map", help="How a joint is made: Head=LEar+REar; none: missing; repeatable.", metavar="JOINT=..."),
+        typer.Option(
+            "--map", help="How a joint is made: Head=LEar+REar; none: missing; repeatable.", metavar="JOINT=..."
+        ),
     ] = [],  # noqa: B006
     size: Annotated[str, typer.Option(help="Of the images, pixels.", metavar="WxH")] = "",
     focal: Annotated[float | None, typer.Option(help="Focal length, pixels.")] = None,
     fov: Annotated[float | None, typer.Option(help="Horizontal field of view, degrees.")] = None,
-    camera: Annotated[str, typer.Option(help="Both focal lengths and the principal point, pixels.", metavar="FX,FY,CX,CY")] = "",
+    camera: Annotated[
+        str, typer.Option(help="Both focal lengths and the principal point, pixels.", metavar="FX,FY,CX,CY")
+    ] = "",
     view: Annotated[
         str, typer.Option(help="How the lifter sees people: given, centred, or auto, which is given if it can be.")
     ] = "auto",

@@ -144,12 +144,14 @@ def bone_lengths_2d(joints: Tensor, found: Tensor, skeleton: Skeleton) -> Tensor
     """Return how long each bone [M] of joints [N, J, 2] is when it is seen in full; NaN where never found."""
     known = torch.stack([found[:, a] & found[:, b] for a, b in skeleton.bones], 1)
     lengths = _bones(joints, skeleton).masked_fill(~known, torch.nan)
-    return lengths.nanquantile(_FULL_LENGTH, 0)
+    full: Tensor = lengths.nanquantile(_FULL_LENGTH, 0)
+    return full
 
 
 def _bones(joints: Tensor, skeleton: Skeleton) -> Tensor:
     starts, ends = zip(*skeleton.bones, strict=True)
-    return torch.linalg.vector_norm(joints[:, list(ends)] - joints[:, list(starts)], dim=-1)
+    lengths: Tensor = torch.linalg.vector_norm(joints[:, list(ends)] - joints[:, list(starts)], dim=-1)
+    return lengths
 
 
 def _range(values: Tensor) -> Range:

@@ -16,7 +16,7 @@ from poseplug.core.keypoints.detections import Detections
 _CHUNK = 4096
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Arrays:
     """Key points that are in memory; see ``KeypointFile``."""
 
@@ -34,7 +34,7 @@ class Arrays:
         *,
         frame: Any = None,
         track: Any = None,
-        size: tuple[float, float] | None = None,
+        size: tuple[int, int] | None = None,
         fps: float | None = None,
     ) -> Self:
         """Take arrays or tensors: joints [N, J, 2], and what is known besides.
@@ -44,7 +44,9 @@ class Arrays:
         """
         pixels = _tensor(joints, torch.float32)
         n, count = len(pixels), skeleton.num_joints
-        _check("key points", pixels, (n, count, 2), f" for the skeleton '{skeleton.name}' ({', '.join(skeleton.joints)})")
+        _check(
+            "key points", pixels, (n, count, 2), f" for the skeleton '{skeleton.name}' ({', '.join(skeleton.joints)})"
+        )
         sure = torch.ones(n, count) if confidence is None else _tensor(confidence, torch.float32)
         _check("confidence", sure, (n, count))
         frames = torch.arange(n) if frame is None else _tensor(frame, torch.int64)

@@ -13,7 +13,8 @@ CROWD = 12
 
 def evenly(frames: Array, most: int) -> Array:
     """Return at most so many of these frames, evenly spread."""
-    return frames[np.unique(np.linspace(0, len(frames) - 1, min(len(frames), most)).round().astype(int))]
+    chosen: Array = frames[np.unique(np.linspace(0, len(frames) - 1, min(len(frames), most)).round().astype(int))]
+    return chosen
 
 
 def stretch(lifted: Lifted, most: int) -> Array:

@@ -38,7 +38,9 @@ class Outputs:
                 refuse_existing([path], force=self.force)
 
 
-def open_file(path: Path, form: str, skeleton: str, size: tuple[float, float] | None) -> tuple[KeypointFile, Mapping[str, Any]]:
+def open_file(
+    path: Path, form: str, skeleton: str, size: tuple[int, int] | None
+) -> tuple[KeypointFile, Mapping[str, Any]]:
     """Open key points; return them, and how joints of others are made of the user's own skeleton.
 
     Args:

@@ -65,6 +65,6 @@ class JointMaker:
 
 
 def split_found(joints: Tensor, confidence: Tensor, least: float) -> tuple[Tensor, Tensor]:
-    """Return joints and confidence with those that do not count as found at 0: unsure ones, and what is not a number."""
+    """Return joints and confidence at 0 where a joint does not count as found: it is unsure, or no number."""
     good = (confidence >= least) & (confidence > 0) & torch.isfinite(joints).all(-1)
     return joints.masked_fill(~good[..., None], 0.0), confidence.masked_fill(~good, 0.0)

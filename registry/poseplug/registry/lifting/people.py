@@ -107,7 +107,6 @@ def gather(file: KeypointFile, make: JointMaker, least: float, folder: Path) -> 
         tracks.append(chunk.track.numpy().copy())
         frames.append(chunk.frame.numpy().copy())
         scores.append(sure.mean(1).numpy())
-    table.close()
     if not table.rows:
         raise PoseplugError(f"There is nobody in these key points ({file.format}); choose a file with people in it.")
     track, frame, score = np.concatenate(tracks), np.concatenate(frames), np.concatenate(scores)

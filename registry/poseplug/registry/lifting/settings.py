@@ -36,7 +36,7 @@ class LiftSettings:
         PoseplugError: a value that cannot be.
     """
 
-    size: tuple[float, float] | None = None
+    size: tuple[int, int] | None = None
     focal: float | None = None
     fov: float | None = None
     camera: tuple[float, float, float, float] | None = None
@@ -59,7 +59,9 @@ class LiftSettings:
         _expect(0 <= self.min_confidence <= 1, f"--min-confidence must be from 0 to 1, got {self.min_confidence:g}.")
         _expect(self.max_gap >= 0, f"--max-gap must be at least 0, got {self.max_gap}.")
         _expect(self.smooth >= 0, f"--smooth must be at least 0, got {self.smooth}.")
-        _expect(self.size is None or min(self.size) > 0, "--size must be a width and a height above 0, such as 1920x1080.")
+        _expect(
+            self.size is None or min(self.size) > 0, "--size must be a width and a height above 0, such as 1920x1080."
+        )
         _expect(self.focal is None or self.focal > 0, "--focal must be a number of pixels above 0.")
         _expect(self.fov is None or 0 < self.fov < 180, "--fov must be between 0 and 180 degrees.")
         _expect(self.camera is None or min(self.camera[:2]) > 0, "--camera must be fx,fy,cx,cy with fx and fy above 0.")
@@ -70,10 +72,10 @@ def _expect(good: bool, otherwise: str) -> None:
         raise PoseplugError(otherwise)
 
 
-def parse_size(text: str) -> tuple[float, float]:
+def parse_size(text: str) -> tuple[int, int]:
     """Return width and height from "1920x1080"; raise PoseplugError for anything else."""
     try:
-        width, height = (float(part) for part in text.lower().replace("×", "x").split("x"))
+        width, height = (int(part) for part in text.lower().split("x"))
     except ValueError:
         raise PoseplugError(f"--size must be WIDTHxHEIGHT in pixels, such as 1920x1080; got '{text}'.") from None
     return width, height
@@ -84,7 +86,9 @@ def parse_camera(text: str) -> tuple[float, float, float, float]:
     try:
         fx, fy, cx, cy = (float(part) for part in text.split(","))
     except ValueError:
-        raise PoseplugError(f"--camera must be fx,fy,cx,cy in pixels, such as 1145,1145,512,512; got '{text}'.") from None
+        raise PoseplugError(
+            f"--camera must be fx,fy,cx,cy in pixels, such as 1145,1145,512,512; got '{text}'."
+        ) from None
     return fx, fy, cx, cy
 
 
@@ -100,7 +104,8 @@ def parse_made(texts: tuple[str, ...] | list[str]) -> dict[str, Any]:
         parts = [name.strip() for name in names.split("+")]
         if not (joint and equals and all(parts)):
             raise PoseplugError(
-                f"--map '{text}' is not JOINT=NAME, JOINT=NAME+NAME (their middle) or JOINT=none, such as Head=LEar+REar."
+                f"--map '{text}' is not JOINT=NAME, JOINT=NAME+NAME (their middle) or JOINT=none, such as "
+                "Head=LEar+REar."
             )
         made[joint] = None if parts == ["none"] else parts
     return made
@@ -122,5 +127,7 @@ def parse_window(text: str, fps: float | None) -> int:
     if not seconds:
         return int(value)
     if not fps:
-        raise PoseplugError("--smooth in seconds needs the frames a second, which the key points do not say; give --fps.")
+        raise PoseplugError(
+            "--smooth in seconds needs the frames a second, which the key points do not say; give --fps."
+        )
     return round(value * fps)

@@ -19,7 +19,7 @@ def smoothed(values: Array, track: Array, frame: Array, window: int) -> Array:
         window: frames, the middle one included; an even number means the next odd one.
     """
     half = window // 2
-    good = np.isfinite(values).all(1)
+    good = np.asarray(np.isfinite(values).all(1))
     clean = np.where(good[:, None], values, 0.0).astype(np.float64)
     n = len(values)
     moments, sums = np.zeros((5, n)), np.zeros((3, n, values.shape[1]))
@@ -35,7 +35,8 @@ def smoothed(values: Array, track: Array, frame: Array, window: int) -> Array:
         for power in range(3):
             sums[power, here] += (weight * time**power)[:, None] * clean[there]
     result = _at_zero(moments, sums)
-    return np.where(good[:, None], result, values).astype(values.dtype)
+    smooth: Array = np.where(good[:, None], result, values).astype(values.dtype)
+    return smooth
 
 
 def _at_zero(moments: Array, sums: Array) -> Array:
@@ -49,7 +50,8 @@ def _at_zero(moments: Array, sums: Array) -> Array:
     straight = (s2[:, None] * sums[0] - s1[:, None] * sums[1]) / _safe(line)
     mean = sums[0] / _safe(s0)
     # Moments are whole numbers, so what is not zero is at least one.
-    return np.where((determinant > 0.5)[:, None], parabola, np.where((line > 0.5)[:, None], straight, mean))
+    fitted: Array = np.where((determinant > 0.5)[:, None], parabola, np.where((line > 0.5)[:, None], straight, mean))
+    return fitted
 
 
 def _safe(values: Array) -> Array:

@@ -25,10 +25,9 @@ class Spool:
 
     def __init__(self, folder: Path, columns: Mapping[str, tuple[Shape, str]]) -> None:
         self.folder = folder
-        self.columns = {name: (shape, np.dtype(kind)) for name, (shape, kind) in columns.items()}
+        self.columns = dict(columns)
         self.rows = 0
-        folder.mkdir(parents=True, exist_ok=True)
-        self._files = {name: (folder / name).open("wb") for name in columns}
+        folder.mkdir(parents=True)
 
     def append(self, **rows: Array) -> None:
         """Add rows, of each column an array [n, ...].
@@ -39,17 +38,14 @@ class Spool:
         try:
             for name, values in rows.items():
                 shape, kind = self.columns[name]
-                self._files[name].write(np.ascontiguousarray(values, kind).reshape(len(values), *shape).data)
+                with (self.folder / name).open("ab") as file:
+                    file.write(np.ascontiguousarray(values, kind).reshape(len(values), *shape).tobytes())
         except OSError as error:
             raise PoseplugError(
-                f"Cannot write to '{self.folder}': {error}. Free some space, or say where temporary files go with TMPDIR."
+                f"Cannot write to '{self.folder}': {error}. Free some space, or say with TMPDIR where temporary files "
+                "go."
             ) from error
         self.rows += len(next(iter(rows.values())))
-
-    def close(self) -> None:
-        """End the writing; before that nothing can be read."""
-        for file in self._files.values():
-            file.close()
 
     def read(self, index: slice | Array, *names: str) -> tuple[Array, ...]:
         """Return the named columns of some rows, in memory."""

@@ -20,7 +20,6 @@ from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build_model
 from poseplug.registry.runs.plan import Plan, make_plan
 
-
 # Of its own, so that no draw of the training changes.
 _SEEN_STREAM, _SEEN_POSES = 193, 4096
 

@@ -48,18 +48,23 @@ def rig(skeleton: Skeleton, lengths: Array) -> list[RigJoint]:
 
     def add(joint: int, parent: int, offset: tuple[float, float, float]) -> None:
         own, below = len(joints), children[joint]
-        joints.append(RigJoint(skeleton.joints[joint], parent, joint, offset, tuple(below)))
+        joints.append(RigJoint(plain_name(skeleton.joints[joint]), parent, joint, offset, tuple(below)))
         for child in below:
             holder = own
             if len(below) > 1:
                 holder = len(joints)
-                name = f"{skeleton.joints[joint]}To{skeleton.joints[child]}"
+                name = f"{plain_name(skeleton.joints[joint])}To{plain_name(skeleton.joints[child])}"
                 joints.append(RigJoint(name, own, -1, (0.0, 0.0, 0.0), (child,)))
             x, y, z = (rest[child] * length[child]).tolist()
             add(child, holder, (x, y, z))
 
     add(skeleton.root, -1, (0.0, 0.0, 0.0))
     return joints
+
+
+def plain_name(joint: str) -> str:
+    """Return a joint's name as BVH files can have it, without spaces."""
+    return "_".join(joint.split())
 
 
 def rest_directions(skeleton: Skeleton) -> Array:
@@ -72,7 +77,8 @@ def rest_directions(skeleton: Skeleton) -> Array:
 
 def upright(points: Array) -> Array:
     """Return points [..., 3] of the camera's axes (x right, y down, z forward) in BVH's: y up, z towards the viewer."""
-    return points * np.array([1.0, -1.0, -1.0])
+    turned: Array = points * np.array([1.0, -1.0, -1.0])
+    return turned
 
 
 def local_rotations(joints: list[RigJoint], skeleton: Skeleton, poses: Array) -> Array:
@@ -125,7 +131,8 @@ def zxy_angles(rotations: Array) -> Array:
     z = np.arctan2(-rotations[..., 0, 1], rotations[..., 1, 1])
     x = np.arcsin(rotations[..., 2, 1].clip(-1, 1))
     y = np.arctan2(-rotations[..., 2, 0], rotations[..., 2, 2])
-    return np.degrees(np.stack([z, x, y], -1))
+    angles: Array = np.degrees(np.stack([z, x, y], -1))
+    return angles
 
 
 def end_offset(joint: RigJoint, skeleton: Skeleton) -> tuple[float, float, float]:

@@ -48,10 +48,10 @@ def _write(file: TextIO, lifted: Lifted) -> None:
     file.write(json.dumps(head, indent=1, allow_nan=False).rstrip("}\n") + ',\n "people": [')
     separator = "\n"
     for poses in lifted.blocks():
-        known = np.isfinite(poses.joints_3d).all((1, 2))
+        known = np.asarray(np.isfinite(poses.joints_3d).all((1, 2)))
         columns = (
             _rounded(poses.joints_3d, _METRES, known),
-            _rounded(poses.root, _METRES, np.isfinite(poses.root).all(1)),
+            _rounded(poses.root, _METRES, np.asarray(np.isfinite(poses.root).all(1))),
             _rounded(poses.joints_2d, _PIXELS, np.ones(len(known), bool)),
             _rounded(poses.confidence, _CONFIDENCE, np.ones(len(known), bool)),
         )
