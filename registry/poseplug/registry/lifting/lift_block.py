@@ -96,7 +96,7 @@ def lift_block(job: Job, start: int, stop: int, seen: Spool, poses: Spool) -> Ar
     else:
         root = located.float().cpu()
         root = root if rotation is None else turned_back(root[:, None], rotation)[:, 0]
-    usable = enough & torch.isfinite(lifted).all(-1).all(-1).numpy()
+    usable: Array = enough & torch.isfinite(lifted).all(-1).all(-1).numpy()
     hidden = torch.from_numpy(~usable)
     poses.append(
         joints_3d=lifted.masked_fill(hidden[:, None, None], torch.nan).numpy(),

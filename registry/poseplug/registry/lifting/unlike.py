@@ -12,7 +12,7 @@ from poseplug.core.models.input_range import InputRange, bone_lengths_2d, profil
 # Coordinates that are all below this many pixels are shares of the image.
 _SHARES = 2.0
 # Correlation of the heights of joints with those in training, and the ratio of bone lengths to theirs.
-_UPSIDE_DOWN, _UPRIGHT, _BONE_RATIO = -0.4, 0.5, 2.5
+_UPSIDE_DOWN, _UPRIGHT, _BONE_RATIO = -0.4, 0.5, 2.0
 _BEYOND_IMAGE, _OUTSIDE = 0.02, 0.05
 # Fewer people than these do not tell where joints are on average.
 _FEW = 20
