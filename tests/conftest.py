@@ -23,7 +23,7 @@ def lifting_run(tmp_path_factory):
     """A short run that lifts the built-in poses, badly."""
     from poseplug.registry.api import train
 
-    experiment = {"lifter": "mlp:channels=32,blocks=1", "steps": 60, "batch_size": 256, "seed": 3}
+    experiment = {"lifter": "mlp:channels=32,blocks=1", "steps": 150, "batch_size": 256, "seed": 3}
     return train(experiment, out=tmp_path_factory.mktemp("lifting") / "run", device="cpu")
 
 
