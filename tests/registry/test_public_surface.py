@@ -33,7 +33,7 @@ poseplug.registry.markers.API_VERSION. The rule is in plugins/README.md, "Versio
 """
 PUBLIC = {
     "poseplug.registry": ["API_VERSION", "hookimpl"],
-    "poseplug.registry.hookspecs": ["Register", "RegisterRecipe"],
+    "poseplug.registry.hookspecs": ["Register", "RegisterModel", "RegisterRecipe"],
     "poseplug.registry.conformance": ["conformance_tests"],
     "poseplug.core.interfaces": None,  # all of it
     "poseplug.core.hooks": ["RunFacts", "RunHook"],

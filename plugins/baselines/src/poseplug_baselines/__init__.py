@@ -1,4 +1,4 @@
-"""The papers' four single-frame lifters, and two plain augmentors to hold every method against."""
+"""The papers' four single-frame lifters, and three plain augmentors to hold every method against."""
 
 from __future__ import annotations
 
@@ -39,12 +39,18 @@ def register_lifters(register: Register) -> None:
 
 @hookimpl
 def register_augmentors(register: Register) -> None:
-    """Register rigid and jitter."""
+    """Register rigid, jitter and detector_noise."""
     control = "none: a control to hold learned and generated methods against"
     register("rigid", "poseplug_baselines.rigid:Rigid", summary="see poses from random cameras", paper=control)
     register(
         "jitter",
         "poseplug_baselines.jitter:Jitter",
         summary="perturb bone directions and lengths at random",
+        paper=control,
+    )
+    register(
+        "detector_noise",
+        "poseplug_baselines.detector_noise:DetectorNoise",
+        summary="key points as detectors find them: noise, missing joints",
         paper=control,
     )
