@@ -97,15 +97,16 @@ def test_every_output_and_a_summary(poseplug, lifting_run, detections):
     with np.load(done.folder / "a.npz") as stored:
         (person,) = shown["people"]
         assert np.allclose(person["pose"], stored["joints_3d"], atol=6e-4)
-    assert not re.search(r'(src|href)="http', page)
+    assert not re.search(r"<(script|link|img)[^>]*(src|href)=", page)
 
 
-def test_an_animation(poseplug, lifting_run, detections):
+def test_an_animation(poseplug, lifting_run, detections, tmp_path):
     image = pytest.importorskip("PIL.Image")
-    done = poseplug("lift", lifting_run.path, detections, "--picture", "a.gif", "--fps", "60")
+    (tmp_path / "short.json").write_text(json.dumps(json.loads(detections.read_text())[:20]))
+    done = poseplug("lift", lifting_run.path, "short.json", "--picture", "a.gif", "--fps", "60")
     assert done.exit_code == 0, done.stderr
     with image.open(done.folder / "a.gif") as picture:
-        assert picture.n_frames == 120
+        assert picture.n_frames == 20
         assert picture.info["duration"] == 20
 
 
@@ -161,7 +162,7 @@ def test_a_damaged_file_leaves_nothing(poseplug, lifting_run, detections, tmp_pa
 
 def test_control_c_leaves_nothing(lifting_run, walking, tmp_path):
     (tmp_path / "temporary").mkdir()
-    np.save(tmp_path / "points.npy", walking.joints_2d.repeat(4000, 1, 1).numpy())
+    np.save(tmp_path / "points.npy", walking.joints_2d.repeat(500, 1, 1).numpy())
     command = [sys.executable, "-m", "poseplug", "lift", str(lifting_run.path), "points.npy"]
     command += ["--skeleton", "h36m16", "--size", "1000x1002", "--out", "out/a.json"]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}

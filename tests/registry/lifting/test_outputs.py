@@ -37,7 +37,7 @@ def lifted(folder, skeleton, joints, frame, track=None, *, fps=25.0, good=None):
     n = len(joints)
     rng = np.random.default_rng(0)
     good = np.ones(n, bool) if good is None else good
-    root = rng.normal(0, 1, (n, 3)) + [0, 0, 5]
+    root = rng.normal([0, 0, 5], 1, (n, 3))
     poses = Spool(folder / "poses", {"joints_3d": (joints.shape[1:], "f4"), "root": ((3,), "f4")})
     hidden = np.where(good[:, None, None], joints, np.nan)
     poses.append(joints_3d=hidden, root=np.where(good[:, None], root, np.nan))

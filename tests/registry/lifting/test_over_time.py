@@ -23,7 +23,7 @@ def gathered(tmp_path, joints, frame, track=None, confidence=None):
 
 
 def at(x, y=0.0):
-    return BODY + [x, y]
+    return BODY + np.array([x, y])
 
 
 def crowd(frames, start=0):

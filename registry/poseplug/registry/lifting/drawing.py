@@ -99,7 +99,7 @@ class Stage:
             self._bones(pen, seen, np.zeros(len(seen)), poses.confidence[person] > 0, side)
         pen.line([side, 0, side, side], fill=_FRAME, width=_FINER)
         pen.rectangle([0, 0, 2 * side - 1, side - 1], outline=_FRAME, width=_FINER)
-        small = image.resize((2 * self.side, self.side), image_kind.Resampling.LANCZOS)
+        small = image.reduce(_FINER)
         pen = draw_kind.Draw(small)
         pen.text((8, 5), title, fill=_TEXT)
         pen.text((self.side + 8, 5), "lifted, from the side", fill=_TEXT)

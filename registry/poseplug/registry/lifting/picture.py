@@ -40,7 +40,8 @@ def write_picture(path: Path, lifted: Lifted) -> list[Path]:
     if moving:
         seconds = (int(frames[-1]) - int(frames[0])) / (lifted.fps or _USUAL_FPS)
         each = min(max(1000 * seconds / max(len(frames) - 1, 1), 20), 500)
-        first, *others = [image.quantize(64) for image in drawn]
+        palette = drawn[len(drawn) // 2].quantize(64)
+        first, *others = [image.quantize(palette=palette, dither=image_kind.Dither.NONE) for image in drawn]
         save = {"save_all": True, "append_images": others, "duration": round(each / 10) * 10, "loop": 0, "disposal": 1}
         write_whole(path, lambda temporary: first.save(temporary, "GIF", **save))
     else:
