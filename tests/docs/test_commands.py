@@ -43,6 +43,7 @@ def folder(tmp_path_factory):
     for name in CLIPS[1:]:
         (folder / name).symlink_to("mocap")
     (folder / "docs").mkdir()
+    (folder / "docs" / "examples").symlink_to(ROOT / "docs" / "examples")
     captured = "bvh:path=mocap"
     with contextlib.chdir(folder):
         invoke(
