@@ -115,7 +115,7 @@ class FinishedRun:
         protocol: str = "",
         metrics: Sequence[str | Document] = (),
     ) -> dict[str, Any]:
-        """Evaluate the run again; return a result object without the facts of the training.
+        """Evaluate the run again; return a result object without the facts of the training, of several seeds means.
 
         Args:
             sources: what to evaluate on, by label; by default what the run was evaluated on.
@@ -123,7 +123,7 @@ class FinishedRun:
             metrics: what to measure besides what the run did.
 
         Raises:
-            PoseplugError: bad sources, or of another skeleton; an unknown protocol; a run of several seeds.
+            PoseplugError: bad sources, or of another skeleton; an unknown protocol.
         """
         from poseplug.core.training.runtime import pick_device
         from poseplug.registry.runs.evaluate import evaluate_run

@@ -46,13 +46,13 @@ def evaluate(
     with reporting():
         from poseplug.core.training.runtime import pick_device
         from poseplug.registry.discovery.catalogue import load_catalogue
-        from poseplug.registry.runs.evaluate import evaluate_seeds
+        from poseplug.registry.runs.evaluate import evaluate_run
 
         metrics = list(map(parse_spec, metric))
         where, sources = pick_device(device), labelled_tables(on)
         catalogue = load_catalogue()
         results = [
-            evaluate_seeds(RunDirectory(path), catalogue, where, sources, protocol, metrics)
+            evaluate_run(RunDirectory(path), catalogue, where, sources, protocol, metrics)
             for path in dict.fromkeys(run)
         ]
         if as_json:
