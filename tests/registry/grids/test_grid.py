@@ -71,6 +71,15 @@ def test_what_is_left_out_by_rules():
         cells(PRODUCT + '[[exclude]]\nlifter = ["mlp:channels=8", "semgcn"]')
 
 
+def test_rules_may_speak_of_seeds_that_a_smaller_grid_does_not_have():
+    text = PRODUCT.replace("seeds = 2", "seeds = 1") + '[[exclude]]\nlifter = "semgcn"\nseed = [1, 2]'
+    assert len(cells(text)) == 8
+    assert cells(text) == cells(PRODUCT.replace("seeds = 2", "seeds = 1"))
+    assert {c.labels["seed"] for c in cells('[[arm]]\nname = "a"\nonly = { seed = [0, 7] }')} == {0}
+    with pytest.raises(PoseplugError, match="'exclude' names seed 'first', which is not in this grid"):
+        cells(PRODUCT + '[[exclude]]\nseed = "first"')
+
+
 def test_settings_that_change_together_are_one_factor():
     found = cells("""
         [base]
