@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import attrs
 
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from poseplug.core.hooks import RunHook
     from poseplug.core.models.lifting_model import LiftingModel
     from poseplug.registry.conformance import Verdict
-    from poseplug.registry.grids.ablate import Watch
+    from poseplug.registry.grids.ablate import Options
     from poseplug.registry.grids.grid import Cell, Grid
-    from poseplug.registry.grids.workers import Progress, Workers
     from poseplug.registry.runs.plan import Plan
 
 __all__ = [
@@ -211,17 +210,7 @@ def rehearse(experiment: Said, device: str = "auto") -> Document:
 
 
 def ablate(
-    grid: Said,
-    out: Path | str,
-    *,
-    values: Mapping[str, str] | None = None,
-    name: str = "",
-    jobs: int = 1,
-    device: str = "auto",
-    workers: Callable[[Progress], Workers] | None = None,
-    watch: Watch | None = None,
-    retry: bool = False,
-    keep_checkpoints: bool = False,
+    grid: Said, out: Path | str, *, values: Mapping[str, str] | None = None, **options: Unpack[Options]
 ) -> xarray.Dataset:
     """Run what is missing or has changed of a grid; return all its results, by factor, seed, evaluation and metric.
 
@@ -229,13 +218,8 @@ def ablate(
         grid: a grid file, or what stands in one.
         out: the grid's folder.
         values: what ``${NAME}`` stands for in the grid.
-        name: what reports call it; by default the name of its folder.
-        jobs: how many cells are done at a time; with more than one each in a process of its own.
-        device: where to compute.
-        workers: makes who does the jobs, where it is not this machine.
-        watch: told how it gets on.
-        retry: run cells again that have failed before.
-        keep_checkpoints: keep the states of finished cells, so that they can be trained longer.
+        options: ``name``, ``jobs``, ``device``, ``workers``, ``watch``, ``retry`` and ``keep_checkpoints``, which are
+            explained in ``poseplug.registry.grids.ablate.Options``.
 
     Raises:
         PoseplugError: the grid says something that cannot be, or its folder is in use or holds something else.
@@ -243,18 +227,7 @@ def ablate(
     from poseplug.registry.grids.ablate import ablate as run_grid
 
     catalogue = load_catalogue()
-    return run_grid(
-        _grid(grid, catalogue, values),
-        Path(out),
-        catalogue,
-        name=name,
-        jobs=jobs,
-        device=device,
-        workers=workers,
-        watch=watch,
-        retry=retry,
-        keep_checkpoints=keep_checkpoints,
-    )
+    return run_grid(_grid(grid, catalogue, values), Path(out), catalogue, **options)
 
 
 def cells(grid: Said, values: Mapping[str, str] | None = None) -> list[Cell]:

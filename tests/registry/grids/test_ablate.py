@@ -162,6 +162,21 @@ def test_a_stopped_grid_goes_on_where_it_was(tmp_path):
     same(tmp_path / "stopped", tmp_path / "undisturbed")
 
 
+class StoppingLate(Stopping):
+    """Asks to stop when all is done."""
+
+    def started(self, job):
+        pass
+
+    def ended(self, job, records):
+        self.workers.stop()
+
+
+def test_a_grid_that_is_stopped_when_all_is_done_is_done(tmp_path):
+    dataset = ablate(grid_from({"base": BASE}, CATALOGUE), tmp_path, CATALOGUE, device="cpu", watch=StoppingLate())
+    assert dataset.state.values.tolist() == ["done"]
+
+
 def same(one, other):
     """Compare two grids' data sets but for times and places, and their models."""
     opened = [xarray.open_dataset(folder / "results.nc").load() for folder in (one, other)]

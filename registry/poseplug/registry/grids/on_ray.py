@@ -87,6 +87,8 @@ class RayWorkers:
         mark = _mark(Path(job.folder))
         reference = self._do.remote(attrs.asdict(job), needed, mark, "cuda" if self._gpus else "cpu", self._cpus)
         self._jobs[reference] = job
+        if self.stopped:  # while it was being started, so that stop() did not see it
+            self._ray.cancel(reference)
         self._progress(job, 0, 1)
 
     def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
@@ -98,11 +100,12 @@ class RayWorkers:
                 if files:
                     _write(Path(job.folder), files)
                 ended.append((job, Outcome(**outcome)))
-            except self._ray.exceptions.TaskCancelledError:
-                ended.append((job, Outcome(stopped=True)))
             except self._ray.exceptions.RayError as error:
+                # A job that somebody else cancelled has failed: taken for stopped, what starts from it waited for ever.
                 reason = f"the cluster could not do it, {_RETRIES} retries included ({in_words(error)})"
-                ended.append((job, Outcome(failure=reason)))
+                ended.append((job, Outcome(stopped=True) if self.stopped else Outcome(failure=reason)))
+            except OSError as error:
+                ended.append((job, Outcome(failure=f"what the cluster sent back cannot be written: {error}")))
         return ended
 
     def stop(self) -> None:

@@ -29,7 +29,6 @@ from poseplug.registry.runs.build import Run, build_evaluations, build_metrics
 from poseplug.registry.runs.plan import Plan, make_plan
 from poseplug.registry.runs.saved_model import open_run, save_model
 
-
 _AVERAGED = ("metrics", "per_action", "per_joint")
 
 
