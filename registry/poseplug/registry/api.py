@@ -21,6 +21,7 @@ from poseplug.core.kinds import kind_names
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.experiment_file import Document, lay_over, read_document
 from poseplug.registry.config.set_flag import set_at
+from poseplug.registry.config.shorthand import experiment_of
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import Catalogue, Entry, load_catalogue
 from poseplug.registry.discovery.manager import Plugin
@@ -290,8 +291,6 @@ def new(name: str, kind: str, into: Path | str = ".", author: str = "") -> Path:
 
 def _document(said: Said, catalogue: Catalogue, below: Document) -> Document:
     """Lay what was said of an experiment over a document."""
-    from poseplug.registry.grids.grid_file import experiment_of
-
     said = said if isinstance(said, Mapping) else read_document(Path(said))
     document = lay_over(below, experiment_of({k: v for k, v in said.items() if "." not in k}, catalogue))
     for path, value in said.items():
