@@ -206,15 +206,13 @@ def _print_results(dataset: Any) -> None:
 
 def _rehearse(grid: Grid, catalogue: Catalogue, device: str, jobs: int, *, as_json: bool) -> None:
     """Say which cells there are, which cannot be and why, and how long they will take."""
-    from rich.status import Status
-
-    from poseplug.cli.render import err, print_json, print_table
+    from poseplug.cli.render import busy, err, print_json, print_table
     from poseplug.registry.grids.estimate import estimates, kind_of
     from poseplug.registry.grids.grid import cells_of
     from poseplug.registry.reports.contents import duration
 
     cells = cells_of(grid, catalogue)
-    with Status("timing", console=err()) as status:
+    with busy("timing") as status:
         took = estimates(cells, catalogue, device, lambda done, of: status.update(f"timing kind {done + 1} of {of}"))
 
     def said(cell: Cell) -> str:
