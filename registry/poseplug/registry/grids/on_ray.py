@@ -158,9 +158,10 @@ def _mark(run: Path) -> str:
 
 
 def _files(folder: Path, names: tuple[str, ...] = ()) -> Files:
-    """Return the files under a folder, or those of these names, but for training states."""
-    paths = [folder / name for name in names] or [p for p in folder.rglob("*") if p.is_file()]
-    return {str(p.relative_to(folder)): p.read_bytes() for p in paths if p.parent.name != "checkpoint"}
+    """Return the files under a folder, but for training states, or those of these names; what is gone is left out."""
+    paths = [folder / name for name in names] or folder.rglob("*")
+    kept = [path for path in paths if path.is_file() and path.parent.name != "checkpoint"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
 
 
 def _write(folder: Path, files: Files) -> None:
