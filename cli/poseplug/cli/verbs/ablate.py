@@ -209,7 +209,7 @@ def _rehearse(grid: Grid, catalogue: Catalogue, device: str, jobs: int, *, as_js
     from poseplug.cli.render import busy, err, print_json, print_table
     from poseplug.registry.grids.estimate import estimates, kind_of
     from poseplug.registry.grids.grid import cells_of
-    from poseplug.registry.reports.contents import duration
+    from poseplug.registry.reports.headline import duration
 
     cells = cells_of(grid, catalogue)
     with busy("timing") as status:
