@@ -84,6 +84,17 @@ def test_a_job_for_a_process_that_has_died_in_between_is_not_waited_for(tmp_path
     process.close()
 
 
+def test_a_process_that_is_killed_as_it_speaks_has_died(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "true")
+    process = workers._Process("cpu", 1, tmp_path / "log")
+    process._listening.join(10)
+    heard = []
+    process._heard = heard.append
+    process._listen([b'{"step": 1, "steps": 2}\n', b'{"results": {"a'])
+    assert heard == [{"step": 1, "steps": 2}, None]
+    process.close()
+
+
 def test_a_log_that_cannot_be_written_is_named(tmp_path):
     pool = workers.Processes(1, "cpu", tmp_path / "nowhere" / "log", lambda job, step, steps: None)
     with pytest.raises(PoseplugError, match="Cannot start a process that writes to '.*nowhere/log'"):

@@ -210,7 +210,8 @@ class _Process:
 
     def _listen(self, lines: IO[bytes]) -> None:
         for line in lines:
-            self._heard(json.loads(line))
+            if line.endswith(b"\n"):  # what a killed process has left unfinished says nothing
+                self._heard(json.loads(line))
         self._over = True
         self._heard(None)
 
