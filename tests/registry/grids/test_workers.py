@@ -5,6 +5,7 @@ import time
 from types import SimpleNamespace
 from typing import ClassVar
 
+import attrs
 import pytest
 
 from poseplug.core.errors import PoseplugError
@@ -128,7 +129,7 @@ class FakeRay:
     exceptions = SimpleNamespace(RayError=RuntimeError)
 
     def __init__(self):
-        self.cancelled = []
+        self.cancelled, self.jobs = [], []
         self.as_it_starts = lambda: None
 
     def init(self, **options):
@@ -137,7 +138,8 @@ class FakeRay:
     def remote(self, function):
         return SimpleNamespace(options=lambda **options: SimpleNamespace(remote=self.start))
 
-    def start(self, *arguments):
+    def start(self, job, *arguments):
+        self.jobs.append(job)
         self.as_it_starts()
         return time.monotonic_ns()
 
@@ -184,3 +186,11 @@ def test_what_a_cluster_sends_back_must_be_writable(tmp_path, ray):
     cluster.start(job_in(tmp_path))
     ((_, outcome),) = cluster.wait(0)
     assert outcome.failure.startswith("what the cluster sent back cannot be written: ")
+
+
+def test_a_job_of_a_cluster_begins_anew_once_and_goes_on_when_it_is_retried(tmp_path, ray):
+    cluster = on_ray.RayWorkers("", 1, 1, 0.0, lambda job, step, steps: None)
+    (tmp_path / "cells" / "a" / "checkpoint").mkdir(parents=True)
+    cluster.start(attrs.evolve(job_in(tmp_path), anew=True))
+    assert not (tmp_path / "cells" / "a").exists()
+    assert [job["anew"] for job in ray.jobs] == [False]

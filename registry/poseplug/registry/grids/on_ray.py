@@ -82,6 +82,9 @@ class RayWorkers:
         return len(self._jobs)
 
     def start(self, job: Job) -> None:
+        if job.anew:  # done here, once: when the job is retried, it is to go on from its own checkpoint
+            shutil.rmtree(job.folder, ignore_errors=True)
+            job = attrs.evolve(job, anew=False)
         start = job.document.get("pretrained")
         needed = _files(Path(start), ("experiment.toml", "model.safetensors")) if start else {}
         mark = _mark(Path(job.folder))
@@ -109,6 +112,7 @@ class RayWorkers:
         return ended
 
     def stop(self) -> None:
+        """Cancel all jobs: a machine of the cluster is not asked to end its step, so the last checkpoint counts."""
         self.stopped = True
         for reference in self._jobs:
             self._ray.cancel(reference)
