@@ -164,7 +164,7 @@ def write_mediapipe(path, people, size, lines=False, wrap=True):
 def write_csv(path, people, joints, long=False, mark=","):
     with path.open("w") as file:
         if long:
-            print(*"frame track joint x y score".split(), sep=mark, file=file)
+            print("frame", "track", "joint", "x", "y", "score", sep=mark, file=file)
         else:
             print("frame", "track", *(f"{joint}_{part}" for joint in joints for part in ("x", "y", "score")),
                   sep=mark, file=file)  # fmt: skip
@@ -180,5 +180,6 @@ def write_csv(path, people, joints, long=False, mark=","):
 
 
 def write_npz(path, people, **also):
-    np.savez(path, keypoints=people.joints, scores=people.score, frame=people.frame, track=people.track, **also)
+    with path.open("wb") as file:
+        np.savez(file, keypoints=people.joints, scores=people.score, frame=people.frame, track=people.track, **also)
     return path

@@ -11,7 +11,7 @@ from typing import TextIO
 
 import attrs
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.layouts import LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.keypoints.detections import KeypointFile
@@ -114,9 +114,11 @@ def _long(table: _Table, skeleton: Skeleton) -> Iterator[Person]:
     for line, row in table.rows():
         joint = order.get(_plain(row[joint_column]))
         if joint is None:
-            # Lets the skeleton name the nearest.
-            skeleton.index(row[joint_column][:80])
-            continue
+            name = row[joint_column]
+            raise PoseplugError(
+                f"'{table.path}', line {line}: the skeleton '{skeleton.name}' has no joint {shown(name)}."
+                f"{did_you_mean(name[:80], skeleton.joints)}"
+            )
         frame, track = table.whole("frame", row, line, count), table.whole("track", row, line, -1)
         again = bool(seen >> joint & 1)
         if "frame" not in table.columns and (who is None or again):

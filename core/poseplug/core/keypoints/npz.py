@@ -61,7 +61,7 @@ def open_npz(path: Path, skeleton: Skeleton | None, size: Size | None) -> Keypoi
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except OSError as error:
         raise PoseplugError(f"Cannot read '{path}': {error.strerror or error}; check the path.") from None
