@@ -76,6 +76,8 @@ def _instances(stream: JsonStream, key: str, first: int, number: int, size: Size
             yield _person(item, place, where, number, size)
             continue
         frame = whole(item.get("frame_id"), where, "frame_id") - first
+        if frame < 0:
+            raise PoseplugError(f"{where}: frame_id is {frame + first}; expected {first} or more.")
         if not isinstance(item["instances"], list):
             raise PoseplugError(f"{where}: instances must be a list, found {shown(item['instances'])}.")
         for person, instance in enumerate(item["instances"]):
