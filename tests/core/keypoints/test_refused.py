@@ -171,6 +171,8 @@ def test_long_tables(tmp_path):
         ),
         ({"keypoints": np.ones((2, 26, 2)), "frame": np.ones(3)}, r"frame has the shape \[3\]; expected \[2\]"),
         ({"keypoints": np.ones((2, 26, 2)), "track": np.array([0.5, 1])}, "track is not of whole numbers"),
+        ({"keypoints": np.ones((2, 26, 2)), "frame": np.array([1e300, 1])}, "frame is not of whole numbers"),
+        ({"keypoints": np.ones((2, 26, 2)), "track": np.array([2**64 - 1, 1])}, "track is not of whole numbers"),
         ({"keypoints": np.ones((2, 26, 2)), "size": np.ones(3)}, "size has the shape"),
         ({"keypoints": np.ones((2, 26, 2)), "fps": -1.0}, "fps is -1"),
         ({"keypoints": np.full((2, 26, 2), "1")}, "array of <U1; expected numbers"),

@@ -142,7 +142,7 @@ def check_numbers(path: Path, what: str, array: Array, whole: bool = False) -> N
     """Refuse what is not an array of numbers, or of whole ones."""
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
         raise PoseplugError(f"'{path}': {what} is an array of {array.dtype}; expected numbers.")
-    if whole and array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.trunc(array))).all():
+    if whole and not ((array > -(2.0**62)) & (array < 2.0**62) & (array == np.trunc(array))).all():
         raise PoseplugError(f"'{path}': {what} is not of whole numbers.")
 
 
