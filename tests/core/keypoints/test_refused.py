@@ -156,6 +156,12 @@ def test_long_tables(tmp_path):
         open_keypoints(path)
     with pytest.raises(PoseplugError, match="line 2: the skeleton 'coco17' has no joint 'Noze'. Did you mean 'Nose'"):
         read(_written(path, "joint,x,y\nNoze,1,2\n"), skeleton=COCO)
+    with pytest.raises(PoseplugError, match="line 4: frame 0 after frame 1 of the same person; sort"):
+        read(_written(path, "frame,joint,x,y\n0,Nose,1,2\n1,Nose,1,2\n0,LEye,1,2\n"), skeleton=COCO)
+    assert read(_written(path, "frame,joint,x,y\n-2,Nose,1,2\n"), skeleton=COCO).frame.tolist() == [-2]
+    with pytest.raises(PoseplugError, match="none 'frame'"):
+        read(_written(path, "track,joint,x,y\n0,Nose,1,2\n"), skeleton=COCO)
+    assert read(_written(path, "joint,x,y,confidence\nNose,1,2,0.5\n"), skeleton=COCO).confidence[0, 0] == 0.5
     with pytest.raises(PoseplugError, match="line 3: joint Nose of frame 0 stands there twice"):
         read(_written(path, "frame,joint,x,y\n0,Nose,1,2\n0,Nose,1,2\n"), skeleton=COCO)
 

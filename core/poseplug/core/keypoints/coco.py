@@ -45,7 +45,7 @@ def open_coco(path: Path, skeleton: Skeleton | None, size: Size | None) -> Keypo
             "with --skeleton: a name or a TOML file."
         )
     order = None
-    if skeleton is None and count == 17 and head.names != _COCO_NAMES:
+    if skeleton in (None, KNOWN[17]) and {*head.names} == {*_COCO_NAMES} and head.names != _COCO_NAMES:
         order = [head.names.index(name) for name in _COCO_NAMES]
     return PeopleFile("coco", path, fitting(path, count, KNOWN, skeleton), partial(_ordered, people, order), count)
 

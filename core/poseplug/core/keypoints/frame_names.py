@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.keypoints.file_values import shown, whole
@@ -44,6 +45,19 @@ def frames_by_name() -> Callable[[object, str], int]:
         return number
 
     return frame
+
+
+def json_files(folder: Path) -> list[str]:
+    """Return the names of the JSON files of a folder, sorted.
+
+    Raises:
+        PoseplugError: it cannot be read.
+    """
+    try:
+        names = [file.name for file in folder.iterdir() if file.suffix.lower() == ".json" and file.name[0] != "."]
+    except OSError as error:
+        raise PoseplugError(f"Cannot read '{folder}': {error.strerror or error}; check the path.") from None
+    return sorted(names)
 
 
 def in_order(names: Sequence[str], where: str) -> list[tuple[int, str]]:
