@@ -74,7 +74,7 @@ def test_coco_categories_say_the_order(tmp_path):
     same(read(path)[1], people, tracks=False, binary=True)
     same(read(path, skeleton=LAYOUTS["coco17"])[1], people, tracks=False, binary=True)
     animals = write_coco_annotations(tmp_path / "animals.json", people, names=[f"paw{i}" for i in range(17)])
-    with pytest.raises(PoseplugError, match="not COCO's, but paw0"):
+    with pytest.raises(PoseplugError, match="not COCO's, but 'paw0'"):
         open_keypoints(animals)
     same(read(animals, skeleton=LAYOUTS["h36m17"])[1], people, tracks=False, binary=True)
 
