@@ -39,8 +39,8 @@ def frames_by_name() -> Callable[[object, str], int]:
             return seen.setdefault(name, len(seen))
         if pattern != first:
             raise PoseplugError(
-                f"{where}: the image {shown(name)} is not numbered like the first, {shown(first)}; frames of one video are "
-                "expected. Give each video a file of its own, or number the images."
+                f"{where}: the image {shown(name)} is not numbered like the first, {shown(first)}; frames of one video "
+                "are expected. Give each video a file of its own, or number the images."
             )
         return number
 
