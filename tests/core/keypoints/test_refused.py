@@ -191,6 +191,15 @@ def test_arrays(tmp_path, arrays, message):
         read(tmp_path / "a.npz")
 
 
+def test_nan_of_any_kind_is_missing(tmp_path):
+    values = np.ones((1, 26, 2), np.float32)
+    values.view(np.uint32)[0, :2, 0] = 0x7F800001, 0xFFC00000  # one that signals, one that does not
+    np.save(tmp_path / "a.npy", values)
+    found = read(tmp_path / "a.npy")
+    assert found.confidence[0, :3].tolist() == [0, 0, 1]
+    assert found.joints[0, :3].tolist() == [[0, 0], [0, 0], [1, 1]]
+
+
 def test_values_of_any_length(tmp_path):
     """Values that end anywhere in the window, and longer ones, are what json makes of the whole file."""
     values = [[0.5] * count for count in (1, 10, 100_000, 500_000)] + ["é" * 300_000, 12345, -1e-5, None, {"a": {}}]
