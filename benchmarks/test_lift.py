@@ -55,6 +55,6 @@ def test_lift(benchmark, run, detections, tmp_path, suffix):
 
     def lift():
         out = tmp_path / f"{next(numbers)}.{suffix}"
-        return lift_file(run, detections, out, size=(1920, 1080), device="cpu")["people"]
+        return lift_file(run.path, detections, out, size=(1920, 1080), device="cpu")["people"]
 
     report(benchmark, detections, benchmark.pedantic(lift, rounds=3, warmup_rounds=1))

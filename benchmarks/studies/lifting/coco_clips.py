@@ -96,7 +96,8 @@ def write(folder: Path, out: Path) -> None:
     truth, frames = [], []
     for number, path in enumerate(find_clips(folder)[4::5]):
         joints, _ = read_clip(path, stride=2)
-        joints = joints - joints[:1, :1] * torch.tensor([1.0, 0.0, 1.0])
+        # On the spot, where the cameras look at: the walks are longer than the cameras are away.
+        joints = joints - joints[:, :1] * torch.tensor([1.0, 0.0, 1.0])
         for view in range(4):
             camera = fixed_cameras().select(torch.tensor([view]))
             # The Head of these rigs is the base of the skull; the ears are about a tenth of a metre above it.
@@ -124,12 +125,14 @@ def errors(out: Path) -> None:
         lifted = np.load(out / f"{name}.npz")
         rows = [order[frame] for frame in lifted["frame"].tolist()]
         assert len(rows) == len(order), f"{len(order)} poses were to be lifted, and {len(rows)} were"
-        joints = torch.from_numpy(truth["joints_3d"][rows])
-        camera = fixed_cameras().select(torch.zeros(len(joints), dtype=torch.int64))
+        joints, found = torch.from_numpy(truth["joints_3d"][rows]), torch.from_numpy(lifted["joints_3d"])
+        good = found.isfinite().all(-1).all(-1)
+        camera = fixed_cameras().select(torch.zeros(int(good.sum()), dtype=torch.int64))
         scores = Scores(lookup("default"))
-        scores.add(torch.from_numpy(lifted["joints_3d"]), PoseBatch.seen(H36M_16, joints, camera))
+        scores.add(found[good], PoseBatch.seen(H36M_16, joints[good], camera))
         means[name] = scores.mean()
-        print(name, " ".join(f"{figure} {value:.1f}" for figure, value in means[name].items()))
+        figures = " ".join(f"{figure} {value:.1f}" for figure, value in means[name].items())
+        print(f"{name}: {len(good)} poses, {int((~good).sum())} not lifted; {figures}")
     for figure in ("mpjpe_mm", "p_mpjpe_mm"):
         print(f"noisy over clean, {figure}: {means['noisy'][figure] / means['clean'][figure]:.3f}")
 

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import attrs
 
@@ -21,6 +21,7 @@ from poseplug.core.kinds import kind_names
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.experiment_file import Document, lay_over, read_document
 from poseplug.registry.config.set_flag import set_at
+from poseplug.registry.config.shorthand import experiment_of
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import Catalogue, Entry, load_catalogue
 from poseplug.registry.discovery.manager import Plugin
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
     from poseplug.core.hooks import RunHook
     from poseplug.core.models.lifting_model import LiftingModel
     from poseplug.registry.conformance import Verdict
-    from poseplug.registry.grids.ablate import Watch
+    from poseplug.registry.grids.ablate import Options
     from poseplug.registry.grids.grid import Cell, Grid
-    from poseplug.registry.grids.workers import Progress, Workers
+    from poseplug.registry.lifting.files import Options as FileOptions
+    from poseplug.registry.lifting.in_memory import Options as ArrayOptions
     from poseplug.registry.lifting.lifted import LiftedPoses
     from poseplug.registry.runs.plan import Plan
 
@@ -117,7 +119,7 @@ class FinishedRun:
         protocol: str = "",
         metrics: Sequence[str | Document] = (),
     ) -> dict[str, Any]:
-        """Evaluate the run again; return a result object without the facts of the training.
+        """Evaluate the run again; return a result object without the facts of the training, of several seeds means.
 
         Args:
             sources: what to evaluate on, by label; by default what the run was evaluated on.
@@ -125,7 +127,7 @@ class FinishedRun:
             metrics: what to measure besides what the run did.
 
         Raises:
-            PoseplugError: bad sources, or of another skeleton; an unknown protocol; a run of several seeds.
+            PoseplugError: bad sources, or of another skeleton; an unknown protocol.
         """
         from poseplug.core.training.runtime import pick_device
         from poseplug.registry.runs.evaluate import evaluate_run
@@ -139,83 +141,28 @@ class FinishedRun:
             [_table(metric) for metric in metrics],
         )
 
-    def lift(
-        self,
-        keypoints: Any,
-        confidence: Any = None,
-        *,
-        size: tuple[int, int] | None = None,
-        skeleton: str = "",
-        frame: Any = None,
-        track: Any = None,
-        **settings: Any,
-    ) -> LiftedPoses:
-        """Lift 2D key points to root-relative 3D joints [N, J, 3], metres.
+    def lift(self, keypoints: Any, confidence: Any = None, **options: Unpack[ArrayOptions]) -> LiftedPoses:
+        """Lift 2D key points [N, K, 2] in pixels, NaN where not found; with their confidence [N, K] in [0, 1], if known.
 
-        Args:
-            keypoints: [N, K, 2] pixels, an array or tensor; NaN where a joint was not found. The people of one person
-                over time, unless ``track`` says who each is or ``frame`` has several people in a frame.
-            confidence: [N, K] in [0, 1]; 0 for joints that were not found. None: all were.
-            size: width and height of the image in pixels.
-            skeleton: the layout of the K joints, a name or a TOML file; by default the run's.
-            frame: [N] numbers of the frames; by default 0, 1, 2, ...
-            track: [N] numbers of people; by default they are linked from frame to frame.
-            settings: fields of ``poseplug.registry.lifting.settings.LiftSettings``, such as ``focal``, ``view``,
-                ``flip`` and ``smooth``.
-
-        Raises:
-            PoseplugError: other shapes, joints that the run's cannot be made of, a run of several seeds.
+        ``poseplug.registry.lifting.in_memory.Options`` explains the options. Raises PoseplugError if shapes or joints
+        do not go together.
         """
         from poseplug.registry.lifting.in_memory import lift_arrays
 
-        told = {"frame": frame, "track": track, "size": size}
-        return lift_arrays(self.path, keypoints, confidence, skeleton, told, {"device": self.device, **settings})
+        return lift_arrays(self.path, keypoints, confidence, {"device": self.device, **options})
 
 
 def lift_file(
-    run: FinishedRun | Path | str,
-    keypoints: Path | str,
-    out: Path | str | Sequence[Path | str] = (),
-    *,
-    picture: Path | str | None = None,
-    page: Path | str | None = None,
-    format: str = "auto",  # noqa: A002
-    skeleton: str = "",
-    fps: float | None = None,
-    force: bool = False,
-    **settings: Any,
+    run: Path | str, keypoints: Path | str, out: Path | str | Sequence[Path | str] = (), **options: Unpack[FileOptions]
 ) -> dict[str, Any]:
-    """Lift a file or folder of 2D key points, and write what is asked for; return the summary of ``poseplug lift``.
+    """Lift a file or folder of 2D key points by a run's folder or a model's name; return ``poseplug lift``'s summary.
 
-    Args:
-        run: a finished run, or its folder.
-        keypoints: the file or folder.
-        out: files of poses, by their suffix: .npz, .json, .bvh.
-        picture: some frames as .png, or all as .gif.
-        page: a page with the poses in 3D.
-        format: of the key points, or "auto".
-        skeleton: their layout where the format does not say or says otherwise: a name, or a TOML file.
-        fps: frames a second where the key points do not say.
-        force: replace files that are there.
-        settings: fields of ``poseplug.registry.lifting.settings.LiftSettings``.
-
-    Raises:
-        PoseplugError: what was asked cannot be.
+    Files of ``out`` are .npz, .json or .bvh. ``poseplug.registry.lifting.files.Options`` explains the options. Raises
+    PoseplugError if it cannot be.
     """
-    from poseplug.registry.lifting.files import Outputs, lift_to_files, open_file
-    from poseplug.registry.lifting.settings import LiftSettings
+    from poseplug.registry.lifting.files import lift_file as lift
 
-    path, device = (run.path, run.device) if isinstance(run, FinishedRun) else (run, "auto")
-    file, made = open_file(Path(keypoints), format, skeleton, settings.get("size"))
-    said = {"device": device, **settings, "made": {**made, **settings.get("made", {})}}
-    outputs = Outputs(
-        out=[Path(out)] if isinstance(out, Path | str) else list(map(Path, out)),
-        picture=None if picture is None else Path(picture),
-        page=None if page is None else Path(page),
-        force=force,
-    )
-    chosen = LiftSettings(**said)
-    return lift_to_files(str(path), file, chosen, outputs, load_catalogue(), name=str(keypoints), fps=fps)
+    return lift(run, keypoints, out, load_catalogue(), **options)
 
 
 def train(
@@ -291,17 +238,7 @@ def rehearse(experiment: Said, device: str = "auto") -> Document:
 
 
 def ablate(
-    grid: Said,
-    out: Path | str,
-    *,
-    values: Mapping[str, str] | None = None,
-    name: str = "",
-    jobs: int = 1,
-    device: str = "auto",
-    workers: Callable[[Progress], Workers] | None = None,
-    watch: Watch | None = None,
-    retry: bool = False,
-    keep_checkpoints: bool = False,
+    grid: Said, out: Path | str, *, values: Mapping[str, str] | None = None, **options: Unpack[Options]
 ) -> xarray.Dataset:
     """Run what is missing or has changed of a grid; return all its results, by factor, seed, evaluation and metric.
 
@@ -309,13 +246,8 @@ def ablate(
         grid: a grid file, or what stands in one.
         out: the grid's folder.
         values: what ``${NAME}`` stands for in the grid.
-        name: what reports call it; by default the name of its folder.
-        jobs: how many cells are done at a time; with more than one each in a process of its own.
-        device: where to compute.
-        workers: makes who does the jobs, where it is not this machine.
-        watch: told how it gets on.
-        retry: run cells again that have failed before.
-        keep_checkpoints: keep the states of finished cells, so that they can be trained longer.
+        options: ``name``, ``jobs``, ``device``, ``workers``, ``watch``, ``retry`` and ``keep_checkpoints``, which are
+            explained in ``poseplug.registry.grids.ablate.Options``.
 
     Raises:
         PoseplugError: the grid says something that cannot be, or its folder is in use or holds something else.
@@ -323,18 +255,7 @@ def ablate(
     from poseplug.registry.grids.ablate import ablate as run_grid
 
     catalogue = load_catalogue()
-    return run_grid(
-        _grid(grid, catalogue, values),
-        Path(out),
-        catalogue,
-        name=name,
-        jobs=jobs,
-        device=device,
-        workers=workers,
-        watch=watch,
-        retry=retry,
-        keep_checkpoints=keep_checkpoints,
-    )
+    return run_grid(_grid(grid, catalogue, values), Path(out), catalogue, **options)
 
 
 def cells(grid: Said, values: Mapping[str, str] | None = None) -> list[Cell]:
@@ -397,8 +318,6 @@ def new(name: str, kind: str, into: Path | str = ".", author: str = "") -> Path:
 
 def _document(said: Said, catalogue: Catalogue, below: Document) -> Document:
     """Lay what was said of an experiment over a document."""
-    from poseplug.registry.grids.grid_file import experiment_of
-
     said = said if isinstance(said, Mapping) else read_document(Path(said))
     document = lay_over(below, experiment_of({k: v for k, v in said.items() if "." not in k}, catalogue))
     for path, value in said.items():

@@ -193,7 +193,7 @@ def test_memory_does_not_grow_with_the_file(lifting_run, walking):
 def test_a_file_from_python(lifting_run, walking, tmp_path):
     np.save(tmp_path / "points.npy", walking.joints_2d.numpy())
     told = lift_file(
-        lifting_run,
+        lifting_run.path,
         tmp_path / "points.npy",
         [tmp_path / "a.npz", tmp_path / "a.json"],
         skeleton="h36m16",

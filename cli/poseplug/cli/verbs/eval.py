@@ -47,14 +47,14 @@ def evaluate(
     with reporting():
         from poseplug.core.training.runtime import pick_device
         from poseplug.registry.discovery.catalogue import load_catalogue
-        from poseplug.registry.runs.evaluate import evaluate_seeds
+        from poseplug.registry.runs.evaluate import evaluate_run
         from poseplug.registry.runs.find_run import find_run
 
         metrics = list(map(parse_spec, metric))
         where, sources = pick_device(device), labelled_tables(on)
         catalogue = load_catalogue()
         results = [
-            evaluate_seeds(find_run(path, catalogue), catalogue, where, sources, protocol, metrics)
+            evaluate_run(find_run(path, catalogue), catalogue, where, sources, protocol, metrics)
             for path in dict.fromkeys(run)
         ]
         if as_json:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from poseplug.cli.options import runs
+from poseplug.cli.options import runs_and_models
 
 EPILOG = """\b
 Examples:
@@ -18,7 +18,12 @@ Examples:
 
 
 def lift(
-    run: Annotated[str, typer.Argument(help="The folder of a finished run.", metavar="RUN", autocompletion=runs)],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="The folder of a finished run, or the name of a model.", metavar="RUN", autocompletion=runs_and_models
+        ),
+    ],
     keypoints: Annotated[Path, typer.Argument(help="A file or folder of 2D key points.", metavar="KEYPOINTS")],
     out: Annotated[
         list[Path],

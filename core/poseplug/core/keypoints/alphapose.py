@@ -71,11 +71,11 @@ def _by_image(path: Path, size: Size | None) -> Iterator[Person]:
     frame_of = frames_by_name()
     with JsonStream(path) as stream:
         for name in stream.members():
-            table, where = stream.value(), f"'{path}', '{name[:80]}'"
+            table, where = stream.value(), f"'{path}', {shown(name)}"
             frame = frame_of(name, where)
             rows = _bodies(table, where) if isinstance(table, dict) and "bodies" in table else people_of(table, where)
             for index, numbers in enumerate(rows):
-                yield Person(f"'{name[:80]}', person {index}", numbers, frame, size=size or (0, 0))
+                yield Person(f"{shown(name)}, person {index}", numbers, frame, size=size or (0, 0))
         stream.end()
 
 

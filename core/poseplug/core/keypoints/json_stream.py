@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.keypoints.file_values import shown
 
 _BLOCK = 1 << 20
 # The longest single value: a frame of a crowd with whole bodies takes some hundred kilobytes.
@@ -92,7 +93,7 @@ class JsonStream:
                 raise self.error('expected a key in quotes, such as "annotations"')
             key = self.value()
             if key in seen:
-                raise self.error(f"the key '{key[:40]}' stands there twice")
+                raise self.error(f"the key {shown(key)} stands there twice")
             seen.add(key)
             self._take(":")
             yield key
@@ -109,7 +110,7 @@ class JsonStream:
     def end(self) -> None:
         """Make sure that nothing follows."""
         if found := self.peek():
-            raise self.error(f"expected the end of the file, found '{found}'")
+            raise self.error(f"expected the end of the file, found {shown(found)}")
 
     def error(self, reason: str, at: int | None = None) -> PoseplugError:
         """Return an error that names the place, the cursor's unless ``at`` (in the window) is another."""
@@ -130,7 +131,7 @@ class JsonStream:
     def _take(self, expected: str) -> None:
         found = self.peek()
         if found != expected:
-            raise self.error(f"expected '{expected}', found {found or 'the end of the file'}")
+            raise self.error(f"expected '{expected}', found {shown(found) if found else 'the end of the file'}")
         self._at += 1
 
     def _more(self) -> bool:

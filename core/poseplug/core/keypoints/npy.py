@@ -19,14 +19,15 @@ _MAPPED = 1 << 20
 def open_npy(path: Path, skeleton: Skeleton | None, size: Size | None) -> KeypointFile:
     """Open an array: rows are people, frames count from 0; of frames, places are tracks and empty ones are left out."""
     try:
-        mapped = path.stat().st_size > _MAPPED
-        values = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        if path.stat().st_size > _MAPPED:
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with path.open("rb") as file:
+                values = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:
         raise PoseplugError(f"Cannot read '{path}': {error.strerror or error}; check the path.") from None
     except Exception as error:  # whatever NumPy makes of damage
         raise PoseplugError(f"'{path}': not a whole array of numbers ({first_line(error)}); write it again.") from None
-    if not isinstance(values, np.ndarray):
-        raise PoseplugError(f"'{path}': several arrays (npz) in a file that should have one (npy); name it .npz.")
     return array_file("npy", path, values, skeleton, size)
 
 

@@ -64,7 +64,10 @@ class PeopleFile:
     def chunks(self) -> Iterator[Detections]:
         people = self.people()
         while chunk := list(islice(people, CHUNK)):
-            yield self._detections(chunk)
+            found = self._detections(chunk)
+            # Before the next is read.
+            chunk.clear()
+            yield found
 
     def _detections(self, people: list[Person]) -> Detections:
         values = self._values(people)[:, : self.skeleton.num_joints]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from poseplug.registry import hookimpl
-from poseplug.registry.hookspecs import Register
+from poseplug.registry.hookspecs import Register, RegisterModel
 
 POSEPLUG_API = 1
 
@@ -53,4 +55,14 @@ def register_augmentors(register: Register) -> None:
         "poseplug_baselines.detector_noise:DetectorNoise",
         summary="key points as detectors find them: noise, missing joints",
         paper=control,
+    )
+
+
+@hookimpl
+def register_models(register: RegisterModel) -> None:
+    """Register starter."""
+    register(
+        "starter",
+        Path(__file__).parent / "models" / "starter",
+        summary="a small mlp to start lifting with, trained on synthetic poses alone",
     )

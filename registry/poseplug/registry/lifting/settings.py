@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import attrs
 
@@ -65,6 +65,23 @@ class LiftSettings:
         _expect(self.focal is None or self.focal > 0, "--focal must be a number of pixels above 0.")
         _expect(self.fov is None or 0 < self.fov < 180, "--fov must be between 0 and 180 degrees.")
         _expect(self.camera is None or min(self.camera[:2]) > 0, "--camera must be fx,fy,cx,cy with fx and fy above 0.")
+
+
+class Said(TypedDict, total=False):
+    """What may be said of ``LiftSettings``, which explains it; each may be left out."""
+
+    size: tuple[int, int] | None
+    focal: float | None
+    fov: float | None
+    camera: tuple[float, float, float, float] | None
+    view: str
+    person: str
+    min_confidence: float
+    max_gap: int
+    made: Mapping[str, Any]
+    flip: bool
+    smooth: int
+    device: str
 
 
 def _expect(good: bool, otherwise: str) -> None:
