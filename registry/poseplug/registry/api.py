@@ -142,7 +142,7 @@ class FinishedRun:
         )
 
     def lift(self, keypoints: Any, confidence: Any = None, **options: Unpack[ArrayOptions]) -> LiftedPoses:
-        """Lift 2D key points [N, K, 2] in pixels, NaN where not found; with their confidence [N, K] in [0, 1], if known.
+        """Lift 2D key points [N, K, 2] in pixels, NaN where not found; their confidence [N, K] is in [0, 1].
 
         ``poseplug.registry.lifting.in_memory.Options`` explains the options. Raises PoseplugError if shapes or joints
         do not go together.

@@ -14,6 +14,7 @@ from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.missing_joints import put_missing
+from poseplug.core.interfaces import RootEstimator
 from poseplug.core.keypoints.detections import Detections
 from poseplug.registry.api import lift_file, load_run
 from poseplug.registry.discovery.catalogue import load_catalogue
@@ -188,6 +189,32 @@ def test_memory_does_not_grow_with_the_file(lifting_run, walking):
     peak(1)
     (small, few), (large, many) = peak(4), peak(24)
     assert (large - small) / (many - few) < 150  # bytes a person; their joints alone are 448
+
+
+class Hips(RootEstimator):
+    """Sees people four metres away."""
+
+    def forward(self, joints_2d, camera):
+        return camera.unproject(joints_2d[:, :1], torch.full_like(joints_2d[:, :1, 0], 4.0))[:, 0]
+
+    def loss(self, roots, batch, **inputs):
+        return {}
+
+
+def test_a_root_estimator_says_where_people_are(lifting_run, walking, monkeypatch):
+    from poseplug.core.models.lifting_model import LiftingModel
+    from poseplug.registry.lifting.opened_run import OpenedRun
+
+    opened = OpenedRun.named(str(lifting_run.path), load_catalogue(), torch.device("cpu"))
+    model = LiftingModel(opened.model.lifter, walking.skeleton, Hips()).eval()
+    monkeypatch.setattr(OpenedRun, "named", lambda *_: attrs.evolve(opened, model=model))
+    given = lifting_run.lift(walking.joints_2d, size=SIZE, view="given")
+    assert not given.root_estimated
+    assert np.allclose(given.root[:, 2], 4)
+    # From a camera that is turned towards a person, four metres lie along another axis, through the same pixel.
+    centred = lifting_run.lift(walking.joints_2d, size=SIZE, view="centred")
+    assert np.allclose(centred.root[:, :2] / centred.root[:, 2:], given.root[:, :2] / 4, atol=1e-5)
+    assert not np.allclose(centred.root[:, 2], 4, atol=1e-3)
 
 
 def test_a_file_from_python(lifting_run, walking, tmp_path):

@@ -129,7 +129,7 @@ def lift_to_files(
         if outputs.page is not None:
             from poseplug.registry.lifting.page import write_page
 
-            written += write_page(outputs.page, lifted, name)
+            written += write_page(outputs.page, lifted, Path(name).name)
         return {
             "run": run,
             "keypoints": name,

@@ -124,7 +124,7 @@ def _hierarchy(file: TextIO, joints: list[RigJoint], lifted: Lifted) -> None:
         children.setdefault(joint.parent, []).append(number)
 
     def offset(values: tuple[float, float, float]) -> str:
-        return "OFFSET " + " ".join(f"{value:.6f}" for value in values)
+        return "OFFSET " + " ".join(f"{round(value, 6) + 0.0:.6f}" for value in values)
 
     def write(number: int, depth: int) -> None:
         joint, tabs = joints[number], "\t" * depth

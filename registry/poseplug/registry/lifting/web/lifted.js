@@ -23,7 +23,9 @@
     return person.pose[row].map(([x, y, z]) => [x + x0, z + z0, -(y + y0)]);
   }
 
-  let box, bounds, middle;
+  // Squares of the floor, metres.
+  const STEP = 0.5;
+  let box, bounds, ground, middle;
 
   /** Find what holds everything that is shown over all time. */
   function measure() {
@@ -40,6 +42,7 @@
     middle = [0, 1, 2].map((i) => roots.reduce((sum, root) => sum + root[i], 0) / roots.length);
     const joints = shown.flatMap((person) => person.pose.flatMap((_, row) => placed(person, row, several, middle)));
     bounds = [0, 1, 2].map((i) => span(joints.map((joint) => joint[i])));
+    ground = bounds.slice(0, 2).map(([a, b]) => [Math.floor(a / STEP - 0.4) * STEP, Math.ceil(b / STEP + 0.4) * STEP]);
   }
 
   function drawSeen(at) {
@@ -61,14 +64,10 @@
   }
 
   function floor() {
-    const step = 0.5;
-    const [[x0, x1], [y0, y1]] = bounds.slice(0, 2).map(([a, b]) => [
-      (Math.floor(a / step) - 0.5) * step,
-      (Math.ceil(b / step) + 0.5) * step,
-    ]);
+    const [[x0, x1], [y0, y1]] = ground;
     const [x, y] = [[], []];
-    for (let at = x0; at <= x1 + 1e-6; at += step) x.push(at, at, null), y.push(y0, y1, null);
-    for (let at = y0; at <= y1 + 1e-6; at += step) x.push(x0, x1, null), y.push(at, at, null);
+    for (let at = x0; at <= x1 + 1e-6; at += STEP) x.push(at, at, null), y.push(y0, y1, null);
+    for (let at = y0; at <= y1 + 1e-6; at += STEP) x.push(x0, x1, null), y.push(at, at, null);
     const z = x.map((value) => (value === null ? null : bounds[2][0]));
     return { type: "scatter3d", mode: "lines", x, y, z, line: { color: colour("--line"), width: 2 }, hoverinfo: "skip" };
   }
@@ -92,11 +91,10 @@
         line: { color: tint(kind), width: 7 }, marker: { color: tint(kind), size: 2.5 },
       };
     });
-    const sizes = bounds.map(([a, b]) => Math.max(b - a, 0.5));
-    const largest = Math.max(...sizes);
-    const ground = [floor()];
+    const largest = Math.max(...bounds.map(([a, b]) => b - a), 0.5);
     const none = { visible: false };
-    const range = bounds.map(([a, b], i) => [(a + b - sizes[i]) / 2 - 0.3, (a + b + sizes[i]) / 2 + (i < 2 ? 0.3 : 0.1)]);
+    const [low, high] = bounds[2];
+    const range = [...ground, [low - 0.02, Math.max(high, low + 0.5) + 0.1]];
     const wide = range.map(([a, b]) => (1.3 * (b - a)) / largest);
     const scene = {
       aspectmode: "manual", aspectratio: { x: wide[0], y: wide[1], z: wide[2] }, dragmode: "turntable",
@@ -108,7 +106,7 @@
       scene, showlegend: false, margin: { l: 0, r: 0, t: 0, b: 0 }, paper_bgcolor: "rgba(0,0,0,0)",
       uirevision: who.value,
     };
-    Plotly.react(lifted, [...ground, ...traces], layout, { displayModeBar: false, responsive: true });
+    Plotly.react(lifted, [floor(), ...traces], layout, { displayModeBar: false, responsive: true });
   }
 
   function draw() {
