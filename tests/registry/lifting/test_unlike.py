@@ -78,6 +78,16 @@ def test_two_joints_exchanged(said, walking):
     assert "longer or shorter than in training" in warning
 
 
+def test_narrow_hips_are_a_body_and_no_other_order(said, walking):
+    def narrow(pixels):
+        hip = pixels[:, walking.skeleton.index("Hip"), None]
+        sides = [walking.skeleton.index(name) for name in ("LHip", "RHip")]
+        pixels[:, sides] = hip + (pixels[:, sides] - hip) * 0.3
+        return pixels
+
+    assert said(narrow) == []
+
+
 def test_how_many_are_outside(walking):
     seen = InputRange.of(walking)
     found = torch.ones(300, 16, dtype=torch.bool)

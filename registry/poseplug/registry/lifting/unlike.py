@@ -13,6 +13,8 @@ from poseplug.core.models.input_range import InputRange, bone_lengths_2d, profil
 _SHARES = 2.0
 # Correlation of the heights of joints with those in training, and the ratio of bone lengths to theirs.
 _UPSIDE_DOWN, _UPRIGHT, _BONE_RATIO = -0.4, 0.5, 2.0
+# And how far it must be off, over the longest bone.
+_OF_LONGEST = 0.35
 _BEYOND_IMAGE, _OUTSIDE = 0.02, 0.05
 # Fewer people than these do not tell where joints are on average.
 _FEW = 20
@@ -73,11 +75,14 @@ def _order(pixels: Tensor, found: Tensor, camera: Camera, seen: InputRange, skel
         ]
     advice = "compare the order of the joints with the names of the layout, and name the right one with --skeleton"
     if alike < _UPRIGHT:
-        return [f"joints are not above each other as in training; {advice}"]
-    ratios = bone_lengths_2d(scaled, found, skeleton) / pixels.new_tensor(seen.bones)
-    known = torch.isfinite(ratios)
-    apart = (ratios / ratios[known].median().clamp_min(1e-9)).log().abs().nan_to_num(0)
-    odd = [i for i in range(skeleton.num_bones) if float(apart[i]) > torch.log(pixels.new_tensor(_BONE_RATIO))]
+        return [f"joints are not above each other as in training; unless people lie, {advice}"]
+    lengths, bones = bone_lengths_2d(scaled, found, skeleton), pixels.new_tensor(seen.bones)
+    ratios = lengths / bones
+    expected = bones * ratios[torch.isfinite(ratios)].median()
+    apart = (lengths / expected).clamp_min(1e-9).log().abs().exp()
+    # Short bones, such as from hip to hip, differ between bodies, and between what detectors call a hip.
+    far = (lengths - expected).abs() > _OF_LONGEST * expected.max()
+    odd = ((apart > _BONE_RATIO) & far).nonzero().flatten().tolist()
     if odd:
         names = [f"{skeleton.joints[skeleton.bones[i][0]]}-{skeleton.joints[skeleton.bones[i][1]]}" for i in odd]
         return [f"beside the other bones, {', '.join(names)} is far longer or shorter than in training; {advice}"]
