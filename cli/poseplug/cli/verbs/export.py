@@ -58,7 +58,7 @@ def export(
         from poseplug.registry.discovery.catalogue import load_catalogue
         from poseplug.registry.export.export import FORMATS, export_run
 
-        formats = () if format_ is None else FORMATS if format_ is As.both else (format_.value,)
+        formats = () if format_ is None else tuple(FORMATS) if format_ is As.both else (format_.value,)
         written = export_run(RunDirectory(run), load_catalogue(), out, formats, flip=flip, force=force)
         if as_json:
             print_json([{**attrs.asdict(file), "path": str(file.path)} for file in written])

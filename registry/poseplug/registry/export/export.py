@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,15 @@ from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.export.about import about, name_of
 from poseplug.registry.export.agreement import NUMBERS, largest_difference
+from poseplug.registry.export.file_format import FileFormat, Onnx, Pt2
 from poseplug.registry.export.program import as_seen, random_people
 from poseplug.registry.export.trace import CannotExport, traced
 from poseplug.registry.runs.build import build_evaluations
 from poseplug.registry.runs.plan import Plan
 from poseplug.registry.runs.saved_model import open_run
 
-# Each is what files' names end with, and has a module ``NAME_file`` here.
-FORMATS = ("pt2", "onnx")
+# By what files' names end with.
+FORMATS: Mapping[str, FileFormat] = {"pt2": Pt2(), "onnx": Onnx()}
 
 
 @attrs.frozen
@@ -75,9 +76,8 @@ def export_run(
             there; a component that cannot be exported.
     """
     files = _files(directory, out, formats)
-    modules = {name: importlib.import_module(f"poseplug.registry.export.{name}_file") for name in files}
     for name, path in files.items():
-        modules[name].check_installed()
+        FORMATS[name].check_installed()
         if path.exists() and not force:
             raise PoseplugError(f"'{path}' exists; choose another --out, or replace it with --force.")
     plan, model = open_run(directory, catalogue, torch.device("cpu"))
@@ -85,18 +85,24 @@ def export_run(
         program, graph = traced(model, flip)
     people = {"random": random_people(max(NUMBERS), model.skeleton, model.device, seed=1)}
     people |= _evaluated(plan, BuildContext(skeleton=model.skeleton, device=model.device, seed=plan.settings.seed))
-    text, made, differences = about(directory, plan, program, catalogue, list(people)), {}, {}
-    for name, module in modules.items():
+    text = about(directory, plan, program, catalogue, list(people))
+    made: dict[str, bytes] = {}
+    differences: dict[str, float] = {}
+    for name in files:
         with _explained(plan, f" to {name}"):
-            made[name] = module.written(graph, program, text)
-            differences[name] = largest_difference(program, module.opened(made[name], program), people.values())
-    for name, data in made.items():
-        write_whole(files[name], lambda file, data=data: file.write_bytes(data))
+            made[name] = FORMATS[name].written(graph, program, text)
+            differences[name] = largest_difference(program, FORMATS[name].opened(made[name]), people.values())
+    for name, path in files.items():
+        write_whole(path, partial(_write, made[name]))
     described = program.described()
     return [
         ExportedFile(path, name, described["inputs"], described["outputs"], list(people), differences[name])
         for name, path in files.items()
     ]
+
+
+def _write(data: bytes, file: Path) -> None:
+    file.write_bytes(data)
 
 
 def _files(directory: RunDirectory, out: Path | None, formats: Sequence[str]) -> dict[str, Path]:
@@ -109,13 +115,13 @@ def _files(directory: RunDirectory, out: Path | None, formats: Sequence[str]) ->
     if ending in FORMATS and not folder.is_dir():
         if set(formats) - {ending}:
             raise PoseplugError(
-                f"'{folder}' can only be a file in the format {ending}, and {' and '.join(formats)} was asked for; give "
-                "a folder, or leave out --format."
+                f"'{folder}' is a name for one file in the format {ending}, and {' and '.join(formats)} was asked for; "
+                "give a folder, or leave out --format."
             )
         return {ending: folder}
     if folder.exists() and not folder.is_dir():
         raise PoseplugError(f"'{folder}' is a file; give a folder, or a name that ends with .pt2 or .onnx.")
-    return {name: folder / f"{name_of(directory)}.{name}" for name in dict.fromkeys(formats or FORMATS[:1])}
+    return {name: folder / f"{name_of(directory)}.{name}" for name in dict.fromkeys(formats or ["pt2"])}
 
 
 @contextmanager

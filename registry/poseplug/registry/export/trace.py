@@ -9,16 +9,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.export import Dim, ExportedProgram
+from torch.overrides import TorchFunctionMode
 
 from poseplug.core.errors import PoseplugError, in_words
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.tensors import constant
 from poseplug.registry.export.program import Program, program_of, random_people
-
-_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 class CannotExport(Exception):
@@ -56,36 +56,47 @@ def traced(model: LiftingModel, flip: bool = False) -> tuple[Program, ExportedPr
 def _reason(error: Exception, model: LiftingModel) -> str:
     text = in_words(error)
     if "specialize" in text and "dynamic" in text:
-        return (
-            "it is written for one number of people at a time; use x.shape[0] instead of len(x), and no loop over people"
-        )
+        advice = "take x.shape[0] instead of len(x), and have no loop over people"
+        return f"it is made for one number of people; {advice}{_length_at(model)}"
     if "data-dependent" in text:
         text = "what it does next depends on values that it computes (an 'if' on a tensor, an .item(), a loop)"
-    return " ".join(text.splitlines()[0].split()) + _place(error, model)
+    return " ".join(text.splitlines()[0].split()) + _place(traceback.extract_tb(error.__traceback__), model)
 
 
-def _place(error: Exception, model: LiftingModel) -> str:
-    """Return the innermost place in the folder of a component's module that led to an error."""
+def _place(stack: traceback.StackSummary, model: LiftingModel) -> str:
+    """Return the innermost place of a stack that is in the folder of a component's module."""
     parts = (model.lifter, model.root, model.head, *model.inputs.providers.values())
     files = [getattr(sys.modules.get(type(part).__module__), "__file__", None) for part in parts if part is not None]
     folders = [Path(file).parent for file in files if file]
-    for frame in traceback.extract_tb(error.__traceback__)[::-1]:
+    for frame in reversed(stack):
         if any(Path(frame.filename).is_relative_to(folder) for folder in folders):
             return f" ({Path(frame.filename).name}:{frame.lineno})"
     return ""
 
 
+def _length_at(model: LiftingModel) -> str:
+    """Return where a component first asks for the length of a tensor, if one does."""
+    places = []
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if function is torch.Tensor.__len__:
+                places.append(_place(traceback.extract_stack(), model))
+            return function(*args, **(kwargs or {}))
+
+    with Watch(), torch.no_grad():
+        program_of(model)
+    return next(filter(None, places), "")
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what exporters say of themselves to themselves."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
+    """Keep what exporters say of themselves to themselves: warnings, and logs, of which they write many."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for logger in loggers:
-                logger.setLevel(logging.ERROR)
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(before)
