@@ -39,7 +39,7 @@ class ExportedFile:
         path: the file.
         format: "pt2" or "onnx".
         inputs, outputs: shape, type, unit and meaning of each tensor that it takes and returns, by name.
-        checked_on: on whom it was compared with the model: "random", and labels of the run's evaluations.
+        checked_on: on what it was compared with the model: random input, and people of the run's evaluations.
         largest_difference_m: by how much its results differ from the model's at most, metres.
     """
 
@@ -83,7 +83,7 @@ def export_run(
     plan, model = open_run(directory, catalogue, torch.device("cpu"))
     with _explained(plan):
         program, graph = traced(model, flip)
-    people = {"random": random_people(max(NUMBERS), model.skeleton, model.device, seed=1)}
+    people = {"random input": random_people(max(NUMBERS), model.skeleton, model.device, seed=1)}
     people |= _evaluated(plan, BuildContext(skeleton=model.skeleton, device=model.device, seed=plan.settings.seed))
     text = about(directory, plan, program, catalogue, list(people))
     made: dict[str, bytes] = {}
@@ -137,11 +137,12 @@ def _explained(plan: Plan, where: str = "") -> Iterator[None]:
 
 
 def _evaluated(plan: Plan, context: BuildContext) -> dict[str, PoseBatch]:
-    """Return a few people of each of the run's evaluations, by label; none where the data are not here any more."""
+    """Return a few people of each of the run's evaluations; none where the data are not here any more."""
     try:
         evaluations = build_evaluations(plan, context)
         return {
-            label: as_seen(source.sample(max(NUMBERS), context.generator())) for label, source in evaluations.items()
+            f"evaluation '{label}'": as_seen(source.sample(max(NUMBERS), context.generator()))
+            for label, source in evaluations.items()
         }
     except PoseplugError:
         return {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def traced(model: LiftingModel, flip: bool = False) -> tuple[Program, ExportedPr
     """Return the program of a model in evaluation mode, and its graph, with the number of people left open.
 
     Args:
-        model: what is to be exported.
+        model: what is to be exported; its parameters want no gradients from then on.
         flip: average each prediction with that for the mirrored key points.
 
     Raises:
@@ -40,7 +41,7 @@ def traced(model: LiftingModel, flip: bool = False) -> tuple[Program, ExportedPr
     try:
         with quiet(), torch.no_grad():
             # Calling it first makes what is made once and kept, of tensors that hold values.
-            program = program_of(model, flip)
+            program = program_of(model.requires_grad_(False), flip)
             # Three people: torch takes a length of 1 to be meant.
             example = program.arguments(random_people(3, model.skeleton, model.device))
             shapes = {name: {0: people} for name in program.inputs}
@@ -66,7 +67,8 @@ def _reason(error: Exception, model: LiftingModel) -> str:
 def _place(stack: traceback.StackSummary, model: LiftingModel) -> str:
     """Return the innermost place of a stack that is in the folder of a component's module."""
     parts = (model.lifter, model.root, model.head, *model.inputs.providers.values())
-    files = [getattr(sys.modules.get(type(part).__module__), "__file__", None) for part in parts if part is not None]
+    modules = {type(part).__module__ for part in parts if part is not None}
+    files = [getattr(sys.modules.get(m), "__file__", None) for m in modules if not m.startswith("poseplug.core.")]
     folders = [Path(file).parent for file in files if file]
     for frame in reversed(stack):
         if any(Path(frame.filename).is_relative_to(folder) for folder in folders):
@@ -91,11 +93,11 @@ def _length_at(model: LiftingModel) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what exporters say of themselves to themselves: warnings, and logs, of which they write many."""
+    """Keep what exporters say of themselves to themselves: warnings, logs, and graphs that they print."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
