@@ -89,7 +89,7 @@ def test_what_cannot_be_exported_is_told_where_and_what_to_do():
         for component in (CountsPeople, AnotherProgram)
     )
     assert "made for one number of people; take x.shape[0] instead of len(x)" in counts
-    assert counts.endswith("(broken_programs.py:20)")
+    assert counts.endswith("(broken_programs.py:21)")
     assert re.search("exported, 'joints' of 1 people is up to [0-9.]+ m off the model's", differs)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from poseplug.core.hooks import RunHook
     from poseplug.core.models.lifting_model import LiftingModel
     from poseplug.registry.conformance import Verdict
-    from poseplug.registry.export.export import ExportedFile
+    from poseplug.registry.export.export import Exported
     from poseplug.registry.grids.ablate import Watch
     from poseplug.registry.grids.grid import Cell, Grid
     from poseplug.registry.grids.workers import Progress, Workers
@@ -138,25 +138,11 @@ class FinishedRun:
             [_table(metric) for metric in metrics],
         )
 
-    def export(
-        self, out: Path | str | None = None, *formats: str, flip: bool = False, force: bool = False
-    ) -> list[ExportedFile]:
-        """Write the run as programs that need no poseplug; return what was written.
-
-        Args:
-            out: a file that ends with .pt2 or .onnx, or a folder; by default the one worked in.
-            formats: "pt2", "onnx"; by default what ``out`` ends with, or else "pt2".
-            flip: average each prediction with that for the mirrored key points.
-            force: replace files that are there.
-
-        Raises:
-            PoseplugError: a run of several seeds; a component that cannot be exported; a file that is there; a package
-                that is not installed.
-        """
+    def export(self, out: Path | str = ".", *formats: str, flip: bool = False, force: bool = False) -> list[Exported]:
+        """Write it as programs that need no poseplug; see ``export_run`` for the arguments, and for what it raises."""
         from poseplug.registry.export.export import export_run
 
-        where = None if out is None else Path(out)
-        return export_run(RunDirectory(self.path), load_catalogue(), where, formats, flip=flip, force=force)
+        return export_run(RunDirectory(self.path), load_catalogue(), Path(out), formats, flip=flip, force=force)
 
 
 def train(

@@ -171,7 +171,7 @@ def test_a_file_is_replaced_where_that_is_asked_for(poseplug, trained, tmp_path)
 
 def test_other_formats_are_unknown(run):
     with pytest.raises(PoseplugError, match="There is no format 'onx' to export to. Did you mean 'onnx'"):
-        run.export(None, "onx")
+        run.export(".", "onx")
 
 
 def test_without_the_extra_one_line_says_what_to_install(run, poseplug, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from poseplug.cli.options import runs
 from poseplug.core.storage.run_directory import RunDirectory
 
 if TYPE_CHECKING:
-    from poseplug.registry.export.export import ExportedFile
+    from poseplug.registry.export.export import Exported
 
 EPILOG = """\b
 Examples:
@@ -67,6 +67,6 @@ def export(
             print_table(columns, [_row(file) for file in written])
 
 
-def _row(file: ExportedFile) -> tuple[str, ...]:
+def _row(file: Exported) -> tuple[str, ...]:
     named = (", ".join(names) for names in (file.inputs, file.outputs, file.checked_on))
     return (str(file.path), *named, f"{file.largest_difference_m * 1000:.1g} mm")

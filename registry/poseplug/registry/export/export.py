@@ -32,7 +32,7 @@ FORMATS: Mapping[str, FileFormat] = {"pt2": Pt2(), "onnx": Onnx()}
 
 
 @attrs.frozen
-class ExportedFile:
+class Exported:
     """A program that was written.
 
     Attributes:
@@ -55,12 +55,12 @@ class ExportedFile:
 def export_run(
     directory: RunDirectory,
     catalogue: Catalogue,
-    out: Path | None = None,
+    out: Path = Path(),
     formats: Sequence[str] = (),
     *,
     flip: bool = False,
     force: bool = False,
-) -> list[ExportedFile]:
+) -> list[Exported]:
     """Write a finished run as a program in each format; nothing is written unless all of them agree with the model.
 
     Args:
@@ -96,7 +96,7 @@ def export_run(
         write_whole(path, partial(_write, made[name]))
     described = program.described()
     return [
-        ExportedFile(path, name, described["inputs"], described["outputs"], list(people), differences[name])
+        Exported(path, name, described["inputs"], described["outputs"], list(people), differences[name])
         for name, path in files.items()
     ]
 
@@ -105,12 +105,11 @@ def _write(data: bytes, file: Path) -> None:
     file.write_bytes(data)
 
 
-def _files(directory: RunDirectory, out: Path | None, formats: Sequence[str]) -> dict[str, Path]:
+def _files(directory: RunDirectory, folder: Path, formats: Sequence[str]) -> dict[str, Path]:
     """Return the file to write in each format."""
     for name in formats:
         if name not in FORMATS:
             raise PoseplugError(f"There is no format '{name}' to export to.{did_you_mean(name, FORMATS)}")
-    folder = Path() if out is None else out
     ending = folder.suffix.removeprefix(".")
     if ending in FORMATS and not folder.is_dir():
         if set(formats) - {ending}:
