@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from poseplug.core.hooks import RunHook
     from poseplug.core.models.lifting_model import LiftingModel
     from poseplug.registry.conformance import Verdict
+    from poseplug.registry.export.export import Exported
     from poseplug.registry.grids.ablate import Options
     from poseplug.registry.grids.grid import Cell, Grid
     from poseplug.registry.runs.plan import Plan
@@ -136,6 +137,12 @@ class FinishedRun:
             protocol,
             [_table(metric) for metric in metrics],
         )
+
+    def export(self, out: Path | str = ".", *formats: str, flip: bool = False, force: bool = False) -> list[Exported]:
+        """Write it as programs that need no poseplug; see ``export_run`` for the arguments, and for what it raises."""
+        from poseplug.registry.export.export import export_run
+
+        return export_run(RunDirectory(self.path), load_catalogue(), Path(out), formats, flip=flip, force=force)
 
 
 def train(
