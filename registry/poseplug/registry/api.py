@@ -189,12 +189,14 @@ def train(
 
 
 def load_run(path: Path | str, device: str = "auto") -> FinishedRun:
-    """Open a finished run, or one of several seeds.
+    """Open a finished run, or one of several seeds: a folder, or the name of a trained model that a plugin brings.
 
     Raises:
-        PoseplugError: the folder holds no run, or one that is not finished.
+        PoseplugError: there is no such model, and the folder holds no run, or one that is not finished.
     """
-    directory = RunDirectory(Path(path))
+    from poseplug.registry.runs.find_run import find_run
+
+    directory = find_run(path, load_catalogue())
     directory.check_run()
     if not directory.result.exists():
         raise PoseplugError(f"'{path}' holds a run that is not finished; finish it by resuming it.")

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
-from poseplug.cli.options import runs
-from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.cli.options import runs_and_models
 
 if TYPE_CHECKING:
     from poseplug.registry.export.export import Exported
 
 EPILOG = """\b
 Examples:
-  poseplug export runs/mine
+  poseplug export starter
   poseplug export runs/mine --format both --out models
   poseplug export runs/five/seed-0 --out five.onnx --flip
 """
@@ -34,7 +33,11 @@ class As(enum.StrEnum):
 def export(
     run: Annotated[
         Path,
-        typer.Argument(help="Directory of a finished run, of one seed.", metavar="RUN", autocompletion=runs),
+        typer.Argument(
+            help="Directory of a finished run, of one seed, or the name of a model.",
+            metavar="RUN",
+            autocompletion=runs_and_models,
+        ),
     ],
     format_: Annotated[
         As | None,
@@ -57,9 +60,11 @@ def export(
     with reporting():
         from poseplug.registry.discovery.catalogue import load_catalogue
         from poseplug.registry.export.export import FORMATS, export_run
+        from poseplug.registry.runs.find_run import find_run
 
         formats = () if format_ is None else tuple(FORMATS) if format_ is As.both else (format_.value,)
-        written = export_run(RunDirectory(run), load_catalogue(), out, formats, flip=flip, force=force)
+        catalogue = load_catalogue()
+        written = export_run(find_run(run, catalogue), catalogue, out, formats, flip=flip, force=force)
         if as_json:
             print_json([{**attrs.asdict(file), "path": str(file.path)} for file in written])
         else:
