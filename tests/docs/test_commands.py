@@ -58,6 +58,8 @@ def folder(tmp_path_factory):
         invoke("ablate", *grid, *rates, "--eval", f"own={captured}", "--out", "ablations/first")
     for name in RUNS:
         (folder / name).symlink_to("augmented")
+    with contextlib.chdir(folder):
+        invoke("export", "runs/mine", "--format", "both", "--out", "models")
     (folder / "grid.toml").write_text(next(iter(blocks(ROOT / "docs" / "grids.md", "toml"))))
     return folder
 
@@ -94,7 +96,7 @@ def test_poseplug(command):
         words = [str(ROOT / word) if word.startswith("benchmarks") else word for word in words]
         invoke("ablate", *words, "--device", "cpu", "--dry-run")
     else:
-        invoke(verb, *words)
+        invoke(verb, *words, *["--force"] * (verb == "export"))
 
 
 @pytest.mark.parametrize("command", of_program("poseplug", INLINE))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from poseplug.core.hooks import RunHook
     from poseplug.core.models.lifting_model import LiftingModel
     from poseplug.registry.conformance import Verdict
+    from poseplug.registry.export.export import Exported
     from poseplug.registry.grids.ablate import Options
     from poseplug.registry.grids.grid import Cell, Grid
     from poseplug.registry.lifting.files import Options as FileOptions
@@ -144,12 +145,17 @@ class FinishedRun:
     def lift(self, keypoints: Any, confidence: Any = None, **options: Unpack[ArrayOptions]) -> LiftedPoses:
         """Lift 2D key points [N, K, 2] in pixels, NaN where not found; their confidence [N, K] is in [0, 1].
 
-        ``poseplug.registry.lifting.in_memory.Options`` explains the options. Raises PoseplugError if shapes or joints
-        do not go together.
+        ``poseplug.registry.lifting.in_memory.Options`` explains the options.
         """
         from poseplug.registry.lifting.in_memory import lift_arrays
 
         return lift_arrays(self.path, keypoints, confidence, {"device": self.device, **options})
+
+    def export(self, out: Path | str = ".", *formats: str, flip: bool = False, force: bool = False) -> list[Exported]:
+        """Write it as programs that need no poseplug; see ``export_run`` for the arguments, and for what it raises."""
+        from poseplug.registry.export.export import export_run
+
+        return export_run(RunDirectory(self.path), load_catalogue(), Path(out), formats, flip=flip, force=force)
 
 
 def lift_file(
@@ -157,8 +163,7 @@ def lift_file(
 ) -> dict[str, Any]:
     """Lift a file or folder of 2D key points by a run's folder or a model's name; return ``poseplug lift``'s summary.
 
-    Files of ``out`` are .npz, .json or .bvh. ``poseplug.registry.lifting.files.Options`` explains the options. Raises
-    PoseplugError if it cannot be.
+    Files of ``out`` are .npz, .json or .bvh. ``poseplug.registry.lifting.files.Options`` explains the options.
     """
     from poseplug.registry.lifting.files import lift_file as lift
 
@@ -209,12 +214,14 @@ def train(
 
 
 def load_run(path: Path | str, device: str = "auto") -> FinishedRun:
-    """Open a finished run, or one of several seeds.
+    """Open a finished run, or one of several seeds: a folder, or the name of a trained model that a plugin brings.
 
     Raises:
-        PoseplugError: the folder holds no run, or one that is not finished.
+        PoseplugError: there is no such model, and the folder holds no run, or one that is not finished.
     """
-    directory = RunDirectory(Path(path))
+    from poseplug.registry.runs.find_run import find_run
+
+    directory = find_run(path, load_catalogue())
     directory.check_run()
     if not directory.result.exists():
         raise PoseplugError(f"'{path}' holds a run that is not finished; finish it by resuming it.")
