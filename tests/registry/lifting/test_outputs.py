@@ -133,6 +133,7 @@ def test_a_file_for_each_track(tmp_path):
     assert [len(read_back(file, H36M_16)[0]) for file in files] == [4, 3]
     with pytest.raises(PoseplugError, match="'.*people-track1.bvh' is there already"):
         write(tmp_path / "people.bvh", poses)
+    assert write(tmp_path / "people.bvh", poses, force=True) == files
 
 
 def test_npz_and_json_agree(tmp_path, monkeypatch):

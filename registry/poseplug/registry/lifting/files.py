@@ -121,7 +121,7 @@ def lift_to_files(
     """
     outputs.check()
     with lifting(run, file, settings, catalogue, fps) as lifted:
-        written = [path for out in outputs.out for path in write(out, lifted)]
+        written = [path for out in outputs.out for path in write(out, lifted, force=outputs.force)]
         if outputs.picture is not None:
             from poseplug.registry.lifting.picture import write_picture
 

@@ -37,6 +37,7 @@ class OpenedRun:
 def _from_data(plan: Plan, catalogue: Catalogue, device: torch.device) -> InputRange | None:
     """Return what the lifter of an older run saw, from the run's data where they are still there."""
     try:
-        return seen_in_training(build(plan, catalogue, device).assembly, device, plan.settings.seed)
+        assembly, said = build(plan, catalogue, device).assembly, plan.settings
+        return seen_in_training(assembly, device, said.seed, said.batch_size)
     except PoseplugError:
         return None

@@ -120,7 +120,7 @@ def finish(
         result = _describe(plan, trainer, _means(list(found.values())), catalogue, {**built, **facts})
         dataset = seeds_dataset(losses, trainer.history.by_seed, found, result)
     else:
-        seen = seen_in_training(run.assembly, trainer.device, plan.settings.seed)
+        seen = seen_in_training(run.assembly, trainer.device, plan.settings.seed, plan.settings.batch_size)
         save_model(directory, run.assembly.model, seen)
         evaluations, seconds = _evaluate(run.assembly.model, plan, run, trainer.hooks)
         facts = {"evaluation_seconds": seconds, "diagnostics": run.assembly.diagnostics()}
@@ -141,7 +141,7 @@ def _finish_seeds(
 ) -> tuple[dict[int, dict[str, Evaluation]], dict[str, Any]]:
     """Finish the run of each seed; return the evaluations of each, and what there is to say of them together."""
     seeds, found, diagnostics, total = list(plan.seeds), {}, [], 0.0
-    seen = seen_in_training(run.assembly, trainer.device, plan.settings.seed)
+    seen = seen_in_training(run.assembly, trainer.device, plan.settings.seed, plan.settings.batch_size)
     for index, seed in enumerate(seeds):
         assembly = replica_of(run.assembly, index)
         found[seed], seconds = _evaluate(assembly.model, plan, run, trainer.hooks, f"seed-{seed}/")

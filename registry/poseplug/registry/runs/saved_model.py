@@ -6,6 +6,7 @@ import cattrs
 import torch
 from torch import Tensor
 
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
@@ -20,8 +21,8 @@ from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build_model
 from poseplug.registry.runs.plan import Plan, make_plan
 
-# Of its own, so that no draw of the training changes.
-_SEEN_STREAM, _SEEN_POSES = 193, 4096
+# Of its own, so that no draw of the training changes. Batches are as large as in training, which had memory for them.
+_SEEN_STREAM, _SEEN_POSES, _SEEN_BATCHES = 193, 4096, 16
 
 
 def save_model(directory: RunDirectory, model: LiftingModel, seen: InputRange | None = None) -> None:
@@ -32,11 +33,13 @@ def save_model(directory: RunDirectory, model: LiftingModel, seen: InputRange | 
     save_tensors(directory.model, under("model", model.state_dict()), facts)
 
 
-def seen_in_training(assembly: Assembly, device: torch.device, seed: int) -> InputRange:
+def seen_in_training(assembly: Assembly, device: torch.device, seed: int, batch_size: int) -> InputRange:
     """Return what lifters of an assembly are shown: its source's poses, as its augmentors change them."""
+    source, size = AugmentedSource(assembly), min(batch_size, _SEEN_POSES)
     generator = torch.Generator(device).manual_seed((seed << 16) + _SEEN_STREAM)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        return InputRange.of(AugmentedSource(assembly).sample(_SEEN_POSES, generator))
+        drawn = [source.sample(size, generator) for _ in range(min(-(-_SEEN_POSES // size), _SEEN_BATCHES))]
+    return InputRange.of(PoseBatch.join([PoseBatch(batch.skeleton, batch.joints_2d, batch.camera) for batch in drawn]))
 
 
 def stored_range(directory: RunDirectory) -> InputRange | None:

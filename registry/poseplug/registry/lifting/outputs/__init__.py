@@ -7,7 +7,7 @@ from pathlib import Path
 
 from poseplug.core.errors import PoseplugError
 from poseplug.registry.lifting.lifted import Lifted
-from poseplug.registry.lifting.outputs.bvh import write_bvh
+from poseplug.registry.lifting.outputs.bvh import track_files, write_bvh
 from poseplug.registry.lifting.outputs.json_file import write_json
 from poseplug.registry.lifting.outputs.npz import write_npz
 
@@ -33,6 +33,12 @@ def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
             raise PoseplugError(f"'{path}' is there already; choose another file, or replace it with --force.")
 
 
-def write(path: Path, lifted: Lifted) -> list[Path]:
-    """Write poses to a file of the format that its suffix says; return what was written, of BVH a file a track."""
+def write(path: Path, lifted: Lifted, *, force: bool = False) -> list[Path]:
+    """Write poses to a file of the format that its suffix says; return what was written, of BVH a file a track.
+
+    Raises:
+        PoseplugError: it cannot be written, or a track's file is there that nobody allowed to be replaced.
+    """
+    if path.suffix.lower() == ".bvh":
+        refuse_existing([file for file in track_files(path, lifted) if file != path], force=force)
     return WRITERS[path.suffix.lower()](path, lifted)

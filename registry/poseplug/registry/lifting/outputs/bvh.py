@@ -9,7 +9,6 @@ from typing import TextIO
 import attrs
 import numpy as np
 
-from poseplug.core.errors import PoseplugError
 from poseplug.core.storage.files import write_whole
 from poseplug.registry.lifting.lifted import BLOCK, Lifted
 from poseplug.registry.lifting.outputs.bvh_rig import RigJoint, end_offset, local_rotations, rig, upright, zxy_angles
@@ -55,18 +54,20 @@ def write_bvh(path: Path, lifted: Lifted) -> list[Path]:
     Frames without a pose are interpolated.
 
     Raises:
-        PoseplugError: a file cannot be written, or is there although the one asked for is not.
+        PoseplugError: a file cannot be written.
     """
+    files = track_files(path, lifted)
+    for file, span in files.items():
+        write_whole(file, lambda temporary, span=span: _write(temporary, lifted, span))  # type: ignore[misc]
+    return list(files)
+
+
+def track_files(path: Path, lifted: Lifted) -> dict[Path, slice]:
+    """Return the files of the tracks that have a pose, and where the track's poses are."""
     spans = {track: span for track, span in lifted.spans().items() if lifted.good[span].any()}
-    files = {}
-    for track in spans:
-        files[track] = path if len(spans) == 1 else path.with_name(f"{path.stem}-track{track}{path.suffix}")
-    for file in files.values():
-        if file != path and file.exists() and not path.exists():
-            raise PoseplugError(f"'{file}' is there already; choose another --out, or move it away.")
-    for track, span in spans.items():
-        write_whole(files[track], lambda temporary, span=span: _write(temporary, lifted, span))  # type: ignore[misc]
-    return list(files.values())
+    if len(spans) == 1:
+        return {path: next(iter(spans.values()))}
+    return {path.with_name(f"{path.stem}-track{track}{path.suffix}"): span for track, span in spans.items()}
 
 
 def _write(path: Path, lifted: Lifted, span: slice) -> None:
