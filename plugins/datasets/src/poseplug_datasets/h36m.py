@@ -109,7 +109,7 @@ def read(config: H36MSettings, skeleton: Skeleton) -> Recordings:
     lacking = [subject for subject in subjects if subject not in everybody]
     if lacking:
         raise PoseplugError(
-            f"'{path}' holds no subject {lacking[0]}; it has {', '.join(map(str, everybody))}. Choose others with "
+            f"'{path}' holds no subject {lacking[0]}; it has {', '.join(everybody)}. Choose others with "
             "split= and subjects=, or prepare the file anew."
         )
     takes = {subject: plain_dict(found, f"'{path}', {subject},") for subject, found in everybody.items()}
@@ -158,10 +158,9 @@ def _find(path: Path) -> Path:
     return file
 
 
-def _action(take: object) -> str:
+def _action(take: str) -> str:
     """Return the action of a take: its first word, since others are the number of the take."""
-    words = str(take).split()
-    return words[0] if words else ""
+    return take.split()[0]
 
 
 def _column(start: int, frames: int, facts: tuple[int, ...]) -> NDArray[np.int64]:
