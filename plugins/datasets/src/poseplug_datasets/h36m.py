@@ -92,7 +92,7 @@ class H36M(ImagedPoses):
     Config = H36MSettings
 
     def __init__(self, config: H36MSettings, context: BuildContext) -> None:
-        super().__init__(read(config, config.layout(context)).to(context.device))
+        super().__init__(read(config, config.layout(context)).to(context.device), config.path)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:

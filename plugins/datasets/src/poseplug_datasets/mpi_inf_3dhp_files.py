@@ -213,7 +213,7 @@ def _dataset(opened: h5py.File, name: str, file: Path) -> NDArray[Any]:
     """Return a dataset that is in the file itself and as large as it says."""
     where = f"'{file}', {name},"
     if not isinstance(opened.get(name, getlink=True), h5py.HardLink):
-        raise PoseplugError(f"{where} is in another file; it was not opened.")
+        raise PoseplugError(f"{where} is a link to elsewhere; it was not followed.")
     dataset = opened[name]
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "biuf":
         raise PoseplugError(f"{where} is no array of numbers.")

@@ -34,7 +34,7 @@ class PW3DSettings(ImagedSettings):
     """Which of 3DPW is read, and where its 2D joints come from."""
 
     path: str = setting(REQUIRED, "the folder sequenceFiles, the one above it, or a sequence's .pkl", path=True)
-    split: str = setting("test", "the folder of sequences", choices=(*_SPLITS, "all"))
+    split: str = setting("train", "the folder of sequences; a file is read in any", choices=(*_SPLITS, "all"))
     joints_2d: str = setting(
         "projected", "exact projection, or what OpenPose found (poses2d)", choices=("projected", "detected")
     )
@@ -50,13 +50,13 @@ class PW3D(ImagedPoses):
     Config = PW3DSettings
 
     def __init__(self, config: PW3DSettings, context: BuildContext) -> None:
-        super().__init__(read(config, config.layout(context)).to(context.device))
+        super().__init__(read(config, config.layout(context)).to(context.device), config.path)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:
         """Write a tiny sequence and return settings that read it, for ``poseplug check``."""
-        (folder / "test").mkdir()
-        write_pw3d(folder / "test" / "sway_00.pkl")
+        (folder / "train").mkdir()
+        write_pw3d(folder / "train" / "sway_00.pkl")
         return {"path": str(folder)}
 
 
