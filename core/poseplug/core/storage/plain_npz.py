@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,7 +25,7 @@ def most_bytes(size: int) -> int:
     return max(_SMALL, _EXPANSION * size)
 
 
-def read_npz(path: Path, names: Iterable[str], optional: Iterable[str] = ()) -> dict[str, NDArray[Any]]:
+def read_npz(path: Path, names: Collection[str], optional: Collection[str] = ()) -> dict[str, NDArray[Any]]:
     """Return named arrays of an npz archive, and those of ``optional`` that it has; the others are not read.
 
     Object arrays are read by ``load_plain_pickle``: what they hold is arrays, containers, text and numbers.

@@ -58,7 +58,7 @@ class Matrix:
         """Return the numbers of a numeric array; ValueError if it is none."""
         if self._flags & 0xFF not in _NUMERIC or self._flags & _COMPLEX:
             raise ValueError(f"'{self.name}' is no array of real numbers")
-        element = next(_elements(self._rest, self._order))
+        element, _ = _first(self._rest, self._order)
         stored = _STORED.get(element.kind)
         if stored is None or math.prod(self.shape) * np.dtype(stored).itemsize != len(element.data):
             raise ValueError(f"an array of shape {self.shape} in {len(element.data)} bytes")
