@@ -63,7 +63,7 @@ class Detected:
         """
         where = f"'{self.path}', {subject} '{take}'"
         takes = self.found.get(subject)
-        videos = takes.get(take) if isinstance(takes, dict) else None
+        videos: Any = takes.get(take) if isinstance(takes, dict) else None
         listed = isinstance(videos, list | tuple) or (isinstance(videos, np.ndarray) and videos.ndim > 0)
         if not listed or len(videos) != CAMERAS:
             raise PoseplugError(
