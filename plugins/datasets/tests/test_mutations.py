@@ -159,13 +159,13 @@ def train(folder):
             scipy.io.savemat(file, {"annot3": 1})
 
     writers = [lambda v=v: write(v) for v in values_of(facts, 60)]
-    return file, read(MPIINF3DHP, MPIINF3DHPSettings(path=str(folder), cameras="0,2")), writers
+    return file, read(MPIINF3DHP, MPIINF3DHPSettings(path=str(folder), cameras=(0, 2))), writers
 
 
 def calibration(folder):
     write_3dhp_train(folder, frames=2)
     file = folder / "S1" / "Seq1" / "camera.calibration"
-    return file, read(MPIINF3DHP, MPIINF3DHPSettings(path=str(folder), cameras="0,2")), []
+    return file, read(MPIINF3DHP, MPIINF3DHPSettings(path=str(folder), cameras=(0, 2))), []
 
 
 def recorded(folder):
