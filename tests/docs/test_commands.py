@@ -11,6 +11,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pages import PAGES, ROOT, blocks, commands, inline_commands, named
 
@@ -24,6 +25,13 @@ SHORT = "{:.90}".format
 INLINE = sorted({command for page in PAGES for command in inline_commands(page)})
 
 
+def write_detections(folder):
+    """Write 2D joints in the layout of VideoPose3D for the poses that are in a folder."""
+    poses = np.load(folder / "data_3d_h36m.npz", allow_pickle=True)["positions_3d"].item()
+    joints = {s: {t: [clip[:, :17, :2] * 100 + 500] * 4 for t, clip in takes.items()} for s, takes in poses.items()}
+    np.savez(folder / "data_2d_h36m_gt.npz", positions_2d=joints, metadata={"num_joints": 17})
+
+
 def of_program(name, among):
     return [command for command in among if shlex.split(command)[0] == name]
 
@@ -32,6 +40,9 @@ def of_program(name, among):
 def folder(tmp_path_factory):
     """A folder with everything that the pages name: motion capture of ten clips, and finished runs."""
     from poseplug_datasets.bvh import BVH
+    from poseplug_datasets.h36m import H36M
+    from poseplug_datasets.mpi_inf_3dhp import MPIINF3DHP
+    from poseplug_datasets.pw3d import PW3D
 
     folder = tmp_path_factory.mktemp("reader")
     (folder / "mocap").mkdir()
@@ -42,6 +53,11 @@ def folder(tmp_path_factory):
     shutil.copy(clip, folder / "walk.bvh")
     for name in CLIPS[1:]:
         (folder / name).symlink_to("mocap")
+    for name, source in (("H36M", H36M), ("3DHP", MPIINF3DHP), ("3DPW", PW3D)):
+        (folder / name).mkdir()
+        source.example_settings(folder / name)
+    (folder / "3DPW" / "test").symlink_to("train")
+    write_detections(folder / "H36M")
     (folder / "docs").mkdir()
     captured = "bvh:path=mocap"
     with contextlib.chdir(folder):

@@ -38,7 +38,7 @@ PUBLIC = {
     "poseplug.core.interfaces": None,  # all of it
     "poseplug.core.hooks": ["RunFacts", "RunHook"],
     "poseplug.core.settings": ["REQUIRED", "setting"],
-    "poseplug.core.errors": ["PoseplugError", "did_you_mean"],
+    "poseplug.core.errors": ["PoseplugError", "did_you_mean", "one_line"],
     "poseplug.core.data.pose_batch": ["Origin", "PoseBatch"],
     "poseplug.core.geometry.camera": ["Camera", "distort", "look_at"],
     "poseplug.core.geometry.joint_mapping": ["JointMapping"],
