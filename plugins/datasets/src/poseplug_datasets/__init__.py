@@ -1,4 +1,4 @@
-"""Pose sources: an embedded procedural reference and BVH motion capture."""
+"""Pose sources: an embedded procedural reference, BVH motion capture, and poseplug's own files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ POSEPLUG_API = 1
 
 @hookimpl
 def register_sources(register: Register) -> None:
-    """Register builtin and bvh."""
+    """Register the sources."""
     register(
         "builtin",
         "poseplug_datasets.builtin:Builtin",
@@ -21,5 +21,11 @@ def register_sources(register: Register) -> None:
         "bvh",
         "poseplug_datasets.bvh:BVH",
         summary="motion capture in BVH files",
+        paper="none: reads a file format",
+    )
+    register(
+        "posefile",
+        "poseplug_datasets.posefile:PoseFileSource",
+        summary="poses in poseplug's own files, which need not fit into memory (poseplug data convert)",
         paper="none: reads a file format",
     )
