@@ -7,7 +7,8 @@ N poses of J joints and C cameras are the tensors
 - ``camera`` [N], rows of ``cameras/focal`` [C, 2], ``cameras/centre``, ``cameras/size`` and, where they are known,
   ``cameras/distortion`` [C, 5], ``cameras/rotation`` [C, 3, 3], ``cameras/position`` [C, 3];
 - ``labels/NAME`` [N], numbers of classes;
-- where there are some, ``confidence`` [N, J] and ``frame``, ``track``, ``scene``, ``origin``, ``weight``, ``extent`` [N].
+- where there are some, ``confidence`` [N, J] and, [N] each, ``frame``, ``track``, ``scene``, ``origin``, ``weight`` and
+  ``extent``.
 
 Everything else is JSON under "poseplug" in the header: what is in ``About``.
 """
