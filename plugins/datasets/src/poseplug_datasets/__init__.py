@@ -1,4 +1,4 @@
-"""Pose sources: an embedded procedural reference, BVH motion capture, and poseplug's own files."""
+"""Pose sources: an embedded reference, BVH motion capture, COCO's annotations, and poseplug's own files."""
 
 from __future__ import annotations
 
@@ -28,4 +28,10 @@ def register_sources(register: Register) -> None:
         "poseplug_datasets.posefile:PoseFileSource",
         summary="poses in poseplug's own files, which need not fit into memory (poseplug data convert)",
         paper="none: reads a file format",
+    )
+    register(
+        "coco",
+        "poseplug_datasets.coco:Coco",
+        summary="2D key points of people in images, annotated in the format of COCO (no 3D)",
+        paper="format of Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014",
     )

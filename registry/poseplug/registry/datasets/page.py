@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ def data_page(shown: Shown, inspection: Inspection) -> str:
             ],
             sections=sections,
             examples=None,
-            configuration={},
+            configuration={"everything that was measured": json.dumps(facts, indent=2)},
         )
     )
 

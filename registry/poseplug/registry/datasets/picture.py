@@ -32,11 +32,11 @@ def write_picture(shown: Shown, path: Path) -> None:
     if len(parts) < _count(shown):
         width = max(width, 8.0)
     if shown.cameras is not None or shown.distributions:
-        parts.append((_ROW, partial(_numbers, shown=shown)))
+        parts.append((_ROW + 0.3, partial(_numbers, shown=shown)))
     if shown.bones is not None:
         parts.append((0.6 + 0.2 * len(shown.bones[0]), partial(_bones, shown=shown)))
     figure = Figure(figsize=(width, sum(height for height, _ in parts)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.03)
     places = figure.subfigures(len(parts), 1, height_ratios=[height for height, _ in parts], squeeze=False)
     for place, (_, draw) in zip(places[:, 0], parts, strict=True):
         draw(place)
@@ -75,11 +75,10 @@ def _numbers(place: Any, shown: Shown) -> None:
     first = shown.cameras is not None
     axes = place.subplots(1, first + len(shown.distributions), squeeze=False)[0]
     if shown.cameras is not None and shown.people is not None:
-        axes[0].scatter(shown.people[:, 0], -shown.people[:, 2], s=2, color=_COLOURS["left"], alpha=0.3, label="people")
-        axes[0].scatter(shown.cameras[:, 0], -shown.cameras[:, 2], s=8, color=_COLOURS["right"], label="cameras")
+        axes[0].scatter(shown.people[:, 0], -shown.people[:, 2], s=2, color=_COLOURS["left"], alpha=0.3)
+        axes[0].scatter(shown.cameras[:, 0], -shown.cameras[:, 2], s=8, color=_COLOURS["right"])
         axes[0].set(aspect="equal", xlabel="x, m", ylabel="-z, m")
-        axes[0].set_title("from above", fontsize=8)
-        axes[0].legend(fontsize=6, frameon=False, loc="upper right")
+        axes[0].set_title("cameras (red) and people from above", fontsize=8)
     for axis, distribution in zip(axes[first:], shown.distributions, strict=True):
         _histogram(axis, distribution)
     for axis in axes:
