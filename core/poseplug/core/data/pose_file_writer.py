@@ -60,9 +60,7 @@ def write_pose_file(path: Path, batches: Iterable[StoredPoses | PoseBatch], abou
     return count
 
 
-def write_pose_set(
-    folder: Path, batches: Iterable[StoredPoses | PoseBatch], about: About, most: int, shard_size: int
-) -> int:
+def write_pose_set(folder: Path, batches: Iterable[StoredPoses | PoseBatch], about: About, shard_size: int) -> int:
     """Write poses to a new folder of files of ``shard_size`` poses each; see ``write_pose_file``.
 
     The folder is there when all of them are. Further parts may be written to ``next_part(folder)`` later.
@@ -71,8 +69,7 @@ def write_pose_set(
     supply, count = _Supply(batches), 0
     try:
         while not supply.empty or not count:
-            size = min(shard_size, most - count) if most > count else shard_size
-            count += write_pose_file(next_part(temporary), supply.take(size), about, size)
+            count += write_pose_file(next_part(temporary), supply.take(shard_size), about, shard_size)
         temporary.replace(folder)
     except OSError as error:
         raise PoseplugError(f"Cannot write '{folder}': {error}. Free some space or choose another place.") from error

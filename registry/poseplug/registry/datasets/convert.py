@@ -82,7 +82,7 @@ def convert(
             progress(done, most)
 
     if shard_size:
-        count = write_pose_set(out, told(), about, most, shard_size)
+        count = write_pose_set(out, told(), about, min(shard_size, most))
         size = sum(part.stat().st_size for part in out.iterdir())
     else:
         count, size = write_pose_file(out, told(), about, most), out.stat().st_size
