@@ -1,8 +1,6 @@
 """Posefiles: what is written is read, bit for bit, and is there whole or not at all."""
 
 import json
-import subprocess
-import sys
 from itertools import pairwise
 
 import attrs
@@ -169,37 +167,3 @@ def test_batches_need_not_be_of_float32_or_contiguous(tmp_path):
     assert torch.equal(read.joints_2d, whole.joints_2d.flip(1))
     assert read.camera.focal.tolist() == [[500.0, 501.0]] * 6
     assert read.origin.max() <= max(Origin)
-
-
-MEMORY = """
-import resource, sys, torch
-from poseplug.core.data.pose_batch import PoseBatch
-from poseplug.core.data.pose_file_writer import write_pose_file
-from poseplug.core.data.stored_poses import About
-from poseplug.core.geometry.camera import Camera
-from poseplug.core.geometry.layouts import H36M_16
-
-n, size = int(sys.argv[1]), 2048
-joints = torch.rand(size, 16, 3) + 2
-
-def batches():
-    for number in range(n // size):
-        inside = torch.rand(3, size, 2) + 500
-        camera = Camera(*inside, None, torch.rand(size, 3, 3), torch.rand(size, 3))
-        yield PoseBatch.seen(H36M_16, joints, camera)
-
-write_pose_file(__import__("pathlib").Path(sys.argv[2]), batches(), About(skeleton=H36M_16), n)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
-def test_memory_does_not_grow_with_the_file(tmp_path):
-    """Every pose has a camera of its own, which is the most that there can be to remember."""
-
-    def peak(n):
-        command = [sys.executable, "-c", MEMORY, str(n), str(tmp_path / f"poses-{n}")]
-        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-    few, many = peak(20_480), peak(204_800)
-    assert (tmp_path / "poses-204800").stat().st_size > 75_000_000
-    assert many - few < 15_000, "kilobytes"
