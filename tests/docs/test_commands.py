@@ -115,7 +115,7 @@ def flags_exist(verb, words):
     asked = {word.partition("=")[0] for word in [verb, *words] if word.startswith("-")} - {"--help"}
     assert verb.startswith("-") or verb in root.commands
     command = root.commands.get(verb, root)
-    if hasattr(command, "commands") and command is not root:
+    if words and hasattr(command, "commands") and command is not root:
         command = command.commands[words[0]]
     known = {flag for command in (root, command) for p in command.params for flag in p.opts}
     assert asked <= known

@@ -51,6 +51,7 @@ PUBLIC = {
     "poseplug.core.geometry.layout_mapping": ["map_layout"],
     "poseplug.core.geometry.missing_joints": ["put_missing"],
     "poseplug.core.keypoints.detections": ["Detections", "KeypointFile"],
+    "poseplug.core.keypoints.open_keypoints": ["open_keypoints"],
     "poseplug.core.data.normalise": ["Normalisation", "extents", "max_normalised", "screen_coordinates"],
     "poseplug.core.geometry.kinematics": ["bone_lengths", "bone_vectors", "forward_kinematics", "joints_from_bones"],
     "poseplug.core.geometry.rotations": ["euler_to_rotmat", "rotvec_to_rotmat"],

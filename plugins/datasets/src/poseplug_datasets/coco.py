@@ -77,7 +77,7 @@ class Coco(PoseTable):
         # Numbers of images are far apart; a scene is an image.
         scene = self.poses.scene
         assert scene is not None, "given below"
-        self.poses = attrs.evolve(self.poses, scene=scene.unique(return_inverse=True)[1])
+        self.poses = attrs.evolve(self.poses, scene=torch.unique(scene, return_inverse=True)[1])
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:

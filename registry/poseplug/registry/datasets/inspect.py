@@ -124,7 +124,7 @@ def _cameras(found: Measures) -> dict[str, Any]:
         "distinct": distinct,
         "intrinsics": intrinsics,
         "focal_px": spread(camera.focal.double().numpy()),
-        "image_px": camera.size.unique(dim=0)[:4].tolist(),
+        "image_px": torch.unique(camera.size, dim=0)[:4].tolist(),
         "distortion": camera.distortion is not None,
         "placed": camera.position is not None,
     }

@@ -88,7 +88,7 @@ class Measures:
     def variation(self) -> Array:
         """[M] how much bones change within a subject: standard deviation as a share of their mean length."""
         squares = torch.zeros(self.bones.shape[1], dtype=torch.float64)
-        for subject in self.subjects.unique():
+        for subject in torch.unique(self.subjects):
             own = self.bones[self.subjects == subject]
             squares += ((own - own.mean(0)) ** 2).sum(0)
         return np.asarray((squares / len(self.bones)).sqrt() / self.bones.mean(0).clamp_min(1e-12), np.float64)
@@ -148,7 +148,7 @@ class Measures:
         share = self.good.joints_2d[:, self.skeleton.root] / camera.size.clamp_min(1)
         inside = share[((share >= 0) & (share < 1)).all(1)]
         cells = (inside * _CELLS).long()
-        return len((cells[:, 0] * _CELLS + cells[:, 1]).unique()) / _CELLS**2
+        return len(torch.unique(cells[:, 0] * _CELLS + cells[:, 1])) / _CELLS**2
 
     @cached_property
     def cameras(self) -> tuple[int, int]:

@@ -22,6 +22,7 @@ def write_picture(shown: Shown, path: Path) -> None:
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise missing("matplotlib") from None
     parts: list[tuple[float, Any]] = []
@@ -35,13 +36,12 @@ def write_picture(shown: Shown, path: Path) -> None:
         parts.append((_ROW + 0.3, partial(_numbers, shown=shown)))
     if shown.bones is not None:
         parts.append((0.6 + 0.2 * len(shown.bones[0]), partial(_bones, shown=shown)))
-    figure = Figure(figsize=(width, sum(height for height, _ in parts)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.03)
+    engine = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.03)
+    figure = Figure(figsize=(width, sum(height for height, _ in parts)), layout=engine)
     places = figure.subfigures(len(parts), 1, height_ratios=[height for height, _ in parts], squeeze=False)
     for place, (_, draw) in zip(places[:, 0], parts, strict=True):
         draw(place)
-    look = {"format": path.suffix[1:].lower(), "dpi": 130}
-    write_whole(path, partial(figure.savefig, **look))
+    write_whole(path, partial(figure.savefig, format=path.suffix[1:].lower(), dpi=130))
 
 
 def _count(shown: Shown) -> int:

@@ -139,7 +139,8 @@ def _places(found: Measures) -> tuple[Array | None, Array | None]:
         return None, None
     roots = found.good.camera.camera_to_world(found.good.root[:, None])[:, 0]
     step = max(1, len(roots) // _PLACES)
-    return position.unique(dim=0)[:: max(1, len(position.unique(dim=0)) // _PLACES)].numpy(), roots[::step].numpy()
+    places = torch.unique(position, dim=0)
+    return places[:: max(1, len(places) // _PLACES)].numpy(), roots[::step].numpy()
 
 
 def _views(found: Measures) -> list[Distribution]:
