@@ -144,6 +144,18 @@ def test_each_defect_alone_is_found_alone(poses):
         assert len(inspected(PLANTED[defect][0](poses)).problems) <= expected, defect
 
 
+@pytest.mark.parametrize("defect", ["in centimetres", "mirrored", "upside down", "an uneven bone", "noisy joints"])
+def test_a_single_subject_who_is_wrong_is_found(poses, builtin, defect):
+    """One of seven spoils no median."""
+    plant, sentence = PLANTED[defect]
+    names = dict(builtin.label_names)
+    number = names["subject"].index("S7")
+    theirs = poses.labels["subject"] == number
+    batch = PoseBatch.join([poses.select(~theirs), plant(poses.select(theirs))])
+    said = [problem for problem in inspected(batch, names).problems if problem.startswith("Subject S7: ")]
+    assert any(re.search(sentence, problem) for problem in said), inspected(batch, names).problems
+
+
 def test_2d_alone_is_looked_at(poses):
     flat = attrs.evolve(poses, joints_3d=None)
     found = inspected(flat)

@@ -33,7 +33,7 @@ Examples:
 )
 def inspect(
     source: Source,
-    poses: Annotated[int, typer.Option(min=1, help="Look at no more than these; of more, drawn ones.")] = 200_000,
+    poses: Annotated[int, typer.Option(min=1, help="Look at no more than these; of more, drawn ones.")] = 100_000,
     reference: Reference = "builtin",
     seed: Seed = 0,
     as_json: AsJson = False,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def inspect_data(
-    source: str | PoseSource, *, poses: int = 200_000, reference: str = "builtin", seed: int = 0
+    source: str | PoseSource, *, poses: int = 100_000, reference: str = "builtin", seed: int = 0
 ) -> Inspection:
     """Return what is in a data set (``facts``), and what looks wrong with it (``problems``).
 

@@ -13,7 +13,7 @@ from poseplug.registry.datasets.measures import Measures, spread
 from poseplug.registry.datasets.opening import Opened
 from poseplug.registry.datasets.problems import problems
 
-LOOKED_AT = 200_000
+LOOKED_AT = 100_000
 
 
 @attrs.frozen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -67,6 +67,14 @@ class Measures:
         if self.seen.joints_3d is not None:
             fine = fine & self.seen.joints_3d.isfinite().all(-1).all(-1)
         return self.seen if bool(fine.all()) else self.seen.select(fine)
+
+    def by_subject(self) -> Iterator[tuple[str, Measures]]:
+        """Give each subject's name and poses, where the poses have some."""
+        of = self.seen.labels.get("subject")
+        names = self.label_names.get("subject", ())
+        for number in [] if of is None else torch.unique(of).tolist():
+            name = names[number] if number < len(names) else str(number)
+            yield name, attrs.evolve(self, seen=self.seen.select(of == number))
 
     @cached_property
     def bones(self) -> Tensor:
