@@ -142,7 +142,7 @@ def test_nothing_is_replaced(tmp_path, there):
 
 
 MEMORY = """
-import pathlib, resource, sys, torch
+import resource, sys, torch
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16
@@ -157,18 +157,16 @@ class Endless(PoseSource):
         inside, outside = torch.rand(3, n, 2, generator=generator) + 500, torch.rand(n, 3, 3, generator=generator)
         return PoseBatch.seen(H36M_16, joints[:n], Camera(*inside, None, outside, outside[0].expand(n, 3, 3)[:, 0]))
 
-convert_data(Endless(), sys.argv[2], poses=int(sys.argv[1]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+for poses in map(int, sys.argv[1:]):
+    convert_data(Endless(), f"poses-{poses}", poses=poses)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
 def test_memory_does_not_grow_with_the_set(tmp_path):
     """Every pose has a camera of its own, which is the most that there can be to remember."""
-
-    def peak(n):
-        command = [sys.executable, "-c", MEMORY, str(n), str(tmp_path / f"poses-{n}")]
-        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-    few, many = peak(24_576), peak(188_416)
+    command = [sys.executable, "-c", MEMORY, "24576", "188416"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
+    few, many = map(int, done.stdout.split())
     assert (tmp_path / "poses-188416").stat().st_size > 70_000_000
     assert many - few < 15_000, "kilobytes"

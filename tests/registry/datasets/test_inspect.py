@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.sources.pose_table import PoseTable
-from poseplug.registry.api import inspect_data
+from poseplug.registry.api import inspect_data, plot_data
 from poseplug.registry.datasets.measures import Measures
 from poseplug.registry.datasets.opening import Opened
 from poseplug_datasets.builtin import Builtin, BuiltinSettings
@@ -213,6 +214,19 @@ def test_any_layout_is_looked_at(name):
 
 def test_a_single_pose_is_looked_at(poses):
     assert inspected(poses.select(slice(0, 1))).facts["looked_at"] == 1
+
+
+@pytest.mark.parametrize("out", ["poses.png", "poses.html"])
+def test_poses_without_numbers_are_told_and_the_others_drawn(poses, tmp_path, out):
+    few = poses.select(slice(0, 50))
+    plot_data(PoseTable(with_nan(few), {}), tmp_path / out)
+    assert (tmp_path / out).stat().st_size > 10_000
+    none = attrs.evolve(few, joints_3d=torch.full_like(few.joints_3d, torch.nan))
+    found = inspected(none)
+    assert "800 of 800 joints have a coordinate in joints_3d that is no number" in found.problems[0]
+    assert list(found.lines())
+    with pytest.raises(PoseplugError, match="nothing can be drawn"):
+        plot_data(PoseTable(none, {}), tmp_path / out)
 
 
 def test_knees_know_left_from_right_in_a_pose_by_hand():

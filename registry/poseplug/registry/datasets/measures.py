@@ -47,7 +47,7 @@ class Measures:
         drawn = opened.poses is None or opened.poses > most
         batches = opened.drawn(most) if drawn else opened.in_order(most)
         names = {label: tuple(classes) for label, classes in opened.source.label_names.items()}
-        return cls(opened.said, opened.poses, drawn, PoseBatch.join([b.detached() for b in batches]), names)
+        return cls(opened.said, opened.poses, drawn, PoseBatch.join([b.detached().to("cpu") for b in batches]), names)
 
     @property
     def skeleton(self) -> Skeleton:

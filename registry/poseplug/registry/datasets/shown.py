@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
@@ -28,7 +29,7 @@ class PoseGrid:
 
     Attributes:
         joints: [K, J, 2], as the camera sees them without perspective, metres, y down, the pose's middle at the
-            origin; of poses in 2D only pixels.
+            origin; of poses in 2D only each at a scale of its own.
         depth: [K, J] the further away the more; zeros of poses in 2D only.
         titles: of each pose its action, or "".
         skeleton: the layout.
@@ -93,7 +94,7 @@ def look(opened: Opened, topics: Sequence[str] = TOPICS, *, rows: int = 3, colum
     """Return what pictures show of a source.
 
     Raises:
-        PoseplugError: no such topic, or one that needs 3D joints of a source without.
+        PoseplugError: no such topic, or not a pose whose coordinates are all numbers.
     """
     unknown = sorted({*topics} - {*TOPICS})
     if unknown:
@@ -102,6 +103,8 @@ def look(opened: Opened, topics: Sequence[str] = TOPICS, *, rows: int = 3, colum
     if {*topics} == {"poses"}:
         return Shown(opened.said, rows * columns, grid)
     found = Measures.of(opened, _LOOKED_AT)
+    if not len(found.good):
+        raise PoseplugError(f"All poses of '{opened.said}' have coordinates that are no numbers; nothing can be drawn.")
     distributions: list[Distribution] = []
     cameras, people = _places(found) if "cameras" in topics else (None, None)
     if cameras is not None:
@@ -119,8 +122,11 @@ def _grid(opened: Opened, rows: int, columns: int) -> PoseGrid:
     names = opened.source.label_names.get("action", ())
     titles = [names[number] for number in batch.labels["action"].tolist()] if "action" in batch.labels and names else []
     joints = batch.joints_2d if batch.joints_3d is None else batch.root_relative
+    joints = joints.detach().cpu().nan_to_num()
     plane = joints[..., :2].double()
     middle = (plane.amax(1, keepdim=True) + plane.amin(1, keepdim=True)) / 2
+    if batch.joints_3d is None:  # nobody knows how large people are
+        plane, middle = (tensor / _longer_side(joints.double()) for tensor in (plane, middle))
     size = (plane.amax(1) - plane.amin(1)).amax(0) / 2
     size = size + 0.09 * size.max()
     half = torch.maximum(size, size.flip(0) * 0.6).tolist()
@@ -130,6 +136,11 @@ def _grid(opened: Opened, rows: int, columns: int) -> PoseGrid:
     return PoseGrid(
         (plane - middle).numpy(), depth.numpy(), titles or [""] * len(joints), batch.skeleton, columns, panels
     )
+
+
+def _longer_side(joints: Tensor) -> Tensor:
+    """Return the longer side [N, 1, 1] of the box about joints [N, J, 2]."""
+    return (joints.amax(1) - joints.amin(1)).amax(-1).clamp_min(1e-9)[:, None, None]
 
 
 def _places(found: Measures) -> tuple[Array | None, Array | None]:
