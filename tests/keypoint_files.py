@@ -183,3 +183,42 @@ def write_npz(path, people, **also):
     with path.open("wb") as file:
         np.savez(file, keypoints=people.joints, scores=people.score, frame=people.frame, track=people.track, **also)
     return path
+
+
+def objects(rows):
+    """Return an object array [T, 2] of rows such as [[], array], which older NumPys made of lists by themselves."""
+    array = np.empty((len(rows), 2), object)
+    for i, row in enumerate(rows):
+        array[i, 0], array[i, 1] = row
+    return array
+
+
+def write_detectron(path, people, size):
+    """One video, as infer_video_d2.py of VideoPose3D saves it."""
+    boxes, keypoints = [], []
+    for _, rows in people.frames():
+        x, y = people.joints[rows, :, 0], people.joints[rows, :, 1]
+        # The logit is of no use to anybody; the probability is the fourth row.
+        found = np.stack([x, y, np.full_like(x, 7), people.score[rows]], axis=1)
+        boxes.append([[], np.ones((len(rows), 5), np.float32) if len(rows) else []])
+        keypoints.append([[], found if len(rows) else []])
+    with path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            boxes=objects(boxes),
+            segments=np.array([None] * len(boxes)),
+            keypoints=objects(keypoints),
+            metadata={"w": size[0], "h": size[1]},
+        )
+    return path
+
+
+def write_videopose(path, clips, layout="coco", size=None):
+    """Clips by the name of their video, as prepare_data_2d_custom.py of VideoPose3D saves them."""
+    metadata = {"layout_name": layout, "num_joints": 17, "keypoints_symmetry": [[1, 3], [2, 4]], "video_metadata": {}}
+    if size:
+        metadata["video_metadata"] = {video: {"w": size[0], "h": size[1]} for video in clips}
+    positions = {video: {"custom": [clip.astype("float32")]} for video, clip in clips.items()}
+    with path.open("wb") as file:
+        np.savez_compressed(file, positions_2d=positions, metadata=metadata)
+    return path

@@ -71,6 +71,23 @@ def test_a_file_and_flags_over_it(poseplug, tmp_path):
     assert said["settings"] == {"weight_decay": "0.1"}
 
 
+def test_a_flag_for_all_cells_takes_the_place_of_what_the_file_varies(poseplug, tmp_path):
+    (tmp_path / "grid.toml").write_text('[vary]\nlifter = ["mlp", "semgcn"]\nlr = [1e-3, 1e-2]\n')
+    result = ablate(poseplug, "grid.toml", "--lifter", "mlp:channels=4", "--lr", "0.1", "--seeds", "2")
+    assert result.stderr.count(": done") == 2
+    assert result.stdout.splitlines()[2].split()[:3] == ["mlp:channels=4", "0.1", "2"]
+    with xarray.open_dataset(tmp_path / "ablations" / "grid" / "results.nc") as dataset:
+        assert dataset.lifter.values.tolist() == ["mlp:channels=4"]
+        assert dataset.lr.values.tolist() == [0.1]
+
+
+def test_a_grid_of_one_combination_is_a_row(poseplug):
+    rows = ablate(poseplug, "--lifter", "mlp:channels=4", "--seeds", "2").stdout.splitlines()
+    assert rows[1].split()[:2] == ["grid", "seeds"]
+    assert rows[2].split()[:2] == ["all", "2"]
+    assert len(rows) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 import xarray
+
+from poseplug.registry.runs import resume
 
 NARROW = ["--lifter", "mlp:channels=8,blocks=1", "--steps", "4", "--batch-size", "8"]
 CONSTANT = ["--set", "lr_schedule=constant"]
@@ -123,6 +126,21 @@ def test_one_that_is_killed_while_it_is_trained_longer_is_unfinished_and_goes_on
     assert "holds a run that is not finished; finish it with --resume" in refused.stderr
     assert json.loads(run(poseplug, "--resume", "here", "--json").stdout)["steps"] == 9
     assert same_model(tmp_path / "here", tmp_path / "undisturbed")
+
+
+def test_one_that_is_killed_before_its_new_length_is_noted_is_the_old_one_unfinished(poseplug, tmp_path, monkeypatch):
+    run(poseplug, *NARROW, *CONSTANT, "--steps", "9", "--out", "whole")
+    run(poseplug, *NARROW, *CONSTANT, "--out", "short")
+    for name in ("old", "new"):
+        shutil.copytree(tmp_path / "short", tmp_path / name)
+        with monkeypatch.context() as killing:
+            killing.setattr(resume, "write_document", lambda path, document: signal.raise_signal(signal.SIGINT))
+            assert poseplug("run", "--resume", name, "--steps", "9").exit_code == 130
+        assert {path.name for path in (tmp_path / name).iterdir()} == {"experiment.toml", "checkpoint"}
+    run(poseplug, "--resume", "old")
+    assert same_model(tmp_path / "old", tmp_path / "short")
+    run(poseplug, "--resume", "new", "--steps", "9")
+    assert same_model(tmp_path / "new", tmp_path / "whole")
 
 
 def test_a_run_starts_from_anothers_weights(poseplug, tmp_path):

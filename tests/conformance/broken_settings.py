@@ -5,55 +5,48 @@ from conformance.keepers import Counter, CounterConfig, TwoPartLifter, WidthConf
 
 from poseplug.core.settings import setting
 
+WIDTH = "width of the hidden layer"
+
 
 class Undocumented(TwoPartLifter):
     __doc__ = None
 
 
-@attrs.frozen(kw_only=True)
-class WrongDefaultConfig:
-    """A default that is not allowed."""
-
-    width: int = setting(0, "width of the hidden layer", minimum=1)
-
-
 class WrongDefault(TwoPartLifter):
     """Cannot be configured by default."""
 
-    Config = WrongDefaultConfig
+    @attrs.frozen(kw_only=True)
+    class Config:
+        """A default that is not allowed."""
 
-
-@attrs.frozen(kw_only=True)
-class UnexplainedConfig:
-    """A setting without explanation."""
-
-    width: int = setting(16, "", minimum=1)
+        width: int = setting(0, WIDTH, minimum=1)
 
 
 class Unexplained(TwoPartLifter):
     """Has a setting without explanation."""
 
-    Config = UnexplainedConfig
+    @attrs.frozen(kw_only=True)
+    class Config:
+        """A setting without explanation."""
 
-
-@attrs.define(kw_only=True, hash=True)
-class ChangeableConfig:
-    """Settings that can change under a run."""
-
-    width: int = setting(16, "width of the hidden layer", minimum=1)
+        width: int = setting(16, "", minimum=1)
 
 
 class Changeable(TwoPartLifter):
     """Has settings that can change."""
 
-    Config = ChangeableConfig
+    @attrs.define(kw_only=True, hash=True)
+    class Config:
+        """Settings that can change under a run."""
+
+        width: int = setting(16, WIDTH, minimum=1)
 
 
 @attrs.frozen(kw_only=True)
 class ListConfig:
     """A setting that cannot be typed."""
 
-    width: list[int] = setting([16], "width of the hidden layer")  # noqa: RUF009
+    width: list[int] = setting([16], WIDTH)  # noqa: RUF009
 
 
 class Listed(TwoPartLifter):
@@ -72,24 +65,21 @@ def _hidden():
     return Hidden
 
 
-@attrs.frozen(kw_only=True)
-class UnboundedConfig:
-    """A width without a lower bound."""
-
-    width: int = setting(16, "width of the hidden layer")
-
-
 class Unbounded(TwoPartLifter):
     """Takes a negative width, and fails with it."""
 
-    Config = UnboundedConfig
+    @attrs.frozen(kw_only=True)
+    class Config:
+        """A width without a lower bound."""
+
+        width: int = setting(16, WIDTH)
 
 
 @attrs.frozen(kw_only=True)
 class AnyRateConfig:
     """A number that may be NaN."""
 
-    width: int = setting(16, "width of the hidden layer", minimum=1)
+    width: int = setting(16, WIDTH, minimum=1)
     rate: float = attrs.field(default=0.5, metadata={"doc": "nothing much"})
 
 

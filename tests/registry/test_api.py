@@ -61,7 +61,7 @@ def test_runs_have_folders_of_their_own_and_are_trained_longer(folder):
     assert started.experiment["pretrained"] == str(runs[1].path)
 
 
-def test_several_seeds_are_runs_of_their_own():
+def test_several_seeds_are_runs_of_their_own(poseplug):
     run = api.train({**NARROW, "seeds": 2, "seed": 3}, out="two", device="cpu")
     assert [one.result["seed"] for one in run.seeds] == [3, 4]
     metrics = run.history.metrics.sel(evaluation="builtin", metric="mpjpe_mm")
@@ -72,6 +72,11 @@ def test_several_seeds_are_runs_of_their_own():
         assert one.evaluate()["metrics"] == one.result["metrics"]
     with pytest.raises(PoseplugError, match="choose one of them: .*two/seed-3"):
         _ = run.model
+    again = run.evaluate()
+    assert again == json.loads(poseplug("eval", str(run.path), "--device", "cpu", "--json").stdout)
+    assert again["seeds"] == [3, 4]
+    for label, metrics in run.result["metrics"].items():
+        assert again["metrics"][label] == pytest.approx(metrics)
 
 
 def test_a_run_is_evaluated_on_anything(poseplug):

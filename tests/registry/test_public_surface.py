@@ -33,7 +33,7 @@ poseplug.registry.markers.API_VERSION. The rule is in plugins/README.md, "Versio
 """
 PUBLIC = {
     "poseplug.registry": ["API_VERSION", "hookimpl"],
-    "poseplug.registry.hookspecs": ["Register", "RegisterRecipe"],
+    "poseplug.registry.hookspecs": ["Register", "RegisterModel", "RegisterRecipe"],
     "poseplug.registry.conformance": ["conformance_tests"],
     "poseplug.core.interfaces": None,  # all of it
     "poseplug.core.hooks": ["RunFacts", "RunHook"],
@@ -64,6 +64,8 @@ PUBLIC = {
     "poseplug.core.evaluation.metric": ["Comparison", "Metric"],
     "poseplug.core.evaluation.protocol": ["Protocol", "lookup"],
     "poseplug.core.storage.files": ["write_text"],
+    "poseplug.core.storage.plain_npz": ["most_bytes", "read_npz"],
+    "poseplug.core.storage.plain_pickle": ["load_plain_pickle"],
 }
 
 

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from installed import leave_facts
+from installed import leave_facts, run_its_tests
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.kinds import example_names
@@ -103,17 +103,8 @@ def test_a_data_set_is_a_source(poseplug, tmp_path):
 
 
 def test_the_tests_of_a_data_set_pass_as_they_are_written(tmp_path):
-    names = choose_names("studio")
-    for path, text in render_plugin(names, "dataset").items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
-    paths = os.pathsep.join([str(tmp_path / "src"), *sys.path])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout
-    assert "1 skipped" in done.stdout  # it decides its skeleton itself
+    printed = run_its_tests(tmp_path, render_plugin(choose_names("studio"), "dataset"))
+    assert "1 skipped" in printed  # it decides its skeleton itself
 
 
 def test_names_go_together():

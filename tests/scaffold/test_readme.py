@@ -4,15 +4,13 @@
 """
 
 import ast
-import os
 import re
 import shlex
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from installed import run_its_tests
 
 from poseplug.registry.scaffold import choose_names, render_plugin
 
@@ -81,15 +79,7 @@ def test_the_worked_example_passes_its_tests(tmp_path):
         for old, new in replaced:
             assert old in contents[path]
             contents[path] = contents[path].replace(old, new)
-    for path, text in contents.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
-    paths = os.pathsep.join([str(tmp_path / "src"), *sys.path])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout
+    run_its_tests(tmp_path, contents)
 
 
 def test_the_table_of_skeletons_is_right():

@@ -31,9 +31,12 @@ class GridProgress(Watch):
         self._console = err()
         self._live: Live | None = None
         self._all = Progress(
-            BarColumn(30), TextColumn("{task.description}"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"),
+            BarColumn(30),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
             console=self._console,
-        )  # fmt: skip
+        )
         self._task = TaskID(0)
         self._names: dict[str, str] = {}
         self._running: dict[str, tuple[int, float]] = {}
@@ -54,10 +57,13 @@ class GridProgress(Watch):
         possible = {cell.identity: cell for cell in cells if not cell.obstacle}
         self._names = {identity: cell.name for identity, cell in possible.items()}
         self._total = len(possible)
-        for obstacle in dict.fromkeys(cell.obstacle for cell in cells if cell.obstacle):
-            alike = [cell.name for cell in cells if cell.obstacle == obstacle]
-            more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
-            self._console.print(f"cannot be: {alike[0]}{more}: {obstacle}", markup=False, soft_wrap=True)
+        alike: dict[str, list[str]] = {}
+        for cell in cells:
+            if cell.obstacle:
+                alike.setdefault(cell.obstacle, []).append(cell.name)
+        for obstacle, names in alike.items():
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            self._console.print(f"cannot be: {names[0]}{more}: {obstacle}", markup=False, soft_wrap=True)
         for record in records.values():
             if record.cell in possible:
                 self._count(record)

@@ -87,6 +87,11 @@ def runs(incomplete: str) -> list[str]:
     return [str(folder) for folder in near if (folder / "experiment.toml").is_file()]
 
 
+def runs_and_models(incomplete: str) -> list[str]:
+    """Complete the folder of a run, or the name of a trained model that a plugin brings."""
+    return [*runs(incomplete), *(name for name, _ in names_of("model")(incomplete))]
+
+
 @attrs.frozen(kw_only=True)
 class Flags:
     """What the flags of a verb ask for.

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+from rich.status import Status
 from rich.text import Text
 
 from poseplug.core.errors import PoseplugError
@@ -39,6 +40,11 @@ def say(message: str) -> None:
 def warn(message: str) -> None:
     """Say that something is not as the user may think."""
     say(f"warning: {message}")
+
+
+def busy(what: str) -> Status:
+    """Return what shows, while it is entered, that something takes its time; ``update`` says what now."""
+    return Status(what, console=err())
 
 
 @contextmanager

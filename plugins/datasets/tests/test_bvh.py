@@ -1,9 +1,12 @@
+import os
+
 import pytest
 import torch
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import H36M_16, H36M_17
 from poseplug.core.interfaces import BuildContext
+from poseplug_datasets import bvh_clips, bvh_file
 from poseplug_datasets.bvh import BVH, BVHSettings, read_poses
 from poseplug_datasets.bvh_clips import UNITS, describe, find_clips, read_clip
 
@@ -36,6 +39,23 @@ def test_the_order_is_that_of_file_names_in_all_subfolders(folder):
     (path / "notes.txt").write_text("not a clip")
     assert [clip.stem for clip in find_clips(path)] == STEMS
     assert len(poses(path, split="test", stride=1).joints) == 5 + 10
+
+
+def test_clips_are_read_once_as_far_as_there_is_room_and_anew_when_they_change(folder, monkeypatch):
+    path, read = folder(STEMS), []
+    whole = poses(path, split="all", stride=1).joints
+    size = bvh_clips.joint_positions(bvh_clips.read_bvh(path / "clip00.bvh")).nbytes  # of one frame
+    monkeypatch.setattr(bvh_clips, "_CLIPS", bvh_clips._Clips(room=(1 + 2 + 3) * size))
+    monkeypatch.setattr(bvh_clips, "read_bvh", lambda clip: read.append(clip.stem) or bvh_file.read_bvh(clip))
+    for expected in (STEMS, STEMS[3:], STEMS[3:]):
+        joints = poses(path, split="all", stride=1).joints
+        assert torch.equal(joints, whole)
+        joints.zero_()  # what is kept is nobody's to write into
+        assert read == expected
+        read.clear()
+    os.utime(path / "clip01.bvh", ns=(1, 1))
+    poses(path, split="all", stride=1)
+    assert read == [STEMS[1], *STEMS[3:]]
 
 
 def test_every_second_frame_by_default(folder):

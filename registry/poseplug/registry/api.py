@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import attrs
 
@@ -21,6 +21,7 @@ from poseplug.core.kinds import kind_names
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.config.experiment_file import Document, lay_over, read_document
 from poseplug.registry.config.set_flag import set_at
+from poseplug.registry.config.shorthand import experiment_of
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.datasets.from_python import convert_data, inspect_data, plot_data
 from poseplug.registry.discovery.catalogue import Catalogue, Entry, load_catalogue
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
     from poseplug.core.hooks import RunHook
     from poseplug.core.models.lifting_model import LiftingModel
     from poseplug.registry.conformance import Verdict
-    from poseplug.registry.grids.ablate import Watch
+    from poseplug.registry.grids.ablate import Options
     from poseplug.registry.grids.grid import Cell, Grid
-    from poseplug.registry.grids.workers import Progress, Workers
     from poseplug.registry.runs.plan import Plan
 
 __all__ = [
@@ -119,7 +119,7 @@ class FinishedRun:
         protocol: str = "",
         metrics: Sequence[str | Document] = (),
     ) -> dict[str, Any]:
-        """Evaluate the run again; return a result object without the facts of the training.
+        """Evaluate the run again; return a result object without the facts of the training, of several seeds means.
 
         Args:
             sources: what to evaluate on, by label; by default what the run was evaluated on.
@@ -127,7 +127,7 @@ class FinishedRun:
             metrics: what to measure besides what the run did.
 
         Raises:
-            PoseplugError: bad sources, or of another skeleton; an unknown protocol; a run of several seeds.
+            PoseplugError: bad sources, or of another skeleton; an unknown protocol.
         """
         from poseplug.core.training.runtime import pick_device
         from poseplug.registry.runs.evaluate import evaluate_run
@@ -215,17 +215,7 @@ def rehearse(experiment: Said, device: str = "auto") -> Document:
 
 
 def ablate(
-    grid: Said,
-    out: Path | str,
-    *,
-    values: Mapping[str, str] | None = None,
-    name: str = "",
-    jobs: int = 1,
-    device: str = "auto",
-    workers: Callable[[Progress], Workers] | None = None,
-    watch: Watch | None = None,
-    retry: bool = False,
-    keep_checkpoints: bool = False,
+    grid: Said, out: Path | str, *, values: Mapping[str, str] | None = None, **options: Unpack[Options]
 ) -> xarray.Dataset:
     """Run what is missing or has changed of a grid; return all its results, by factor, seed, evaluation and metric.
 
@@ -233,13 +223,8 @@ def ablate(
         grid: a grid file, or what stands in one.
         out: the grid's folder.
         values: what ``${NAME}`` stands for in the grid.
-        name: what reports call it; by default the name of its folder.
-        jobs: how many cells are done at a time; with more than one each in a process of its own.
-        device: where to compute.
-        workers: makes who does the jobs, where it is not this machine.
-        watch: told how it gets on.
-        retry: run cells again that have failed before.
-        keep_checkpoints: keep the states of finished cells, so that they can be trained longer.
+        options: ``name``, ``jobs``, ``device``, ``workers``, ``watch``, ``retry`` and ``keep_checkpoints``, which are
+            explained in ``poseplug.registry.grids.ablate.Options``.
 
     Raises:
         PoseplugError: the grid says something that cannot be, or its folder is in use or holds something else.
@@ -247,18 +232,7 @@ def ablate(
     from poseplug.registry.grids.ablate import ablate as run_grid
 
     catalogue = load_catalogue()
-    return run_grid(
-        _grid(grid, catalogue, values),
-        Path(out),
-        catalogue,
-        name=name,
-        jobs=jobs,
-        device=device,
-        workers=workers,
-        watch=watch,
-        retry=retry,
-        keep_checkpoints=keep_checkpoints,
-    )
+    return run_grid(_grid(grid, catalogue, values), Path(out), catalogue, **options)
 
 
 def cells(grid: Said, values: Mapping[str, str] | None = None) -> list[Cell]:
@@ -321,8 +295,6 @@ def new(name: str, kind: str, into: Path | str = ".", author: str = "") -> Path:
 
 def _document(said: Said, catalogue: Catalogue, below: Document) -> Document:
     """Lay what was said of an experiment over a document."""
-    from poseplug.registry.grids.grid_file import experiment_of
-
     said = said if isinstance(said, Mapping) else read_document(Path(said))
     document = lay_over(below, experiment_of({k: v for k, v in said.items() if "." not in k}, catalogue))
     for path, value in said.items():

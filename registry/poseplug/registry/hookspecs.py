@@ -1,4 +1,4 @@
-"""The hooks a plugin may implement: one for each kind of component, and one for recipes.
+"""The hooks a plugin may implement: one for each kind of component, one for recipes, and one for trained models.
 
 A plugin module (what the ``poseplug`` entry point names) holds hook implementations only. They say names, import
 paths and summaries, so that listing never imports a component; the component's own module is imported when it is used.
@@ -38,9 +38,25 @@ class RegisterRecipe(Protocol):
         """Register a TOML file of settings, as ``poseplug run --recipe NAME`` takes it."""
 
 
+class RegisterModel(Protocol):
+    """Registers one trained model."""
+
+    def __call__(self, name: str, path: Path, *, summary: str) -> None:
+        """Register the folder of a finished run, to be named where a run is expected.
+
+        It needs ``experiment.toml``, ``model.safetensors`` and ``result.json``, and has a ``README.md``, its card: what
+        it was trained on, what it was measured to do, what it is bad at, and the command that trains it again.
+        """
+
+
 @hookspec
 def register_recipes(register: RegisterRecipe) -> None:
     """Register recipes."""
+
+
+@hookspec
+def register_models(register: RegisterModel) -> None:
+    """Register trained models."""
 
 
 def _spec(kind: Kind) -> Callable[[Register], None]:

@@ -70,10 +70,11 @@ def test_coco_annotations(tmp_path, order):
 def test_coco_categories_say_the_order(tmp_path):
     people = crowd(17)
     turned = type(people)(people.joints[:, ::-1], people.score[:, ::-1], people.frame, people.track)
-    _, found = read(write_coco_annotations(tmp_path / "person.json", turned, names=COCO_JOINTS[::-1]))
-    same(found, people, tracks=False, binary=True)
+    path = write_coco_annotations(tmp_path / "person.json", turned, names=COCO_JOINTS[::-1])
+    same(read(path)[1], people, tracks=False, binary=True)
+    same(read(path, skeleton=LAYOUTS["coco17"])[1], people, tracks=False, binary=True)
     animals = write_coco_annotations(tmp_path / "animals.json", people, names=[f"paw{i}" for i in range(17)])
-    with pytest.raises(PoseplugError, match="not COCO's, but paw0"):
+    with pytest.raises(PoseplugError, match="not COCO's, but 'paw0'"):
         open_keypoints(animals)
     same(read(animals, skeleton=LAYOUTS["h36m17"])[1], people, tracks=False, binary=True)
 
@@ -143,6 +144,9 @@ def test_mmpose_images(tmp_path):
     for frame, item in enumerate(json.loads(write_mmpose(tmp_path / "all.json", people, demo=False).read_text())):
         (folder / f"{frame:06d}.json").write_text(json.dumps(item["instances"]))
     same(read(folder)[1], people, tracks=False)
+    first = folder / "000000.json"
+    first.write_text("[]")
+    assert len(read(folder)[1]) == (people.frame > 0).sum()
 
 
 @pytest.mark.parametrize("lines", [True, False])

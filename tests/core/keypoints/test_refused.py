@@ -156,6 +156,12 @@ def test_long_tables(tmp_path):
         open_keypoints(path)
     with pytest.raises(PoseplugError, match="line 2: the skeleton 'coco17' has no joint 'Noze'. Did you mean 'Nose'"):
         read(_written(path, "joint,x,y\nNoze,1,2\n"), skeleton=COCO)
+    with pytest.raises(PoseplugError, match="line 4: frame 0 after frame 1 of the same person; sort"):
+        read(_written(path, "frame,joint,x,y\n0,Nose,1,2\n1,Nose,1,2\n0,LEye,1,2\n"), skeleton=COCO)
+    assert read(_written(path, "frame,joint,x,y\n-2,Nose,1,2\n"), skeleton=COCO).frame.tolist() == [-2]
+    with pytest.raises(PoseplugError, match="none 'frame'"):
+        read(_written(path, "track,joint,x,y\n0,Nose,1,2\n"), skeleton=COCO)
+    assert read(_written(path, "joint,x,y,confidence\nNose,1,2,0.5\n"), skeleton=COCO).confidence[0, 0] == 0.5
     with pytest.raises(PoseplugError, match="line 3: joint Nose of frame 0 stands there twice"):
         read(_written(path, "frame,joint,x,y\n0,Nose,1,2\n0,Nose,1,2\n"), skeleton=COCO)
 
@@ -171,6 +177,8 @@ def test_long_tables(tmp_path):
         ),
         ({"keypoints": np.ones((2, 26, 2)), "frame": np.ones(3)}, r"frame has the shape \[3\]; expected \[2\]"),
         ({"keypoints": np.ones((2, 26, 2)), "track": np.array([0.5, 1])}, "track is not of whole numbers"),
+        ({"keypoints": np.ones((2, 26, 2)), "frame": np.array([1e300, 1])}, "frame is not of whole numbers"),
+        ({"keypoints": np.ones((2, 26, 2)), "track": np.array([2**64 - 1, 1])}, "track is not of whole numbers"),
         ({"keypoints": np.ones((2, 26, 2)), "size": np.ones(3)}, "size has the shape"),
         ({"keypoints": np.ones((2, 26, 2)), "fps": -1.0}, "fps is -1"),
         ({"keypoints": np.full((2, 26, 2), "1")}, "array of <U1; expected numbers"),
@@ -183,6 +191,15 @@ def test_arrays(tmp_path, arrays, message):
         read(tmp_path / "a.npz")
 
 
+def test_nan_of_any_kind_is_missing(tmp_path):
+    values = np.ones((1, 26, 2), np.float32)
+    values.view(np.uint32)[0, :2, 0] = 0x7F800001, 0xFFC00000  # one that signals, one that does not
+    np.save(tmp_path / "a.npy", values)
+    found = read(tmp_path / "a.npy")
+    assert found.confidence[0, :3].tolist() == [0, 0, 1]
+    assert found.joints[0, :3].tolist() == [[0, 0], [0, 0], [1, 1]]
+
+
 def test_values_of_any_length(tmp_path):
     """Values that end anywhere in the window, and longer ones, are what json makes of the whole file."""
     values = [[0.5] * count for count in (1, 10, 100_000, 500_000)] + ["é" * 300_000, 12345, -1e-5, None, {"a": {}}]
@@ -190,9 +207,9 @@ def test_values_of_any_length(tmp_path):
     with JsonStream(path) as stream:
         assert [*stream.items()] == values
         stream.end()
-    with JsonStream(_written(path, json.dumps(["a" * 40_000_000]))) as stream:
-        with pytest.raises(PoseplugError, match="a single value of more than 16 MB"):
-            next(stream.items())
+    _written(path, json.dumps(["a" * 40_000_000]))
+    with JsonStream(path) as stream, pytest.raises(PoseplugError, match="a single value of more than 16 MB"):
+        next(stream.items())
 
 
 def _written(path, text):

@@ -3,6 +3,7 @@ from itertools import pairwise
 import attrs
 import pytest
 import torch
+from torch.optim.lr_scheduler import OneCycleLR
 from toys import STAR, LinearLifter, ScalingAugmentor, SizeDiscriminator, StarSource, star_batch
 
 from poseplug.core.errors import Interrupted, PoseplugError
@@ -12,7 +13,7 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.pose_buffer import PoseBuffer
 from poseplug.core.training.roles import Role
-from poseplug.core.training.schedule import Phase, Schedule, Training
+from poseplug.core.training.schedule import Phase, Schedule, Training, check_schedules
 from poseplug.core.training.supervised import Supervised
 from poseplug.core.training.trainer import Trainer
 
@@ -181,3 +182,27 @@ def test_a_phases_factor_scales_the_learning_rate():
         # Adam's first step is the learning rate, whatever the gradient.
         torch.testing.assert_close(before - lifter.flat.bias, torch.full((10,), 0.1 * factor))
         assert role.optimisers["run"].torch.param_groups[0]["lr"] == 0.1
+
+
+@pytest.mark.parametrize(
+    "name", ["Adadelta", "Adagrad", "Adafactor", "Adam", "Adamax", "ASGD", "RMSprop", "Rprop", "SGD"]
+)
+def test_onecycle_asks_for_the_optimisers_that_torch_has_it_for(name):
+    optimiser = getattr(torch.optim, name)([torch.zeros(1, requires_grad=True)], lr=0.1)
+    try:
+        OneCycleLR(optimiser, max_lr=0.1, total_steps=2)
+    except ValueError:
+        with pytest.raises(PoseplugError, match=f"'onecycle' schedules momentum too, and optimiser '{name}' has none"):
+            check_schedules(Training(optimiser=name, lr_schedule="onecycle"), ())
+        assert name not in ("Adam", "SGD")
+    else:
+        check_schedules(Training(optimiser=name, lr_schedule="onecycle"), ())
+    check_schedules(Training(optimiser=name), ())
+
+
+def test_a_phase_schedules_its_own_optimiser():
+    phases = [Phase(name="a", share=0.5), Phase(name="b", share=0.5, optimiser="Adagrad")]
+    check_schedules(Training(), phases)
+    with pytest.raises(PoseplugError, match="optimiser 'Adagrad' has none"):
+        check_schedules(Training(lr_schedule="onecycle"), phases)
+    check_schedules(Training(lr_schedule="onecycle", optimiser="Adagrad"), [attrs.evolve(phases[0], optimiser="Adam")])

@@ -120,7 +120,7 @@ def test_everything_that_ships_loads_and_explains_itself():
     assert not [p for p in found.plugins if p.problem]
     for entry in found.entries:
         assert entry.summary
-        if entry.kind != "recipe":
+        if entry.is_component:
             config = entry.load().Config
             assert entry.load().__doc__
             assert all(field.metadata["doc"] for field in attrs.fields(config))

@@ -16,6 +16,7 @@ import xarray
 from poseplug.core.errors import Interrupted, PoseplugError
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.grids import estimate
 from poseplug.registry.grids.ablate import Watch, ablate
 from poseplug.registry.grids.grid import cells_of
 from poseplug.registry.grids.grid_file import grid_from
@@ -160,6 +161,30 @@ def test_a_stopped_grid_goes_on_where_it_was(tmp_path):
     assert len(watch.done) == 3
     run(tmp_path / "undisturbed", said)
     same(tmp_path / "stopped", tmp_path / "undisturbed")
+
+
+def test_a_dry_run_outlives_what_a_component_of_a_strangers_raises(monkeypatch):
+    def build(plan, catalogue, device):
+        raise KeyError("lost")
+
+    monkeypatch.setattr(estimate, "build", build)
+    found = estimate.estimates(cells_of(grid_from({"base": BASE}, CATALOGUE), CATALOGUE), CATALOGUE, "cpu")
+    assert [one.failure for one in found.values()] == ["KeyError: 'lost'"]
+
+
+class StoppingLate(Stopping):
+    """Asks to stop when all is done."""
+
+    def started(self, job):
+        pass
+
+    def ended(self, job, records):
+        self.workers.stop()
+
+
+def test_a_grid_that_is_stopped_when_all_is_done_is_done(tmp_path):
+    dataset = ablate(grid_from({"base": BASE}, CATALOGUE), tmp_path, CATALOGUE, device="cpu", watch=StoppingLate())
+    assert dataset.state.values.tolist() == ["done"]
 
 
 def same(one, other):

@@ -71,6 +71,15 @@ def test_what_is_left_out_by_rules():
         cells(PRODUCT + '[[exclude]]\nlifter = ["mlp:channels=8", "semgcn"]')
 
 
+def test_rules_may_speak_of_seeds_that_a_smaller_grid_does_not_have():
+    text = PRODUCT.replace("seeds = 2", "seeds = 1") + '[[exclude]]\nlifter = "semgcn"\nseed = [1, 2]'
+    assert len(cells(text)) == 8
+    assert cells(text) == cells(PRODUCT.replace("seeds = 2", "seeds = 1"))
+    assert {c.labels["seed"] for c in cells('[[arm]]\nname = "a"\nonly = { seed = [0, 7] }')} == {0}
+    with pytest.raises(PoseplugError, match="'exclude' names seed 'first', which is not in this grid"):
+        cells(PRODUCT + '[[exclude]]\nseed = "first"')
+
+
 def test_settings_that_change_together_are_one_factor():
     found = cells("""
         [base]
@@ -157,6 +166,12 @@ def test_what_cannot_be_says_why_and_stops_nothing_else():
             "[base]\nsource = '${mocap}'",
             "'${mocap}' stands for nothing; say it in [values], or with --define mocap=VALUE.",
         ),
+        ("zip = [1]", "each [[zip]] of a grid is a table; got 1."),
+        ("[[zip]]\nlabels = 'ab'\nlr = [1, 2]", "'labels' of [[zip]] of a grid is a list; got 'ab'."),
+        ("[[zip]]\nname = 3\nlr = [1, 2]", "'name' of [[zip]] of a grid is text; got 3."),
+        ("exclude = [1]", "each 'exclude' or 'only' of a grid is a table; got 1."),
+        ("[[arm]]\nname = 'a'\nonly = 3", "each 'exclude' or 'only' of a grid is a table; got 3."),
+        ("[[arm]]\nname = 'a'\nset = 3", "'set' of arm 'a' of a grid is a table; got 3."),
         ("base = 3", "[base] of a grid is a table; got 3."),
         ("[base.lifter]\nchannels = 3\n[vary]\nlr = [1]", "'lifter' in an experiment is a table with a 'name'"),
     ],

@@ -126,6 +126,18 @@ def test_two_grids_do_not_work_in_one_folder(tmp_path):
         pass
 
 
+def test_what_goes_wrong_while_a_folder_is_kept_is_not_blamed_on_it(tmp_path):
+    folder = GridFolder(tmp_path / "grid")
+    with pytest.raises(OSError, match="of somebody else"), folder.locked():
+        raise OSError("of somebody else")
+    with folder.locked():  # it is free again
+        pass
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(PoseplugError, match="choose another --out|Choose another --out"), GridFolder(path).locked():
+            pass
+
+
 def test_ten_thousand_recorded_cells_are_opened_whole(tmp_path):
     said = {
         "seeds": 5,

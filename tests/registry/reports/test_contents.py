@@ -9,7 +9,7 @@ import pytest
 from grid_folders import PROTOCOL, made_up
 
 from poseplug.core.errors import PoseplugError
-from poseplug.registry.reports import contents
+from poseplug.registry.reports import contents, figures, headline
 from poseplug.registry.reports.page import html
 from poseplug.registry.reports.question import ALL_ROWS, BEST_ROWS, WORST_ROWS, Question
 from poseplug.registry.reports.report import make_page, tables
@@ -153,13 +153,13 @@ def test_protocols_that_differ_are_named_with_their_evaluations():
 
 
 def test_the_headline_names_the_best_row_and_its_difference(results):
-    facts = contents.headline(ask(results))
+    facts = headline.headline(ask(results))
     assert facts[0].what == "Best MPJPE on own"
     assert facts[0].figure == "40.5 ± 0.7 mm"
     assert plain(facts[0].said).startswith("semgcn / lr=0.0001 (2 seeds); -10.0 [-10.0, -10.0] mm (-19.8 %) from mlp")
     assert facts[2].figure == "lifter"
     assert facts[3].figure == "12 of 12 done"
-    assert contents.duration(3 * 3600 + 61) == "3 h 1 min"
+    assert headline.duration(3 * 3600 + 61) == "3 h 1 min"
 
 
 def test_nothing_finished_is_refused():
@@ -195,3 +195,13 @@ def test_a_grid_of_ten_thousand_cells_is_reported_in_seconds():
     assert any(note.startswith("Of 4950 rows the best 24 and the worst 8") for note in table.notes)
     without_plotly = page.replace(page[page.index("plotly.js v") : page.rindex("</script>")], "")
     assert len(without_plotly) < 300_000
+
+
+@pytest.mark.parametrize(("rows", "said"), [(20, ""), (21, ""), (22, "Best 14, worst 6 and baseline of 22 rows.")])
+def test_a_figure_says_that_rows_are_left_out_even_if_it_is_one(rows, said):
+    """The baseline is the 15th best: it stands beside the best 14 and the worst 6."""
+    errors = np.array([14.5, *np.arange(14), *np.arange(15, rows)]).reshape(-1, 1, 1, 1)
+    levels = {"n": [f"r{i}" for i in range(rows)]}
+    question = ask(made_up(levels, [0, 1], lambda shape: np.broadcast_to(errors, shape)))
+    for figure in (figures.results_figure(question), figures.differences_figure(question)):
+        assert figure.note.partition(". ")[2] == said

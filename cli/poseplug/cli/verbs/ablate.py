@@ -12,6 +12,7 @@ from poseplug.cli.options import Flags, NoPlugin, names_of, part_options, switch
 
 if TYPE_CHECKING:
     from poseplug.registry.discovery.catalogue import Catalogue
+    from poseplug.registry.grids.ablate import Options
     from poseplug.registry.grids.grid import Cell, Grid
 
 EPILOG = """\b
@@ -96,9 +97,9 @@ def ablate(
         if dry_run:
             _rehearse(asked, catalogue, device, jobs or 1, as_json=as_json)
             return
-        workers = _workers(on, address, jobs or 0, cpus, gpus)
-        _run(asked, catalogue, folder, as_json=as_json, name=name, jobs=jobs or 1, device=device, workers=workers,
-             retry=retry, keep_checkpoints=keep_checkpoints)  # fmt: skip
+        options: Options = {"name": name, "jobs": jobs or 1, "device": device, "retry": retry}
+        options |= {"workers": _workers(on, address, jobs or 0, cpus, gpus), "keep_checkpoints": keep_checkpoints}
+        _run(asked, catalogue, folder, options, as_json=as_json)
 
 
 def _asked(
@@ -118,7 +119,7 @@ def _asked(
 
     from poseplug.core.kinds import slots
     from poseplug.registry.config.set_flag import parse_assignment
-    from poseplug.registry.grids.grid_file import grid_of_flags, overlaid, read_grid, seeds_of, varies
+    from poseplug.registry.grids.grid_file import factor_of, grid_of_flags, overlaid, read_grid, seeds_of, varies
 
     varied = {slot.name for slot in slots() if varies(slot)}
     alternatives = {name: texts for name, texts in flags.parts.items() if name in varied}
@@ -130,7 +131,10 @@ def _asked(
     if file is None:
         return said
     below = read_grid(file, catalogue, dict(map(parse_assignment, define)))
-    grid = overlaid(below, said)
+    # What a flag says for all cells, the file must not go on to vary.
+    once = {name: texts[0] for name, texts in alternatives.items() if len(texts) == 1} | dict(flags.settings)
+    fixed = [factor_of(f.name, [once[f.name]], catalogue) for f in below.factors if f.name in once]
+    grid = overlaid(below, attrs.evolve(said, factors=(*said.factors, *fixed)))
     if seeds is not None:
         grid = attrs.evolve(grid, seeds=seeds_of(seeds, grid.base))
     return attrs.evolve(grid, together=together or below.together)
@@ -148,15 +152,15 @@ def _workers(on: str, address: str, jobs: int, cpus: int, gpus: float) -> Any:
     return lambda progress: RayWorkers(address, jobs, cpus, gpus, progress)
 
 
-def _run(grid: Grid, catalogue: Catalogue, folder: Path, *, as_json: bool, **how: Any) -> None:
+def _run(grid: Grid, catalogue: Catalogue, folder: Path, options: Options, *, as_json: bool) -> None:
     from poseplug.cli.grid_progress import GridProgress, stop_workers_on_interrupt
     from poseplug.cli.render import err, print_json
     from poseplug.registry.grids.ablate import ablate as run_grid
 
     with GridProgress() as watch, stop_workers_on_interrupt(watch):
-        dataset = run_grid(grid, folder, catalogue, watch=watch, **how)
+        dataset = run_grid(grid, folder, catalogue, **(options | {"watch": watch}))
     if as_json:
-        print_json(_plain(dataset))
+        print_json(_variables(dataset))
     else:
         _print_results(dataset)
     states = dataset.state.values
@@ -169,79 +173,55 @@ def _run(grid: Grid, catalogue: Catalogue, folder: Path, *, as_json: bool, **how
     err().print(f"All results are in {folder / 'results.nc'}; poseplug report {folder}", markup=False, soft_wrap=True)
 
 
-def _plain(dataset: Any) -> dict[str, Any]:
+def _variables(dataset: Any) -> Any:
     """Return the data set as JSON allows it: dimensions, their labels, and the variables as nested lists."""
+    from poseplug.core.evaluation.results import as_json
+
     names = ("value", "state", "seconds", "folder")
     return {
         "dims": list(dataset.value.dims),
         "coords": {str(name): values.values.tolist() for name, values in dataset.coords.items()},
-        **{name: _finite(dataset[name].values.tolist()) for name in names},
+        **{name: as_json(dataset[name].values.tolist()) for name in names},
     }
-
-
-def _finite(value: Any) -> Any:
-    import math
-
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _print_results(dataset: Any) -> None:
     """Print, for every combination, the mean and the spread over the seeds of the two commonest metrics."""
     from poseplug.cli.render import print_figures
+    from poseplug.registry.reports.rows import Rows
+    from poseplug.registry.reports.tables import Number, plain
 
-    factors = [str(name) for name in dataset.value.dims[:-3]]
-    shown = [metric for metric in ("mpjpe_mm", "p_mpjpe_mm") if metric in dataset.metric.values]
-    columns = [*(factors or ["grid"]), "seeds"]
-    columns += [f"{label} {dataset.heading.sel(metric=m).item()}" for label in dataset.evaluation.values for m in shown]
-    rows = []
-    stacked = dataset[["value", "state"]]
-    stacked = stacked.stack(row=factors) if factors else stacked.expand_dims("row")
-    for index in range(stacked.sizes["row"]):
-        one = stacked.isel(row=index)
-        if not (one.state == "done").any():
-            continue
-        labels = [str(one[name].item()) for name in factors] or ["all"]
-        figures = [
-            _mean(one.value.sel(evaluation=label, metric=metric).values)
-            for label in dataset.evaluation.values
-            for metric in shown
-        ]
-        rows.append([*labels, str(int((one.state == "done").sum())), *figures])
-    print_figures(columns, rows, "mean and standard deviation over the seeds; mm")
-
-
-def _mean(values: Any) -> str:
-    import numpy as np
-
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return "-"
-    return f"{values.mean():.1f}" + (f" +- {values.std(ddof=1):.1f}" if len(values) > 1 else "")
+    rows = Rows.of(dataset)
+    spreads = {metric: rows.spread(metric) for metric in ("mpjpe_mm", "p_mpjpe_mm") if metric in rows.metrics}
+    shown = [(number, metric) for number in range(len(rows.evaluations)) for metric in spreads]
+    columns = [*(rows.factors or ["grid"]), "seeds", *(f"{rows.evaluations[e]} {rows.headings[m]}" for e, m in shown)]
+    lines = []
+    for row, seeds in enumerate((rows.state == "done").sum(1)):
+        if seeds:
+            levels = [rows.level(row, factor) for factor in rows.factors] or ["all"]
+            figures = [Number(float(spreads[m].mean[row, e]), float(spreads[m].sd[row, e])) for e, m in shown]
+            lines.append([*levels, str(seeds), *(plain(number.text) for number in figures)])
+    print_figures(columns, lines, "mean and standard deviation over the seeds; mm")
 
 
 def _rehearse(grid: Grid, catalogue: Catalogue, device: str, jobs: int, *, as_json: bool) -> None:
     """Say which cells there are, which cannot be and why, and how long they will take."""
-    from rich.status import Status
-
-    from poseplug.cli.render import err, print_json, print_table
+    from poseplug.cli.render import busy, err, print_json, print_table
     from poseplug.registry.grids.estimate import estimates, kind_of
     from poseplug.registry.grids.grid import cells_of
+    from poseplug.registry.reports.headline import duration
 
     cells = cells_of(grid, catalogue)
-    with Status("timing", console=err()) as status:
+    with busy("timing") as status:
         took = estimates(cells, catalogue, device, lambda done, of: status.update(f"timing kind {done + 1} of {of}"))
 
     def said(cell: Cell) -> str:
         if cell.obstacle:
             return f"cannot be: {cell.obstacle}"
         found = took[kind_of(cell)]
-        return (
-            f"will fail: {found.failure}"
-            if found.failure
-            else f"{'' if found.timed else 'about '}{found.seconds:.1f} s"
-        )
+        if found.failure:
+            return f"will fail: {found.failure}"
+        return f"{'' if found.timed else 'about '}{found.seconds:.1f} s"
 
     if as_json:
         print_json([{"labels": dict(cell.labels), "says": said(cell)} for cell in cells])
@@ -251,15 +231,10 @@ def _rehearse(grid: Grid, catalogue: Catalogue, device: str, jobs: int, *, as_js
     print_table([*names, "estimate"], rows, wide="estimate")
     possible = [took[kind_of(cell)] for cell in cells if not cell.obstacle]
     seconds = sum(found.seconds for found in possible)
+    alone, parallel = duration(seconds), f", {duration(seconds / jobs)} with {jobs} if there are cores for them"
     err().print(
-        f"{len(cells)} cells, {len(cells) - len(possible)} of which cannot be; about {_duration(seconds)} with one job"
-        + (f", {_duration(seconds / jobs)} with {jobs} if there are cores for them" if jobs > 1 else "")
-        + "; nothing was run.",
+        f"{len(cells)} cells, {len(cells) - len(possible)} of which cannot be; about {alone} with one job"
+        f"{parallel if jobs > 1 else ''}; nothing was run.",
         markup=False,
         soft_wrap=True,
     )
-
-
-def _duration(seconds: float) -> str:
-    minutes, hours = seconds / 60, seconds / 3600
-    return f"{hours:.1f} h" if hours >= 1 else f"{minutes:.0f} min" if minutes >= 2 else f"{seconds:.0f} s"

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from poseplug.cli.options import labelled_tables, runs
-from poseplug.core.storage.run_directory import RunDirectory
+from poseplug.cli.options import labelled_tables, runs_and_models
 from poseplug.registry.config.spec_syntax import parse_spec
 
 EPILOG = """\b
@@ -25,7 +24,9 @@ def evaluate(
     run: Annotated[
         list[Path],
         typer.Argument(
-            help="Directories of finished runs, also of several seeds.", metavar="RUN...", autocompletion=runs
+            help="Directories of finished runs, also of several seeds, or names of models.",
+            metavar="RUN...",
+            autocompletion=runs_and_models,
         ),
     ],
     on: Annotated[
@@ -46,13 +47,14 @@ def evaluate(
     with reporting():
         from poseplug.core.training.runtime import pick_device
         from poseplug.registry.discovery.catalogue import load_catalogue
-        from poseplug.registry.runs.evaluate import evaluate_seeds
+        from poseplug.registry.runs.evaluate import evaluate_run
+        from poseplug.registry.runs.find_run import find_run
 
         metrics = list(map(parse_spec, metric))
         where, sources = pick_device(device), labelled_tables(on)
         catalogue = load_catalogue()
         results = [
-            evaluate_seeds(RunDirectory(path), catalogue, where, sources, protocol, metrics)
+            evaluate_run(find_run(path, catalogue), catalogue, where, sources, protocol, metrics)
             for path in dict.fromkeys(run)
         ]
         if as_json:

@@ -11,12 +11,12 @@ from poseplug.core.kinds import kind_names
 
 
 def list_components(
-    kind: Annotated[str, typer.Argument(help=f"Only this kind: {', '.join(kind_names())}, recipe.")] = "",
+    kind: Annotated[str, typer.Argument(help=f"Only this kind: {', '.join(kind_names())}, recipe, model.")] = "",
     wide: Annotated[bool, typer.Option("--wide", help="Cut and fold nothing, as in a pipe.")] = False,
     output: PrintAs = Format.table,
     as_json: AsJson = False,
 ) -> None:
-    """List the installed components and recipes.
+    """List the installed components, recipes and trained models.
 
     A terminal shows a line of each; of one kind, and in a pipe, all that is said of them.
     """

@@ -55,7 +55,7 @@ def _state(plugin: Plugin, catalogue: Catalogue, verified: Iterable[Entry]) -> s
         return plugin.problem
     broken = []
     for entry in verified:
-        if entry.kind != "recipe":
+        if entry.is_component:
             try:
                 entry.load()
             except PoseplugError as error:

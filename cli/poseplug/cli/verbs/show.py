@@ -1,9 +1,8 @@
-"""``poseplug show``: settings with defaults and units, of a component or of the run; what a recipe holds; protocols."""
+"""``poseplug show``: settings of components and of the run, with defaults and units; recipes, models, protocols."""
 
 from __future__ import annotations
 
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
@@ -37,7 +36,7 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            help="A component or recipe; run, phase or protocol for what belongs to none.", autocompletion=_names
+            help="A component, recipe or model; run, phase or protocol for what belongs to none.", autocompletion=_names
         ),
     ],
     output: PrintAs = Format.table,
@@ -60,7 +59,7 @@ def show(
         for facts in shown:
             print_text(f"{facts['kind']} {facts['name']}  ({facts['distribution']})", bold=True)
             print_text(facts["summary"] + (f"\n{facts['paper']}" if facts["paper"] else ""))
-            if facts["kind"] == "recipe":
+            if "text" in facts:
                 typer.echo("\n" + facts["text"].strip())
             for protocol in facts.get("protocols", ()):
                 print_text("")
@@ -76,8 +75,8 @@ def show(
 
 def _describe(entry: Entry) -> dict[str, Any]:
     facts = {key: getattr(entry, key) for key in ("kind", "name", "distribution", "summary", "paper")}
-    if entry.kind == "recipe":
-        return {**facts, "text": Path(entry.target).read_text(encoding="utf-8")}
+    if not entry.is_component:
+        return {**facts, "text": entry.text.read_text(encoding="utf-8")}
     return {**facts, "settings": _settings(entry.load().Config)}
 
 

@@ -42,7 +42,7 @@ def result_object(
         run: steps, seed, seconds, poses_per_second, diagnostics.
     """
     tables = ("metrics", "poses", "per_action", "per_joint")
-    result: dict[str, Any] = _plain(
+    result: dict[str, Any] = as_json(
         {
             **{table: {label: getattr(found, table) for label, found in evaluations.items()} for table in tables},
             # In the order of the columns of tables; hooks say nothing of theirs.
@@ -67,12 +67,12 @@ def result_object(
     return result
 
 
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return the value as JSON allows it: a metric that is not finite becomes null."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [as_json(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

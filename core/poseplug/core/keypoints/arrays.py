@@ -59,14 +59,15 @@ class ArrayFile:
             yield found.select(found.confidence.amax(-1) > 0) if self.filled else found
 
     def _with_score(self, part: slice) -> Array:
-        values = np.asarray(self.values[part], dtype=np.float64)
-        if values.shape[-1] == 3 and self.score is None:
+        # NaN of any kind becomes NaN; numpy would warn of some.
+        with np.errstate(invalid="ignore"):
+            values = np.asarray(self.values[part], dtype=np.float64)
+            score = None if self.score is None else np.asarray(self.score[part], dtype=np.float64)
+        if values.shape[-1] == 3 and score is None:
             return values
         points = values[..., :2]
-        if self.score is None:
+        if score is None:
             score = (points != 0).any(-1).astype(np.float64)
-        else:
-            score = np.asarray(self.score[part], dtype=np.float64)
         return np.concatenate([points, score[..., None]], axis=-1)
 
 
@@ -142,7 +143,7 @@ def check_numbers(path: Path, what: str, array: Array, whole: bool = False) -> N
     """Refuse what is not an array of numbers, or of whole ones."""
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
         raise PoseplugError(f"'{path}': {what} is an array of {array.dtype}; expected numbers.")
-    if whole and array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.trunc(array))).all():
+    if whole and not ((array > -(2.0**62)) & (array < 2.0**62) & (array == np.trunc(array))).all():
         raise PoseplugError(f"'{path}': {what} is not of whole numbers.")
 
 

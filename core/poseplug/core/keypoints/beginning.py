@@ -10,6 +10,7 @@ import attrs
 from poseplug.core.errors import PoseplugError
 from poseplug.core.keypoints.csv_table import is_table
 from poseplug.core.keypoints.file_values import shown
+from poseplug.core.keypoints.frame_names import json_files
 from poseplug.core.keypoints.json_stream import JsonStream
 
 # Of an object, keys are looked at up to one of these: the next values may be all of a large file.
@@ -27,7 +28,7 @@ _TELLING = (
 
 @attrs.frozen
 class Beginning:
-    """The beginning of a file, or of the first of a folder.
+    """The beginning of a file, or of the first of a folder that tells anything.
 
     Attributes:
         path: the file or folder.
@@ -71,12 +72,13 @@ def look_at(path: Path) -> Beginning:
         PoseplugError: it cannot be read, is empty, or begins with damaged JSON.
     """
     if path.is_dir():
-        names = sorted(file for file in path.iterdir() if file.suffix.lower() == ".json" and file.name[0] != ".")
+        names = json_files(path)
         if not names:
-            raise PoseplugError(
-                f"The folder '{path}' has no JSON files; give a file, or the folder that OpenPose wrote."
-            )
-        return attrs.evolve(look_at(names[0]), path=path, folder=True)
+            raise PoseplugError(f"The folder '{path}' has no JSON files; give a file, or OpenPose's folder.")
+        # Of images on which nobody was found, MMPose writes empty lists.
+        beginnings = (look_at(path / name) for name in names)
+        telling = next((file for file in beginnings if file.keys or file.first is not None), None)
+        return attrs.evolve(telling or look_at(path / names[0]), path=path, folder=True)
     try:
         with path.open("rb") as file:
             head = file.read(4096)

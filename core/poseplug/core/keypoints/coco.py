@@ -41,11 +41,11 @@ def open_coco(path: Path, skeleton: Skeleton | None, size: Size | None) -> Keypo
     count = len(head.names)
     if skeleton is None and count == 17 and sorted(head.names) != sorted(_COCO_NAMES):
         raise PoseplugError(
-            f"'{path}': its 17 joints are not COCO's, but {', '.join(head.names[:4])}, ... Say which joints these are "
-            "with --skeleton: a name or a TOML file."
+            f"'{path}': its 17 joints are not COCO's, but {', '.join(map(shown, head.names[:4]))}, ... Say which "
+            "joints these are with --skeleton: a name or a TOML file."
         )
     order = None
-    if skeleton is None and count == 17 and head.names != _COCO_NAMES:
+    if skeleton in (None, KNOWN[17]) and {*head.names} == {*_COCO_NAMES} and head.names != _COCO_NAMES:
         order = [head.names.index(name) for name in _COCO_NAMES]
     return PeopleFile("coco", path, fitting(path, count, KNOWN, skeleton), partial(_ordered, people, order), count)
 

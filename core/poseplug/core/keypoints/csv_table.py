@@ -25,16 +25,19 @@ _PARTS = ("x", "y", "score")
 def open_csv(path: Path, skeleton: Skeleton | None, size: Size | None) -> KeypointFile:
     """Open a table whose first line names its columns; separated by commas, semicolons or tabs.
 
-    Wide: nose_x, nose_y and perhaps nose_score for every joint; long: joint, x, y and perhaps score. Either may have
-    frame and track. Joints are found by name ("LShoulder" and "left_shoulder" are one); an empty cell is missing.
+    Wide: nose_x, nose_y and perhaps nose_score for every joint; long: joint, x, y and perhaps score, sorted by frame.
+    Either may have frame and track; "confidence" is another word for score. Joints are found by name ("LShoulder" and
+    "left_shoulder" are one); an empty cell is missing.
     """
     _, header = next(_lines(path), (0, []))
-    columns = {name.strip().lower(): index for index, name in enumerate(header)}
+    columns = {_column(name): index for index, name in enumerate(header)}
     if len(columns) < len(header):
         raise PoseplugError(f"'{path}', line 1: two columns have the same name.")
     if {"joint", "x", "y"} <= {*columns}:
         if skeleton is None:
             raise PoseplugError(f"'{path}': say which layout its joints are of with --skeleton: a name or a TOML file.")
+        if "track" in columns and "frame" not in columns:
+            raise PoseplugError(f"'{path}', line 1: a column 'track', but none 'frame'; add it.")
         people: Callable[[], Iterator[Person]] = partial(_long, _Table(path, columns, size), skeleton)
     else:
         joints = {_plain(name[:-2]) for name in columns if name.endswith("_x") and f"{name[:-2]}_y" in columns}
@@ -51,7 +54,7 @@ def columns_of(line: str) -> list[str]:
 def is_table(line: str) -> bool:
     """Return whether a first line is that of key points."""
     try:
-        names = {name.strip().lower() for name in columns_of(line)}
+        names = {_column(name) for name in columns_of(line)}
     except csv.Error:
         return False
     return {"joint", "x", "y"} <= names or any(name.endswith("_x") and f"{name[:-2]}_y" in names for name in names)
@@ -106,9 +109,10 @@ def _person(table: _Table, line: int, row: Sequence[str], numbers: list[float], 
 
 def _long(table: _Table, skeleton: Skeleton) -> Iterator[Person]:
     order = {_plain(joint): index for index, joint in enumerate(skeleton.joints)}
+    latest: dict[int, int] = {}
     at = [(name, table.columns[name]) for name in _PARTS if name in table.columns]
     joint_column = table.columns["joint"]
-    empty = [math.nan, math.nan, 0.0] * len(order)
+    empty = [math.nan, math.nan, 0.0] * skeleton.num_joints
     who: tuple[int, int] | None = None
     numbers, seen, first, count = [*empty], 0, 2, -1
     for line, row in table.rows():
@@ -128,7 +132,12 @@ def _long(table: _Table, skeleton: Skeleton) -> Iterator[Person]:
         if (frame, track) != who:
             if who is not None:
                 yield Person(f"line {first}", numbers, *who, table.size or (0, 0))
-            who, numbers, seen, first = (frame, track), [*empty], 0, line
+            if track in latest and frame <= latest[track]:
+                raise PoseplugError(
+                    f"'{table.path}', line {line}: frame {frame} after frame {latest[track]} of the same person; sort "
+                    "the table by track and frame."
+                )
+            who, numbers, seen, first, latest[track] = (frame, track), [*empty], 0, line, frame
         elif again:
             raise PoseplugError(
                 f"'{table.path}', line {line}: joint {skeleton.joints[joint]} of frame {frame} stands there twice; "
@@ -149,7 +158,7 @@ def _picks(path: Path, columns: dict[str, int], skeleton: Skeleton) -> list[tupl
     picks = []
     for joint in skeleton.joints:
         for part in _PARTS:
-            pick = found.get((_plain(joint), part)) or found.get((_plain(joint), "confidence"))
+            pick = found.get((_plain(joint), part))
             if pick is None and part != "score":
                 raise PoseplugError(
                     f"'{path}' has no column '{joint}_{part}', which the skeleton '{skeleton.name}' needs."
@@ -166,6 +175,10 @@ def _by_names(path: Path, joints: set[str]) -> Skeleton:
         f"'{path}': no known layout has just its {len(joints)} joints; say which layout it is with --skeleton: a name "
         "or a TOML file."
     )
+
+
+def _column(name: str) -> str:
+    return name.strip().lower().replace("confidence", "score")
 
 
 def _plain(joint: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.keypoints.file_values import shown, whole
@@ -38,12 +39,25 @@ def frames_by_name() -> Callable[[object, str], int]:
             return seen.setdefault(name, len(seen))
         if pattern != first:
             raise PoseplugError(
-                f"{where}: the image {shown(name)} is not numbered like the first ('{first}'); frames of one video are "
-                "expected. Give each video a file of its own, or number the images."
+                f"{where}: the image {shown(name)} is not numbered like the first, {shown(first)}; frames of one video "
+                "are expected. Give each video a file of its own, or number the images."
             )
         return number
 
     return frame
+
+
+def json_files(folder: Path) -> list[str]:
+    """Return the names of the JSON files of a folder, sorted.
+
+    Raises:
+        PoseplugError: it cannot be read.
+    """
+    try:
+        names = [file.name for file in folder.iterdir() if file.suffix.lower() == ".json" and file.name[0] != "."]
+    except OSError as error:
+        raise PoseplugError(f"Cannot read '{folder}': {error.strerror or error}; check the path.") from None
+    return sorted(names)
 
 
 def in_order(names: Sequence[str], where: str) -> list[tuple[int, str]]:

@@ -16,7 +16,7 @@ from poseplug.core.geometry.layouts import LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.file_values import shown, whole
-from poseplug.core.keypoints.frame_names import in_order, numbered
+from poseplug.core.keypoints.frame_names import in_order, json_files, numbered
 from poseplug.core.keypoints.json_stream import JsonStream
 from poseplug.core.keypoints.people import Person, Size, open_people
 
@@ -35,8 +35,7 @@ def open_mmpose(path: Path, skeleton: Skeleton | None, size: Size | None) -> Key
     Frames count from 0: the demos', which count from 1, are one lower here.
     """
     if path.is_dir():
-        names = [file.name for file in path.iterdir() if file.suffix.lower() == ".json" and file.name[0] != "."]
-        files = [(frame, path / name) for frame, name in in_order(names, f"'{path}'")]
+        files = [(frame, path / name) for frame, name in in_order(json_files(path), f"'{path}'")]
     else:
         files = [(max(numbered(path.name)[1], 0), path)]
     if skeleton is None:
@@ -76,6 +75,8 @@ def _instances(stream: JsonStream, key: str, first: int, number: int, size: Size
             yield _person(item, place, where, number, size)
             continue
         frame = whole(item.get("frame_id"), where, "frame_id") - first
+        if frame < 0:
+            raise PoseplugError(f"{where}: frame_id is {frame + first}; expected {first} or more.")
         if not isinstance(item["instances"], list):
             raise PoseplugError(f"{where}: instances must be a list, found {shown(item['instances'])}.")
         for person, instance in enumerate(item["instances"]):

@@ -6,6 +6,7 @@ https://github.com/facebookresearch/VideoPose3D/blob/main/INFERENCE.md
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.keypoints.arrays import Array, array_file
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.file_values import shown
-from poseplug.core.keypoints.npy import first_line
 from poseplug.core.keypoints.people import Size
+from poseplug.core.storage.plain_npz import read_npz
 
 _NAMES = {
     "score": ("confidence", "scores", "keypoint_scores"),
@@ -27,8 +28,11 @@ _NAMES = {
     "size": ("size", "image_size"),
     "fps": ("fps",),
 }
+_KEYS = ("keypoints", "positions_2d")
+_LAYOUTS = ("skeleton", "layout", "layout_name")
+_OTHERS = ("boxes", "metadata", *_LAYOUTS)
 # What VideoPose3D calls layouts.
-_LAYOUT_NAMES = {"coco": "coco17", "h36m": "h36m17"}
+_LAYOUT_NAMES = {"coco": ("coco17",), "h36m": ("h36m17", "h36m16")}
 
 
 def open_npz(path: Path, skeleton: Skeleton | None, size: Size | None) -> KeypointFile:
@@ -37,12 +41,11 @@ def open_npz(path: Path, skeleton: Skeleton | None, size: Size | None) -> Keypoi
     Of VideoPose3D's, which hold several clips, each is a track; of the Detectron script's, frames without people are
     left out.
     """
-    arrays = _read(path)
-    key = next((key for key in ("keypoints", "positions_2d") if key in arrays), None)
+    found = read_npz(path, (), (*_KEYS, *_OTHERS, *chain.from_iterable(_NAMES.values())))
+    arrays = {name: array.item() if _is_object(array) else array for name, array in found.items()}
+    key = next((key for key in _KEYS if key in arrays), None)
     if key is None:
-        raise PoseplugError(
-            f"'{path}' has {', '.join(sorted(arrays)[:8]) or 'no arrays'}; expected 'keypoints' or 'positions_2d'."
-        )
+        raise PoseplugError(f"'{path}': neither 'keypoints' nor 'positions_2d' is among its arrays; add one of them.")
     also: dict[str, Any] = {part: _first(arrays, names) for part, names in _NAMES.items()}
     values = arrays[key]
     if "boxes" in arrays and key == "keypoints":
@@ -55,18 +58,13 @@ def open_npz(path: Path, skeleton: Skeleton | None, size: Size | None) -> Keypoi
         skeleton = skeleton or _named(_entry(arrays.get("metadata"), "layout_name"), values)
     elif not isinstance(values, np.ndarray):
         raise PoseplugError(f"'{path}': {key} is {shown(values)}; expected an array [N, J, 2 or 3].")
-    named = _named(_first(arrays, ("skeleton", "layout", "layout_name")), values)
+    named = _named(_first(arrays, _LAYOUTS), values)
     return array_file("npz", path, values, skeleton or named, size, also=also)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except OSError as error:
-        raise PoseplugError(f"Cannot read '{path}': {error.strerror or error}; check the path.") from None
-    except Exception as error:  # whatever NumPy, zip and zlib make of damage
-        raise PoseplugError(f"'{path}': not a whole archive of arrays ({first_line(error)}); write it again.") from None
+def _is_object(array: Array) -> bool:
+    """Return whether an array is a wrapping of one object, as NumPy saves dictionaries."""
+    return array.dtype == object and array.shape == ()
 
 
 def _first(arrays: Mapping[str, Any], names: Sequence[str]) -> Any:
@@ -76,9 +74,8 @@ def _first(arrays: Mapping[str, Any], names: Sequence[str]) -> Any:
 def _named(name: Any, values: Array) -> Skeleton | None:
     """Return the layout that a file names, if it has as many joints."""
     said = str(name)
-    layout = LAYOUTS.get(_LAYOUT_NAMES.get(said, said))
-    fits = layout is not None and values.ndim >= 3 and values.shape[-2] == layout.num_joints
-    return layout if fits else None
+    layouts = [LAYOUTS[known] for known in _LAYOUT_NAMES.get(said, (said,)) if known in LAYOUTS]
+    return next((found for found in layouts if values.ndim >= 3 and values.shape[-2] == found.num_joints), None)
 
 
 def _entry(table: Any, key: str) -> Any:

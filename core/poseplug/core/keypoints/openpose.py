@@ -16,7 +16,7 @@ from poseplug.core.geometry.layouts import LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.file_values import shown
-from poseplug.core.keypoints.frame_names import in_order, numbered
+from poseplug.core.keypoints.frame_names import in_order, json_files, numbered
 from poseplug.core.keypoints.json_stream import JsonStream
 from poseplug.core.keypoints.people import Person, Size, open_people
 
@@ -32,8 +32,7 @@ def open_openpose(path: Path, skeleton: Skeleton | None, size: Size | None) -> K
         PoseplugError: coordinates are shares of the image (--keypoint_scale 3) and the size is not known.
     """
     if path.is_dir():
-        names = [file.name for file in path.iterdir() if file.suffix.lower() == ".json" and file.name[0] != "."]
-        files = [(frame, path / name) for frame, name in in_order(names, f"'{path}'")]
+        files = [(frame, path / name) for frame, name in in_order(json_files(path), f"'{path}'")]
     else:
         files = [(max(numbered(path.name)[1], 0), path)]
     people = partial(_people, path, files, size)

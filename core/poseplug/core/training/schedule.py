@@ -106,6 +106,20 @@ class Phase:
         return tuple(name.removeprefix(start) for name in self.trains if name.startswith(start)) or None
 
 
+def check_schedules(training: Training, phases: Sequence[Phase]) -> None:
+    """Raise PoseplugError if a phase, or the run where there are none, schedules what its optimiser does not have."""
+    own = [(phase.lr_schedule, phase.optimiser) for phase in phases] or [(None, None)]
+    for schedule, name in own:
+        optimiser = name or training.optimiser
+        has = inspect.signature(getattr(torch.optim, optimiser)).parameters
+        if (schedule or training.lr_schedule) == "onecycle" and not {"momentum", "betas"} & has.keys():
+            others = ", ".join(other for other in SCHEDULES if other != "onecycle")
+            raise PoseplugError(
+                f"lr_schedule 'onecycle' schedules momentum too, and optimiser '{optimiser}' has none; choose one "
+                f"of {others}, or an optimiser with momentum such as Adam or SGD."
+            )
+
+
 @attrs.frozen
 class Moment:
     """Where a run is at a step.

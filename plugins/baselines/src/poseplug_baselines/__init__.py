@@ -1,9 +1,11 @@
-"""The papers' four single-frame lifters, and two plain augmentors to hold every method against."""
+"""The papers' four single-frame lifters, and three plain augmentors to hold every method against."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from poseplug.registry import hookimpl
-from poseplug.registry.hookspecs import Register
+from poseplug.registry.hookspecs import Register, RegisterModel
 
 POSEPLUG_API = 1
 
@@ -39,7 +41,7 @@ def register_lifters(register: Register) -> None:
 
 @hookimpl
 def register_augmentors(register: Register) -> None:
-    """Register rigid and jitter."""
+    """Register rigid, jitter and detector_noise."""
     control = "none: a control to hold learned and generated methods against"
     register("rigid", "poseplug_baselines.rigid:Rigid", summary="see poses from random cameras", paper=control)
     register(
@@ -47,4 +49,20 @@ def register_augmentors(register: Register) -> None:
         "poseplug_baselines.jitter:Jitter",
         summary="perturb bone directions and lengths at random",
         paper=control,
+    )
+    register(
+        "detector_noise",
+        "poseplug_baselines.detector_noise:DetectorNoise",
+        summary="key points as detectors find them: noise, missing joints",
+        paper=control,
+    )
+
+
+@hookimpl
+def register_models(register: RegisterModel) -> None:
+    """Register starter."""
+    register(
+        "starter",
+        Path(__file__).parent / "models" / "starter",
+        summary="a small mlp to start lifting with, trained on synthetic poses alone",
     )

@@ -1,4 +1,4 @@
-"""Pose sources: an embedded reference, BVH motion capture, COCO's annotations, and poseplug's own files."""
+"""Pose sources: an embedded reference, motion capture, licensed data sets, COCO's annotations, poseplug's own files."""
 
 from __future__ import annotations
 
@@ -34,4 +34,22 @@ def register_sources(register: Register) -> None:
         "poseplug_datasets.coco:Coco",
         summary="2D key points of people in images, annotated in the format of COCO (no 3D)",
         paper="format of Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014",
+    )
+    register(
+        "h36m",
+        "poseplug_datasets.h36m:H36M",
+        summary="Human3.6M in the files of VideoPose3D, with its cameras",
+        paper="Human3.6M: Large Scale Datasets and Predictive Methods (Ionescu et al., TPAMI 2014)",
+    )
+    register(
+        "mpi_inf_3dhp",
+        "poseplug_datasets.mpi_inf_3dhp:MPIINF3DHP",
+        summary="MPI-INF-3DHP, training and test set, and PoseAug's file of the latter",
+        paper="Monocular 3D Human Pose Estimation In The Wild (Mehta et al., 3DV 2017, arXiv 1611.09813)",
+    )
+    register(
+        "pw3d",
+        "poseplug_datasets.pw3d:PW3D",
+        summary="3D Poses in the Wild (3DPW) with its moving cameras",
+        paper="Recovering Accurate 3D Human Pose in the Wild (von Marcard et al., ECCV 2018)",
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 
+import attrs
 import torch
 from torch import Tensor
 
@@ -128,18 +128,43 @@ def load(
         changed = path.stat().st_mtime_ns
     except OSError:
         changed = 0  # reading it says what is wrong
-    names, positions = _positions(path, stride, changed)
+    names, positions = _CLIPS.positions(path, stride, changed)
     joints = find(names, f"'{path}'")(positions)
     scale = metres_per_unit(joints, skeleton, f"'{path}'") if units == "auto" else UNITS.get(units) or float(units)
     return (joints * scale).float()
 
 
-# A run reads a folder several times, to train and to evaluate; a grid does for every cell.
-@lru_cache(maxsize=1024)
-def _positions(path: Path, stride: int, changed: int) -> tuple[tuple[str, ...], Tensor]:  # noqa: ARG001
-    """Return the names of a file's joints, and their positions [F, K, 3] in its own unit; nobody writes into them."""
-    clip = read_bvh(path)
-    return clip.names, joint_positions(clip, stride)
+@attrs.define
+class _Clips:
+    """Clips that were read: a run reads a folder several times, to train and to evaluate, and a grid for every cell.
+
+    So many bytes of them are kept, the first ones: who reads a larger folder from its beginning again and again would
+    find nothing if the oldest made room for the newest.
+    """
+
+    room: int
+    _known: dict[tuple[Path, int, int], tuple[tuple[str, ...], Tensor]] = attrs.field(factory=dict)
+
+    def positions(self, path: Path, stride: int, changed: int) -> tuple[tuple[str, ...], Tensor]:
+        """Return the names of a file's joints, and their positions [F, K, 3] in its own unit; do not write into them.
+
+        Args:
+            path: the file.
+            stride: keep every so many frames.
+            changed: when it was, in any unit.
+        """
+        key = path.absolute(), stride, changed
+        if key in self._known:
+            return self._known[key]
+        clip = read_bvh(path)
+        positions = joint_positions(clip, stride)
+        if positions.nbytes <= self.room:
+            self.room -= positions.nbytes
+            self._known[key] = clip.names, positions
+        return clip.names, positions
+
+
+_CLIPS = _Clips(room=256 * 2**20)
 
 
 def check_units(units: str) -> str | None:

@@ -60,11 +60,16 @@ class ViewSettings:
     )
 
     def layout(self, context: BuildContext) -> Skeleton:
-        """Return the layout that ``skeleton`` means in a run; a run on another layout than these gets h36m16."""
-        if self.skeleton != "auto":
-            return layout(self.skeleton)
-        run = context.skeleton
-        return run if run is not None and run in H36M_LAYOUTS.values() else H36M_16
+        """Return the layout that ``skeleton`` means in a run."""
+        return layout_for(self.skeleton, context)
+
+
+def layout_for(name: str, context: BuildContext) -> Skeleton:
+    """Return a layout by name, or for "auto" the run's; a run on another than Human3.6M's gets h36m16."""
+    if name != "auto":
+        return layout(name)
+    run = context.skeleton
+    return run if run is not None and run in H36M_LAYOUTS.values() else H36M_16
 
 
 @attrs.frozen(eq=False)

@@ -43,7 +43,7 @@ def culprit(error: BaseException, catalogue: Catalogue) -> str:
     modules = [str(frame.f_globals.get("__name__", "")) for frame in frames]
     for i, module in enumerate(modules):
         package = module.partition(".")[0]
-        owned = [e for e in catalogue.entries if e.kind != "recipe" and e.target.partition(".")[0] == package]
+        owned = [e for e in catalogue.entries if e.is_component and e.target.partition(".")[0] == package]
         if owned and package != "poseplug":
             classes = [cls for frame in frames[i:] for cls in type(frame.f_locals.get("self")).__mro__]
             targets = [f"{cls.__module__}:{cls.__qualname__}" for cls in classes]

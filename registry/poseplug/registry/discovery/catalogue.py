@@ -27,16 +27,18 @@ from poseplug.registry.discovery.manager import (
 from poseplug.registry.markers import PROJECT
 
 RECIPE = "recipe"
+MODEL = "model"
+CARD = "README.md"
 
 
 @attrs.frozen
 class Entry:
-    """A registered component or recipe.
+    """A registered component, recipe or trained model.
 
     Attributes:
-        kind: "source", "lifter", ... (see poseplug.core.kinds) or "recipe".
+        kind: "source", "lifter", ... (see poseplug.core.kinds), "recipe" or "model".
         name: what the user types.
-        target: "package.module:Class", or the path of a recipe.
+        target: "package.module:Class", the path of a recipe, or the folder of the run that a model is.
         summary, paper: for listings.
         distribution: the distribution it comes from.
     """
@@ -47,6 +49,16 @@ class Entry:
     summary: str
     paper: str
     distribution: str
+
+    @property
+    def is_component(self) -> bool:
+        """Whether it is code, with a class to load."""
+        return self.kind not in (RECIPE, MODEL)
+
+    @property
+    def text(self) -> Path:
+        """The file that says what a recipe or a model is."""
+        return Path(self.target) / CARD if self.kind == MODEL else Path(self.target)
 
     def load(self) -> Any:
         """Import and return the component's class.
@@ -80,8 +92,8 @@ class Entry:
 
 
 def listed_kinds() -> tuple[str, ...]:
-    """Return what entries can be: a component of some kind, or a recipe."""
-    return (*kind_names(), RECIPE)
+    """Return what entries can be: a component of some kind, a recipe, or a trained model."""
+    return (*kind_names(), RECIPE, MODEL)
 
 
 @attrs.frozen
@@ -92,7 +104,7 @@ class Catalogue:
     entries: tuple[Entry, ...]
 
     def of(self, kind: str) -> list[Entry]:
-        """Return the entries of one kind (or "recipe"), by name."""
+        """Return the entries of one kind (or "recipe" or "model"), by name."""
         return sorted((e for e in self.entries if e.kind == kind), key=lambda e: (e.name, e.distribution))
 
     def listed(self, kind: str = "") -> list[Entry]:
@@ -196,12 +208,13 @@ def _entries_of(plugin: Plugin) -> list[Entry]:
             raise PoseplugError(f"registers the {kind} name '{name}'; a name is not empty and holds no ':', '=' or ','")
         entries.append(Entry(kind, name, target, summary, paper, plugin.distribution))
 
-    def add_recipe(name: str, path: Path, *, summary: str) -> None:
-        add(RECIPE, name, str(path), summary=summary)
+    def add_file(kind: str, name: str, path: Path, *, summary: str) -> None:
+        add(kind, name, str(path), summary=summary)
 
     if plugin.module is not None:
         with hooks_of(plugin.module) as hooks:
             for kind in KINDS:
                 getattr(hooks, kind.hook)(register=partial(add, kind.name))
-            hooks.register_recipes(register=add_recipe)
+            hooks.register_recipes(register=partial(add_file, RECIPE))
+            hooks.register_models(register=partial(add_file, MODEL))
     return entries

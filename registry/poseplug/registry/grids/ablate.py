@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
 
@@ -40,6 +41,28 @@ class Watch:
         """A job has ended; of one that was stopped there are no records."""
 
 
+class Options(TypedDict, total=False):
+    """How a grid is run; each may be left out.
+
+    Attributes:
+        name: what reports call it; the folder's name by default.
+        jobs: how many cells are done at a time; with more than one each in a process of its own.
+        device: where to compute.
+        workers: makes who does the jobs, where it is not this machine.
+        watch: told how it gets on.
+        retry: run cells again that have failed before.
+        keep_checkpoints: keep the training states of finished cells, so that they can be trained longer.
+    """
+
+    name: str
+    jobs: int
+    device: str
+    workers: Callable[[Progress], Workers] | None
+    watch: Watch | None
+    retry: bool
+    keep_checkpoints: bool
+
+
 def ablate(
     grid: Grid,
     folder: Path,
@@ -59,13 +82,7 @@ def ablate(
         grid: what to run.
         folder: where it is kept; it may hold an earlier state of this or a similar grid.
         catalogue: where components come from.
-        name: what reports call it; the folder's name by default.
-        jobs: how many cells are done at a time; with 1 they are done in this process.
-        device: where to compute.
-        workers: makes who does the jobs, where it is not processes of this machine.
-        watch: told how it gets on.
-        retry: run cells again that have failed before.
-        keep_checkpoints: keep the training states of finished cells, so that they can be trained on.
+        others: see ``Options``.
 
     Raises:
         PoseplugError: no cell can be; the folder holds something else, or is in use.
@@ -82,12 +99,13 @@ def ablate(
             working = InProcess(catalogue, device, watch.progress)
         else:
             working = Processes(jobs, device, place.path / "workers.log", watch.progress)
-        try:
-            _run(grid, cells, place, working, watch, retry=retry, keep=keep_checkpoints)
-        finally:
-            working.close()
-            dataset = grid_dataset(place)
-            write_dataset(place.results, dataset)
+        with closing(working):
+            missing = _run(grid, cells, place, working, watch, retry=retry, keep=keep_checkpoints)
+        # Not after an error: the journal has it all, and a disk that is full would only fail once more.
+        dataset = grid_dataset(place)
+        write_dataset(place.results, dataset)
+    if missing:
+        raise Interrupted(f"Stopped; call it again to go on, all that was done is kept in '{place.path}'.")
     return dataset
 
 
@@ -100,37 +118,36 @@ def check_possible(cells: Sequence[Cell]) -> None:
 
 def _run(
     grid: Grid, cells: Sequence[Cell], place: GridFolder, workers: Workers, watch: Watch, *, retry: bool, keep: bool
-) -> None:
-    records = place.records()
-    missing: dict[str, Cell] = {}  # equal cells are run once
+) -> bool:
+    """Run what is missing, or as much of it as is done before the workers are stopped; say whether some still is."""
+    state = _State(place, watch, place.records())
     for cell in cells:
-        ended = records.get(cell.identity)
+        ended = state.records.get(cell.identity)
         if not cell.obstacle and (ended is None or (retry and ended.state == "failed")):
-            missing.setdefault(cell.identity, cell)
-    failed = {identity for identity, record in records.items() if record.state == "failed"}
-    waiting = deque(_jobs(grid, list(missing.values()), place, keep=keep, failed=failed))
-    watch.planned(cells, records, workers)
+            state.missing.setdefault(cell.identity, cell)
+    failed = {identity for identity, record in state.records.items() if record.state == "failed"}
+    waiting = deque(_jobs(grid, list(state.missing.values()), place, keep=keep, failed=failed))
+    watch.planned(cells, state.records, workers)
     written, pause = time.monotonic(), 5.0
-    while waiting or workers.busy:
-        while workers.free and (job := _next(waiting, records, missing)):
-            start = records.get(job.after)
+    while workers.busy or (waiting and not workers.stopped):
+        while workers.free and (job := state.next(waiting)):
+            start = state.records.get(job.after)
             if start is not None and start.state == "failed":
                 reason = f"it starts from the weights of a cell that failed: {start.reason}"
-                _record(place, records, missing, watch, job, Outcome(failure=reason))
+                state.record(job, Outcome(failure=reason))
                 continue
             if start is not None:
                 job = attrs.evolve(job, document={**job.document, "pretrained": str(place.path / start.folder)})
             watch.started(job)
             workers.start(job)
         for job, outcome in workers.wait(1.0):
-            _record(place, records, missing, watch, job, outcome)
-        if workers.stopped and not workers.busy:
-            raise Interrupted(f"Stopped; call it again to go on, all that was done is kept in '{place.path}'.")
+            state.record(job, outcome)
         if time.monotonic() - written > pause:
             began = time.monotonic()
             write_dataset(place.results, grid_dataset(place))
             written = time.monotonic()
             pause = max(5.0, 30 * (written - began))
+    return bool(state.missing)
 
 
 def _jobs(grid: Grid, cells: Sequence[Cell], place: GridFolder, *, keep: bool, failed: set[str]) -> Iterator[Job]:
@@ -154,33 +171,35 @@ def _jobs(grid: Grid, cells: Sequence[Cell], place: GridFolder, *, keep: bool, f
         )
 
 
-def _next(waiting: deque[Job], records: Mapping[str, Record], missing: Mapping[str, Cell]) -> Job | None:
-    """Take the first job whose start is there, or will never be."""
-    for job in waiting:
-        if not job.after or (job.after in records and job.after not in missing):
-            waiting.remove(job)
-            return job
-    return None
+@attrs.frozen
+class _State:
+    """How far a grid is: what has ended, by identity, and what is missing, where equal cells are one."""
 
+    place: GridFolder
+    watch: Watch
+    records: dict[str, Record]
+    missing: dict[str, Cell] = attrs.field(factory=dict)
 
-def _record(
-    place: GridFolder,
-    records: dict[str, Record],
-    missing: dict[str, Cell],
-    watch: Watch,
-    job: Job,
-    outcome: Outcome,
-) -> None:
-    found = []
-    for identity in () if outcome.stopped else job.cells.values():
+    def next(self, waiting: deque[Job]) -> Job | None:
+        """Take the first job whose start is there, or will never be."""
+        for job in waiting:
+            if not job.after or (job.after in self.records and job.after not in self.missing):
+                waiting.remove(job)
+                return job
+        return None
+
+    def record(self, job: Job, outcome: Outcome) -> None:
+        """Note how the cells of a job ended; those of one that was stopped have not."""
+        found = []
         seconds = round(outcome.seconds / len(job.cells), 3)
-        if outcome.failure:
-            record = Record(identity, "failed", seconds=seconds, reason=outcome.failure)
-        else:
-            where = str(Path(outcome.folders[identity]).relative_to(place.path))
-            record = Record(identity, "done", outcome.results[identity], seconds, where)
-        place.record(record)
-        records[identity] = record
-        missing.pop(identity, None)
-        found.append(record)
-    watch.ended(job, found)
+        for identity in () if outcome.stopped else job.cells.values():
+            if outcome.failure:
+                record = Record(identity, "failed", seconds=seconds, reason=outcome.failure)
+            else:
+                where = str(Path(outcome.folders[identity]).relative_to(self.place.path))
+                record = Record(identity, "done", outcome.results[identity], seconds, where)
+            self.place.record(record)
+            self.records[identity] = record
+            self.missing.pop(identity, None)
+            found.append(record)
+        self.watch.ended(job, found)

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import torch
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, in_words
 from poseplug.core.evaluation.evaluate import ENDLESS_POSES, evaluate
 from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.interfaces import FiniteSource, PoseSource
@@ -85,6 +85,8 @@ def _time(cell: Cell, catalogue: Catalogue, device: torch.device) -> Estimate:
         return Estimate(built + _training(run, plan.phases, device) + _evaluation(run, plan.protocol, device))
     except PoseplugError as error:
         return Estimate(0.0, failure=str(error))
+    except Exception as error:  # a stranger's component may fail in any way, and stops no other cell
+        return Estimate(0.0, failure=in_words(error))
 
 
 class _Clock(RunHook):

@@ -79,19 +79,23 @@ class GridFolder:
         Raises:
             PoseplugError: another process is at it, the folder holds something else, or cannot be written.
         """
-        holds = set(map(str, self.path.iterdir())) if self.path.is_dir() else set()
-        if (holds and not self.grid.exists()) or (self.path.exists() and not self.path.is_dir()):
-            own = {str(self.path / name) for name in (".lock", ".grid.json")}
-            if not self.path.is_dir() or not all(any(name.startswith(one) for one in own) for name in holds):
-                raise PoseplugError(f"'{self.path}' exists and holds no grid; choose another --out.")
+        if self.path.exists() and not self._is_ours():
+            raise PoseplugError(f"'{self.path}' exists and holds no grid; choose another --out.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.path / ".lock", timeout=0):
-                yield
+            held = FileLock(self.path / ".lock", timeout=0).acquire()
         except Timeout:
             raise PoseplugError(f"Another 'poseplug ablate' is working in '{self.path}'; wait for it.") from None
         except OSError as error:
             raise PoseplugError(f"Cannot write to '{self.path}': {error}. Choose another --out.") from error
+        with held:
+            yield
+
+    def _is_ours(self) -> bool:
+        """Say whether the folder holds a grid, or nothing but what one that was killed as it began has left."""
+        if self.grid.exists():
+            return True
+        return self.path.is_dir() and all(p.name.startswith((".lock", ".grid.json")) for p in self.path.iterdir())
 
     def write_grid(self, grid: Grid, cells: Sequence[Cell], name: str) -> None:
         """Note what the grid is now; what has ended before stays in the journal."""

@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import attrs
@@ -102,7 +101,9 @@ class Grid:
         rules = [("exclude", rule) for rule in self.excludes]
         rules += [(f"only of '{lev.label}'", lev.only) for factor in self.factors for lev in factor.levels]
         for where, rule in rules:
-            _check_rule(where, rule, {**known, SEED: list(self.seeds)})
+            # Seeds that the grid does not have now match nothing: with --seeds 1 a file's rules still mean the same.
+            seeds = [label for label in rule.get(SEED, ()) if type(label) is int]
+            _check_rule(where, rule, {**known, SEED: seeds})
 
     @property
     def dimensions(self) -> dict[str, tuple[Label, ...]]:
@@ -151,26 +152,39 @@ def cells_of(grid: Grid, catalogue: Catalogue) -> list[Cell]:
     Raises:
         PoseplugError: every combination is excluded, or alternatives start from each other in a circle.
     """
-    every = itertools.product(*(factor.levels for factor in grid.factors))
-    combinations = [levels for levels in every if any(_wanted(grid, levels, seed) for seed in grid.seeds)]
+    combinations = []
+    for levels in itertools.product(*(factor.levels for factor in grid.factors)):
+        places = [_place(grid, levels, seed) for seed in grid.seeds]
+        wanted = [place for place in places if _wanted(grid, levels, place)]
+        if wanted:
+            combinations.append((levels, wanted))
     if not combinations:
         raise PoseplugError("Every combination of this grid is excluded; look at its 'exclude' and 'only'.")
     cells: dict[tuple[Label, ...], Cell] = {}
-    for levels in sorted(combinations, key=lambda levels: _starts(grid, levels)):
-        plan = _plan(grid, levels, catalogue)
-        for seed in filter(partial(_wanted, grid, levels), grid.seeds):
-            labels = tuple(level.label for level in levels)
-            first = _first(levels)
-            start = None if first is None else cells.get((*first, seed))
-            cells[*labels, seed] = _cell(grid, (*labels, seed), plan, start, starts=first is not None)
+    for levels, places in sorted(combinations, key=lambda combination: _starts(grid, combination[0])):
+        plan, first = _plan(grid, levels, catalogue), _first(levels)
+        for place in places:
+            after, obstacle = ("", "") if first is None else _start(cells.get((*first, place[SEED])))
+            cells[tuple(place.values())] = _cell(grid, place, plan, after, obstacle)
     return list(cells.values())
 
 
-def _wanted(grid: Grid, levels: Sequence[Level], seed: int) -> bool:
-    place = dict(zip(grid.dimensions, (*(level.label for level in levels), seed), strict=True))
+def _place(grid: Grid, levels: Sequence[Level], seed: int) -> dict[str, Label]:
+    labels = {factor.name: level.label for factor, level in zip(grid.factors, levels, strict=True)}
+    return {**labels, SEED: seed}
+
+
+def _wanted(grid: Grid, levels: Sequence[Level], place: Mapping[str, Label]) -> bool:
     if any(all(place[name] in labels for name, labels in rule.items()) for rule in grid.excludes):
         return False
     return all(place[name] in labels for level in levels for name, labels in level.only.items())
+
+
+def _start(cell: Cell | None) -> tuple[str, str]:
+    """Return the identity of the cell from whose weights another starts, and why it has none; None is excluded."""
+    if cell is None:
+        return "", "it starts from the weights of a cell that is excluded"
+    return cell.identity, cell.obstacle and f"it starts from the weights of a cell that cannot be: {cell.obstacle}"
 
 
 def _first(levels: Sequence[Level]) -> tuple[Label, ...] | None:
@@ -209,8 +223,7 @@ def _plan(grid: Grid, levels: Sequence[Level], catalogue: Catalogue) -> Plan | s
         return str(error)
 
 
-def _cell(grid: Grid, labels: tuple[Label, ...], plan: Plan | str, start: Cell | None, *, starts: bool) -> Cell:
-    place = dict(zip(grid.dimensions, labels, strict=True))
+def _cell(grid: Grid, place: Mapping[str, Label], plan: Plan | str, after: str, obstacle: str) -> Cell:
     if isinstance(plan, str):
         return Cell(place, {}, "", obstacle=plan)
     seed: Any = place[SEED]
@@ -218,9 +231,7 @@ def _cell(grid: Grid, labels: tuple[Label, ...], plan: Plan | str, start: Cell |
         document = plan.for_seed(seed).document
     except ValueError as error:
         return Cell(place, {}, "", obstacle=str(error))
-    if starts and (start is None or start.obstacle):
-        reason = f"cannot be: {start.obstacle}" if start else "is excluded"
-        return Cell(place, document, "", obstacle=f"it starts from the weights of a cell that {reason}")
-    after = start.identity if start else ""
+    if obstacle:
+        return Cell(place, document, "", obstacle=obstacle)
     facts = json.dumps([document, after, grid.together], sort_keys=True)
     return Cell(place, document, hashlib.sha256(facts.encode()).hexdigest()[:16], after)

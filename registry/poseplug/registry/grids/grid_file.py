@@ -31,7 +31,6 @@ A grid file has these tables, all of them optional:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,14 +40,14 @@ import attrs
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.kinds import Slot, slots
 from poseplug.registry.config.experiment_file import Document, lay_over, read_document
-from poseplug.registry.config.spec_syntax import parse_chain, parse_spec, split_values
-from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.config.shorthand import experiment_of, part_of
+from poseplug.registry.config.spec_syntax import split_values
+from poseplug.registry.discovery.catalogue import RECIPE, Catalogue
 from poseplug.registry.grids.grid import Factor, Grid, Label, Level
+from poseplug.registry.grids.placeholders import filled, of_type, values_of
 
 _TABLES = ("seeds", "together", "values", "base", "vary", "zip", "arm", "exclude")
 _OF_ARMS = ("name", "extends", "after", "only", "set")
-_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
-RECIPE = "recipe"
 
 
 def read_grid(path: Path, catalogue: Catalogue, values: Mapping[str, str] | None = None) -> Grid:
@@ -71,18 +70,18 @@ def read_grid(path: Path, catalogue: Catalogue, values: Mapping[str, str] | None
 
 def grid_from(said: Document, catalogue: Catalogue, values: Mapping[str, str] | None = None) -> Grid:
     """Return the grid that a document describes; see ``read_grid``."""
-    known = _values(_of_type(said.get("values", {}), dict, "[values]"), values or {})
-    said = _filled({key: value for key, value in said.items() if key != "values"}, known)
+    known = values_of(of_type(said.get("values", {}), dict, "[values]"), values or {})
+    said = filled({key: value for key, value in said.items() if key != "values"}, known)
     for key in said.keys() - set(_TABLES):
         raise PoseplugError(f"a grid has no table '{key}'; an experiment stands in [base].{did_you_mean(key, _TABLES)}")
-    base = experiment_of(_of_type(said.get("base", {}), dict, "[base]"), catalogue)
-    factors = [factor_of(key, value, catalogue) for key, value in _flat(_of_type(said.get("vary", {}), dict, "[vary]"))]
-    factors += [_zipped(entry, catalogue) for entry in _of_type(said.get("zip", []), list, "[[zip]]")]
-    arms = _of_type(said.get("arm", []), list, "[[arm]]")
+    base = experiment_of(of_type(said.get("base", {}), dict, "[base]"), catalogue)
+    factors = [factor_of(key, value, catalogue) for key, value in _flat(of_type(said.get("vary", {}), dict, "[vary]"))]
+    factors += [_zipped(entry, catalogue) for entry in of_type(said.get("zip", []), list, "[[zip]]")]
+    arms = of_type(said.get("arm", []), list, "[[arm]]")
     if arms:
         factors.insert(0, Factor("arm", tuple(_arms(arms, catalogue))))
-    excludes = tuple(_rule(entry) for entry in _of_type(said.get("exclude", []), list, "[[exclude]]"))
-    together = _of_type(said.get("together", False), bool, "together")
+    excludes = tuple(_rule(entry) for entry in of_type(said.get("exclude", []), list, "[[exclude]]"))
+    together = of_type(said.get("together", False), bool, "together")
     return Grid(base, tuple(factors), seeds_of(said.get("seeds", 1), base), excludes, together=together)
 
 
@@ -149,35 +148,6 @@ def seeds_of(said: Any, base: Document) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def experiment_of(said: Document, catalogue: Catalogue) -> Document:
-    """Return an experiment document: a recipe first, parts as tables where they were said as text."""
-    document: Document = {}
-    if RECIPE in said:
-        document = read_document(Path(catalogue.find("recipe", str(said[RECIPE])).target))
-    by_name = {slot.name: slot for slot in slots()}
-    above = {k: part_of(by_name[k], v) if k in by_name else v for k, v in said.items() if k != RECIPE}
-    return lay_over(document, above) if document else above
-
-
-def part_of(slot: Slot, said: Any) -> Any:
-    """Return what stands in an experiment for a part that was said as text, table, or list of these.
-
-    None takes out what stood there.
-    """
-    if slot.arity == "labelled":
-        if not isinstance(said, dict):
-            raise PoseplugError(f"'{slot.name}' says parts by their labels, in a table; got {said!r}.")
-        return {label: parse_spec(one) if isinstance(one, str) else one for label, one in said.items()}
-    tables: list[Any] = []
-    for one in said if isinstance(said, list) else [said]:
-        tables += parse_chain(one) if isinstance(one, str) else [one]
-    if slot.arity == "several":
-        return tables
-    if len(tables) > 1:
-        raise PoseplugError(f"a run has one {slot.name}; '{said}' are several.")
-    return tables[0] if tables else None
-
-
 def factor_of(key: str, alternatives: Any, catalogue: Catalogue) -> Factor:
     """Return the factor that a part's, a recipe's or a setting's alternatives make.
 
@@ -211,13 +181,14 @@ def _label(value: Any) -> Label:
 
 
 def _zipped(entry: Document, catalogue: Catalogue) -> Factor:
+    entry = of_type(entry, dict, "each [[zip]]")
     columns = dict(_flat({k: v for k, v in entry.items() if k not in ("name", "labels")}))
-    lengths = {key: len(_of_type(values, list, f"'{key}' of [[zip]]")) for key, values in columns.items()}
+    lengths = {key: len(of_type(values, list, f"'{key}' of [[zip]]")) for key, values in columns.items()}
     if len({*lengths.values()}) != 1:
         raise PoseplugError(f"the lists of a [[zip]] are equally long and at least one; got {lengths or 'none'}.")
     rows = list(zip(*columns.values(), strict=True))
     labels = entry.get("labels") or [" ".join(str(_label(value)) for value in row) for row in rows]
-    if len(labels) != len(rows):
+    if len(of_type(labels, list, "'labels' of [[zip]]")) != len(rows):
         raise PoseplugError(f"a [[zip]] of {len(rows)} has {len(labels)} labels.")
     levels = []
     for label, row in zip(labels, rows, strict=True):
@@ -226,7 +197,7 @@ def _zipped(entry: Document, catalogue: Catalogue) -> Factor:
         for one in each:
             document |= one.document
         levels.append(Level(label, document, {path: v for one in each for path, v in one.settings.items()}))
-    return Factor(entry.get("name") or "+".join(columns), tuple(levels))
+    return Factor(of_type(entry.get("name") or "+".join(columns), str, "'name' of [[zip]]"), tuple(levels))
 
 
 def _arms(entries: Sequence[Document], catalogue: Catalogue) -> Iterator[Level]:
@@ -245,15 +216,16 @@ def _arms(entries: Sequence[Document], catalogue: Catalogue) -> Iterator[Level]:
         made[name] = Level(
             name,
             {**below.document, **own},
-            {**below.settings, **dict(_flat(entry.get("set", {})))},
+            {**below.settings, **dict(_flat(of_type(entry.get("set", {}), dict, f"'set' of arm '{name}'")))},
             entry.get("after", below.after),
             _rule(entry["only"]) if "only" in entry else below.only,
         )
         yield made[name]
 
 
-def _rule(said: Document) -> dict[str, tuple[Label, ...]]:
-    return {key: tuple(labels) if isinstance(labels, list) else (labels,) for key, labels in said.items()}
+def _rule(said: Any) -> dict[str, tuple[Label, ...]]:
+    rule = of_type(said, dict, "each 'exclude' or 'only'")
+    return {key: tuple(labels) if isinstance(labels, list) else (labels,) for key, labels in rule.items()}
 
 
 def _flat(said: Document) -> Iterator[tuple[str, Any]]:
@@ -265,46 +237,6 @@ def _flat(said: Document) -> Iterator[tuple[str, Any]]:
             yield from ((f"{key}.{setting}", values) for setting, values in value.items())
         else:
             yield key, value
-
-
-def _values(said: Document, given: Mapping[str, str]) -> dict[str, Any]:
-    """Return what placeholders stand for: of sets of values those of the chosen one, and what is given over all."""
-    known: dict[str, Any] = {}
-    for name, value in said.items():
-        if not isinstance(value, dict):
-            known[name] = value
-            continue
-        chosen = given.get(name) or next(iter(value), "")
-        if chosen not in value:
-            raise PoseplugError(f"'{name}' of this grid is one of {', '.join(value)}; got '{chosen}'.")
-        known |= {name: chosen, **_of_type(value[chosen], dict, f"'{name}.{chosen}' in [values]")}
-    return {**known, **given}
-
-
-def _filled(value: Any, known: Mapping[str, Any]) -> Any:
-    """Replace ${NAME} in every text; a text that is nothing else becomes the value itself."""
-    if isinstance(value, dict):
-        return {key: _filled(item, known) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_filled(item, known) for item in value]
-    if not isinstance(value, str):
-        return value
-
-    def found(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in known:
-            raise PoseplugError(f"'${{{name}}}' stands for nothing; say it in [values], or with --define {name}=VALUE.")
-        return str(known[name])
-
-    alone = _PLACEHOLDER.fullmatch(value)
-    return known[alone[1]] if alone and alone[1] in known else _PLACEHOLDER.sub(found, value)
-
-
-def _of_type(value: Any, wanted: type, where: str) -> Any:
-    if not isinstance(value, wanted):
-        kind = {dict: "a table", list: "a list", bool: "true or false"}[wanted]
-        raise PoseplugError(f"{where} of a grid is {kind}; got {value!r}.")
-    return value
 
 
 def overlaid(below: Grid, above: Grid) -> Grid:

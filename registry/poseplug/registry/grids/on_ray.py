@@ -82,11 +82,16 @@ class RayWorkers:
         return len(self._jobs)
 
     def start(self, job: Job) -> None:
+        if job.anew:  # done here, once: when the job is retried, it is to go on from its own checkpoint
+            shutil.rmtree(job.folder, ignore_errors=True)
+            job = attrs.evolve(job, anew=False)
         start = job.document.get("pretrained")
         needed = _files(Path(start), ("experiment.toml", "model.safetensors")) if start else {}
         mark = _mark(Path(job.folder))
         reference = self._do.remote(attrs.asdict(job), needed, mark, "cuda" if self._gpus else "cpu", self._cpus)
         self._jobs[reference] = job
+        if self.stopped:  # while it was being started, so that stop() did not see it
+            self._ray.cancel(reference)
         self._progress(job, 0, 1)
 
     def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
@@ -98,14 +103,16 @@ class RayWorkers:
                 if files:
                     _write(Path(job.folder), files)
                 ended.append((job, Outcome(**outcome)))
-            except self._ray.exceptions.TaskCancelledError:
-                ended.append((job, Outcome(stopped=True)))
             except self._ray.exceptions.RayError as error:
+                # A job that somebody else cancelled has failed: taken for stopped, what starts from it waited for ever.
                 reason = f"the cluster could not do it, {_RETRIES} retries included ({in_words(error)})"
-                ended.append((job, Outcome(failure=reason)))
+                ended.append((job, Outcome(stopped=True) if self.stopped else Outcome(failure=reason)))
+            except OSError as error:
+                ended.append((job, Outcome(failure=f"what the cluster sent back cannot be written: {error}")))
         return ended
 
     def stop(self) -> None:
+        """Cancel all jobs: a machine of the cluster is not asked to end its step, so the last checkpoint counts."""
         self.stopped = True
         for reference in self._jobs:
             self._ray.cancel(reference)
@@ -155,9 +162,10 @@ def _mark(run: Path) -> str:
 
 
 def _files(folder: Path, names: tuple[str, ...] = ()) -> Files:
-    """Return the files under a folder, or those of these names, but for training states."""
-    paths = [folder / name for name in names] or [p for p in folder.rglob("*") if p.is_file()]
-    return {str(p.relative_to(folder)): p.read_bytes() for p in paths if p.parent.name != "checkpoint"}
+    """Return the files under a folder, but for training states, or those of these names; what is gone is left out."""
+    paths = [folder / name for name in names] or folder.rglob("*")
+    kept = [path for path in paths if path.is_file() and path.parent.name != "checkpoint"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
 
 
 def _write(folder: Path, files: Files) -> None:

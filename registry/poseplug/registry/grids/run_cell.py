@@ -98,6 +98,8 @@ def run_job(job: Job, catalogue: Catalogue, device: str, tell: Tell, began: Call
         # A process that outlives the grid it worked for, if only for a moment, must not write beside this one.
         Path(job.folder).parent.mkdir(parents=True, exist_ok=True)
         with FileLock(Path(job.folder).with_name(f".{Path(job.folder).name}.lock")):
+            if job.anew and Path(job.folder).exists():
+                shutil.rmtree(job.folder)
             results, folders = _run(job, catalogue, device, tell, began)
         return Outcome(results, folders, time.monotonic() - start)
     except Interrupted:
@@ -113,37 +115,31 @@ def run_job(job: Job, catalogue: Catalogue, device: str, tell: Tell, began: Call
 def _run(
     job: Job, catalogue: Catalogue, device: str, tell: Tell, began: Callable[[Trainer], None]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    directory, together = RunDirectory(Path(job.folder)), len(job.cells) > 1
-    if job.anew and directory.path.exists():
-        shutil.rmtree(directory.path)
-    folders = {seed: directory.of_seed(seed) if together else directory for seed in job.cells}
+    directory = RunDirectory(Path(job.folder))
     if not directory.result.exists():
-        plan = make_plan(job.document, catalogue)
+        plan, resume = make_plan(job.document, catalogue), directory.experiment.exists()
+        hooks, where = {"grid": _Watch(tell)}, pick_device(device)
         try:
-            resume = directory.experiment.exists()
-            execute(
-                plan,
-                catalogue,
-                pick_device(device),
-                directory,
-                resume=resume,
-                hooks={"grid": _Watch(tell)},
-                began=began,
-            )
+            execute(plan, catalogue, where, directory, resume=resume, hooks=hooks, began=began)
         except SeedsApart:
-            results: dict[str, Any] = {}
-            places: dict[str, str] = {}
-            for seed, cell in job.cells.items():
-                alone = attrs.evolve(
-                    job,
-                    folder=str(directory.of_seed(seed).path),
-                    document={**job.document, "seed": seed, "seeds": 1},
-                    cells={seed: cell},
-                )
-                found = _run(alone, catalogue, device, tell, began)
-                results, places = results | found[0], places | found[1]
-            return results, places
-    read = {cell: json.loads(folders[seed].result.read_text(encoding="utf-8")) for seed, cell in job.cells.items()}
+            return _run_apart(job, catalogue, device, tell, began)
     if not job.keep_checkpoint:
         shutil.rmtree(directory.checkpoint.parent, ignore_errors=True)
-    return read, {cell: str(folders[seed].path) for seed, cell in job.cells.items()}
+    runs = {cell: directory.of_seed(seed) if len(job.cells) > 1 else directory for seed, cell in job.cells.items()}
+    results = {cell: json.loads(run.result.read_text(encoding="utf-8")) for cell, run in runs.items()}
+    return results, {cell: str(run.path) for cell, run in runs.items()}
+
+
+def _run_apart(
+    job: Job, catalogue: Catalogue, device: str, tell: Tell, began: Callable[[Trainer], None]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Run one after the other the seeds of a job that cannot be trained side by side."""
+    results: dict[str, Any] = {}
+    folders: dict[str, str] = {}
+    for seed, cell in job.cells.items():
+        document = {**job.document, "seed": seed, "seeds": 1}
+        folder = RunDirectory(Path(job.folder)).of_seed(seed).path
+        alone = attrs.evolve(job, folder=str(folder), document=document, cells={seed: cell})
+        found = _run(alone, catalogue, device, tell, began)
+        results, folders = results | found[0], folders | found[1]
+    return results, folders

@@ -52,7 +52,8 @@ class Worker:
 
     def _began(self, trainer: Trainer) -> None:
         self._trainer = trainer
-        trainer.stop_requested = self._stopping
+        if self._stopping:  # to set it to False could undo what the other thread asks in between
+            trainer.stop_requested = True
 
     def work(self) -> None:
         """Do jobs for ever."""

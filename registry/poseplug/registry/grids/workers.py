@@ -17,6 +17,7 @@ from typing import IO, Any, Protocol
 import attrs
 import torch
 
+from poseplug.core.errors import PoseplugError
 from poseplug.core.training.trainer import Trainer
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.grids.run_cell import Job, Outcome, run_job
@@ -84,7 +85,8 @@ class InProcess:
     def start(self, job: Job) -> None:
         def began(trainer: Trainer) -> None:
             self._trainer = trainer
-            trainer.stop_requested = self.stopped
+            if self.stopped:  # to set it to False could undo a stop() that comes in between
+                trainer.stop_requested = True
 
         def tell(step: int, steps: int) -> None:
             self._progress(job, step, steps)
@@ -151,6 +153,8 @@ class Processes:
                 self._ended.put((number, Outcome(**message)))
 
         process.do(job, heard)
+        if self.stopped:  # while the process was being started, so that stop() did not see it
+            process.say({"stop": True})
 
     def wait(self, seconds: float) -> list[tuple[Job, Outcome]]:
         try:
@@ -165,6 +169,8 @@ class Processes:
             self._spare[process.device] = process
             return [(job, outcome)]
         code = process.close()
+        if self.stopped:
+            return [(job, Outcome(stopped=True))]
         if tries < _TRIES:
             self.start(attrs.evolve(job, anew=False), tries + 1)
             return []
@@ -185,28 +191,34 @@ class _Process:
 
     def __init__(self, device: str, threads: int, log: Path) -> None:
         self.device = device
-        with log.open("ab") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "poseplug.registry.grids.worker", device, str(threads)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-                start_new_session=True,  # Ctrl-C is this process's to pass on
-            )
+        try:
+            with log.open("ab") as errors:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "poseplug.registry.grids.worker", device, str(threads)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+                    start_new_session=True,  # Ctrl-C is this process's to pass on
+                )
+        except OSError as error:
+            raise PoseplugError(f"Cannot start a process that writes to '{log}': {error}. Try fewer --jobs.") from error
         self._heard: Callable[[Mapping[str, Any] | None], None] = lambda message: None
+        self._over = False
         self._listening = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
         self._listening.start()
 
     def _listen(self, lines: IO[bytes]) -> None:
         for line in lines:
-            self._heard(json.loads(line))
+            if line.endswith(b"\n"):  # what a killed process has left unfinished says nothing
+                self._heard(json.loads(line))
+        self._over = True
         self._heard(None)
 
     def do(self, job: Job, heard: Callable[[Mapping[str, Any] | None], None]) -> None:
         self._heard = heard
         self.say({"job": attrs.asdict(job)})
-        if self._process.poll() is not None:  # it died before it could be told
+        if self._over:  # it died before it could be told, and that may have been said of its last job
             heard(None)
 
     def say(self, message: Mapping[str, Any]) -> None:

@@ -6,29 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-import attrs
 import numpy as np
 
 from poseplug.registry.reports.question import Question
 from poseplug.registry.reports.rows import lower_is_better, unit
 from poseplug.registry.reports.statistics import Difference, Spread, over_seeds
-from poseplug.registry.reports.tables import Cell, Number, Table, figure
-
-
-@attrs.frozen
-class Fact:
-    """What there is to know first.
-
-    Attributes:
-        what: what it is about.
-        figure: the fact.
-        said: what belongs to it.
-    """
-
-    what: str
-    figure: str
-    said: str
-
+from poseplug.registry.reports.tables import Cell, Number, Table
 
 _INTERVALS = "Brackets: 95 % confidence interval of the mean difference, Student's t over seeds"
 _TOO_FEW = "A confidence interval needs at least two seeds of both rows, and none has them."
@@ -104,7 +87,7 @@ def differences_table(question: Question, evaluations: Sequence[int] = (), *, cu
     for row in _shown(question, cut):
         if row == question.baseline:
             continue
-        cells = [_difference(difference, (row, e), int(most[e])) for e in places]
+        cells = [difference_number(difference, (row, e), int(most[e])) for e in places]
         lines.append([*_levels(question, row), *cells, int(difference.n[row].max())])
     columns = [*rows.varied, *(f"{rows.evaluations[e]}, {question.unit}" for e in places), "pairs"]
     title = f"{question.heading}, {question.unit}: difference from {rows.name(question.baseline)}, paired by seed"
@@ -137,7 +120,7 @@ def effects_table(question: Question) -> Table:
         most = [int(np.delete(effect.n, reference).max()) for effect in effects]
         for level, label in enumerate(rows.levels[factor]):
             if level != reference and pairs[question.evaluation][level]:
-                cells = [_difference(effect, level, m) for effect, m in zip(effects, most, strict=True)]
+                cells = [difference_number(effect, level, m) for effect, m in zip(effects, most, strict=True)]
                 lines.append([factor, label, rows.levels[factor][reference], *cells, pairs[question.evaluation][level]])
     columns = ["factor", "level", "instead of", *(f"{name}, {question.unit}" for name in rows.evaluations), "pairs"]
     title = f"Main effects on {question.heading}, {question.unit}"
@@ -274,55 +257,8 @@ def _numbers(spread: Spread, shown: Sequence[int], *, lower: bool) -> dict[int, 
     }
 
 
-def _difference(difference: Difference, place: tuple[int, int] | int, most: int) -> Number:
+def difference_number(difference: Difference, place: tuple[int, int] | int, most: int) -> Number:
+    """Return a difference as a figure with its interval; it has fewer seeds where it has not as many as ``most``."""
     n = int(difference.n[place])
     interval = float(difference.low[place]), float(difference.high[place])
     return Number(float(difference.mean[place]), interval=interval, n=n, fewer=0 < n < most)
-
-
-def headline(question: Question) -> list[Fact]:
-    """Return what there is to know first."""
-    rows, spread = question.rows, question.spread
-    facts = []
-    for e, evaluation in enumerate(rows.evaluations):
-        order = rows.ranked(question.metric, e)
-        if order:
-            best = order[0]
-            number = Number(float(spread.mean[best, e]), float(spread.sd[best, e]))
-            said = f"{rows.name(best)}{_seeds(int(spread.n[best, e]))}{_from_baseline(question, best, e)}"
-            facts.append(Fact(f"Best {question.heading} on {evaluation}", f"{number.text} {question.unit}", said))
-    for factor in question.factors_by_size[:1]:
-        size = f"up to {figure(question.size(factor))} {question.unit} between its levels"
-        where = f"on {rows.evaluations[question.evaluation]}, all else equal"
-        facts.append(Fact("Factor that matters most", factor, f"{size} {where}"))
-    counts = state_counts(question)
-    others = [f"{number} {state}" for state, number in counts.items() if state != "done"]
-    seconds = float(np.nansum(rows.of_variable("seconds").astype(float)))
-    said = "; ".join(
-        [", ".join(others), f"{duration(seconds)} of computing"] if others else [f"{duration(seconds)} of computing"]
-    )
-    facts.append(Fact("Cells", f"{counts.get('done', 0)} of {sum(counts.values())} done", said))
-    return facts
-
-
-def _seeds(n: int) -> str:
-    return f" ({n} seed{'s' if n > 1 else ''})"
-
-
-def _from_baseline(question: Question, row: int, evaluation: int) -> str:
-    if row == question.baseline:
-        return "; it is the baseline"
-    difference, before = question.against_baseline, float(question.spread.mean[question.baseline, evaluation])
-    if not difference.n[row, evaluation]:
-        return ""
-    change = _difference(difference, (row, evaluation), 0)
-    share = f" ({figure(100 * change.value / before, signed=True)} %)" if before else ""
-    return f"; {change.text} {question.unit}{share} from {question.rows.name(question.baseline)}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

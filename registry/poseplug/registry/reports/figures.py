@@ -56,7 +56,7 @@ def results_figure(question: Question) -> Figure:
     ]
     note = "Whiskers: standard deviation over seeds." if several else ""
     title = f"{question.heading}, {question.unit} ({question.better} is better)"
-    return _over_rows("results", title, f"{note} {_cut(question, shown)}".strip(), data, question, shown)
+    return _over_rows("results", title, f"{note} {_cut(question)}".strip(), data, question, shown)
 
 
 def differences_figure(question: Question) -> Figure | None:
@@ -71,7 +71,7 @@ def differences_figure(question: Question) -> Figure | None:
         _dots(name, difference.mean[shown, e], _nothing(half[shown, e]), e, len(names)) for e, name in enumerate(names)
     ]
     title = f"Difference from {question.rows.name(question.baseline)}, {question.unit}"
-    note = f"Whiskers: 95 % confidence interval over seeds. {_cut(question, shown)}".strip()
+    note = f"Whiskers: 95 % confidence interval over seeds. {_cut(question)}".strip()
     figure = _over_rows("differences", title, note, data, question, shown)
     return attrs.evolve(figure, layout={**figure.layout, "shapes": [_zero_line()]})
 
@@ -221,9 +221,9 @@ def _ranked_or_all(question: Question) -> list[int]:
     return question.extremes(_BEST, _WORST)[::-1]
 
 
-def _cut(question: Question, shown: Sequence[int]) -> str:
-    more = len(question.ranked) - len(shown)
-    return f"Best {_BEST}, worst {_WORST} and baseline of {len(question.ranked)} rows." if more > 1 else ""
+def _cut(question: Question) -> str:
+    more = len(question.ranked) - len(question.extremes(_BEST, _WORST))
+    return f"Best {_BEST}, worst {_WORST} and baseline of {len(question.ranked)} rows." if more else ""
 
 
 def _dots(name: str, means: Array, whiskers: list[float | None] | None, colour: int, of: int = 1) -> dict[str, Any]:

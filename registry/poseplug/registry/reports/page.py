@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 
-from poseplug.registry.reports.contents import Fact
 from poseplug.registry.reports.examples import Examples
 from poseplug.registry.reports.figures import Figure
+from poseplug.registry.reports.headline import Fact
 from poseplug.registry.reports.statistics import missing
 from poseplug.registry.reports.tables import Number, Table
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from poseplug.core.errors import PoseplugError
 from poseplug.registry.reports import contents, figures
 from poseplug.registry.reports.examples import Examples
+from poseplug.registry.reports.headline import headline
 from poseplug.registry.reports.page import Page, Section
 from poseplug.registry.reports.question import Question
 from poseplug.registry.reports.tables import Table
@@ -48,7 +49,7 @@ def make_page(question: Question, examples: Callable[[], Examples] | None = None
     return Page(
         title=str(results.attrs.get("name") or "Results"),
         made=_made(results),
-        headline=contents.headline(question),
+        headline=headline(question),
         sections=[section for section in sections if section is not None],
         examples=found,
         configuration=_configuration(results),

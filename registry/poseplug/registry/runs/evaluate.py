@@ -29,6 +29,8 @@ from poseplug.registry.runs.build import Run, build_evaluations, build_metrics
 from poseplug.registry.runs.plan import Plan, make_plan
 from poseplug.registry.runs.saved_model import open_run, save_model
 
+_AVERAGED = ("metrics", "per_action", "per_joint")
+
 
 @blaming
 def evaluate_run(
@@ -39,7 +41,7 @@ def evaluate_run(
     protocol: str = "",
     metrics: Sequence[Document] = (),
 ) -> dict[str, Any]:
-    """Evaluate a finished run; return a result object without the facts of the training.
+    """Evaluate a finished run, each of its seeds where it has several.
 
     Args:
         directory: the run, with parts from the catalogue.
@@ -48,9 +50,17 @@ def evaluate_run(
         protocol: how to measure; "" means as the run did.
         metrics: what to measure besides what the run did.
 
+    Returns:
+        A result object without the facts of the training. Of several seeds its metrics are means; "spread" has their
+        sample standard deviations in the same form, "seeds" the seeds.
+
     Raises:
         PoseplugError: see ``open_run``; bad sources; a source with another skeleton than the model's.
     """
+    seeds = runs_in(directory)
+    if seeds:
+        results = [evaluate_run(run, catalogue, device, sources, protocol, metrics) for run in seeds]
+        return _together(results, directory)
     plan, model = open_run(directory, catalogue, device)
     asked = {**plan.document, "metric": [*plan.document.get("metric", []), *metrics]}
     if sources:
@@ -77,40 +87,23 @@ def runs_in(directory: RunDirectory) -> list[RunDirectory]:
     return [RunDirectory(path) for path in sorted(seeds, key=lambda path: (len(path.name), path.name))]
 
 
-def evaluate_seeds(
-    directory: RunDirectory,
-    catalogue: Catalogue,
-    device: torch.device,
-    sources: Mapping[str, Document],
-    protocol: str = "",
-    metrics: Sequence[Document] = (),
-) -> dict[str, Any]:
-    """Evaluate a finished run, each of its seeds where it has several; see ``evaluate_run`` for the arguments.
-
-    Returns:
-        The result object of the run. Of several seeds its metrics are means; "spread" has their sample standard
-        deviations in the same form, "seeds" the seeds.
-    """
-    runs = runs_in(directory)
-    if not runs:
-        return evaluate_run(directory, catalogue, device, sources, protocol, metrics)
-    results = [evaluate_run(run, catalogue, device, sources, protocol, metrics) for run in runs]
-    several = len(results) > 1
-    means = {key: _over(results, key, np.mean) for key in ("metrics", "per_action", "per_joint")}
-    spread = {"spread": _over(results, "metrics", partial(np.std, ddof=1))} if several else {}
+def _together(results: Sequence[Mapping[str, Any]], directory: RunDirectory) -> dict[str, Any]:
+    """Return the result object of a run of several seeds from those of its seeds."""
+    means = {key: _over(results, key, np.mean) for key in _AVERAGED}
+    spread = {"spread": _over(results, "metrics", partial(np.std, ddof=1))} if len(results) > 1 else {}
     seeds = [result["seed"] for result in results]
     return {**results[0], **means, **spread, "run": str(directory.path), "seed": seeds[0], "seeds": seeds}
 
 
 def _over(results: Sequence[Mapping[str, Any]], key: str, combine: Callable[[list[float]], Any]) -> Any:
-    return combined([result[key] for result in results], combine)
+    return _combined([result[key] for result in results], combine)
 
 
-def combined(tables: Sequence[Any], combine: Callable[[list[float]], Any]) -> Any:
+def _combined(tables: Sequence[Any], combine: Callable[[list[float]], Any]) -> Any:
     """Combine nested tables of numbers number by number; what not all of them have is left out."""
     if not isinstance(tables[0], Mapping):
         return None if None in tables else float(combine([float(value) for value in tables]))
-    return {key: combined([t[key] for t in tables], combine) for key in tables[0] if all(key in t for t in tables)}
+    return {key: _combined([t[key] for t in tables], combine) for key in tables[0] if all(key in t for t in tables)}
 
 
 def finish(
@@ -158,8 +151,8 @@ def _finish_seeds(
         facts = {"evaluation_seconds": seconds, "diagnostics": diagnostics[-1], "trained_with": seeds}
         _write(folder, _describe(own, trainer, found[seed], catalogue, {**built, **facts}))
     metrics = [{label: one.metrics for label, one in evaluations.items()} for evaluations in found.values()]
-    spread = combined(metrics, partial(np.std, ddof=1))
-    together = {"seeds": seeds, "spread": spread, "diagnostics": combined(diagnostics, np.mean)}
+    spread = _combined(metrics, partial(np.std, ddof=1))
+    together = {"seeds": seeds, "spread": spread, "diagnostics": _combined(diagnostics, np.mean)}
     return found, {"evaluation_seconds": round(total, 3), **together}
 
 
@@ -168,8 +161,7 @@ def _means(found: Sequence[Mapping[str, Evaluation]]) -> dict[str, Evaluation]:
     means = {}
     for label, first in found[0].items():
         of_label = [evaluations[label] for evaluations in found]
-        averaged = ("metrics", "per_action", "per_joint")
-        tables = {name: combined([getattr(one, name) for one in of_label], np.mean) for name in averaged}
+        tables = {name: _combined([getattr(one, name) for one in of_label], np.mean) for name in _AVERAGED}
         means[label] = attrs.evolve(first, **tables)
     return means
 

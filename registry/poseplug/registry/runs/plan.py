@@ -11,7 +11,7 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.protocol import Protocol, lookup
 from poseplug.core.kinds import slots
 from poseplug.core.training.assembly import check_combination
-from poseplug.core.training.schedule import Phase
+from poseplug.core.training.schedule import Phase, check_schedules
 from poseplug.registry.config.defaults import add_defaults, with_source_and_lifter
 from poseplug.registry.config.experiment_file import ARITIES, PHASE, Document, shaped, tables_in
 from poseplug.registry.config.read_settings import structure, unstructure
@@ -92,6 +92,7 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
             phases.append(structure(Phase, phase, "a phase"))
     if problems:
         raise PoseplugError("\n".join(dict.fromkeys(problems)))
+    check_schedules(settings, phases)
     add_defaults(parts, asked, catalogue)
     objective, root, reweighter = parts.the("objective"), parts.one("root"), parts.one("reweighter")
     check_combination(

@@ -1,0 +1,170 @@
+"""Reading MAT files of version 5: arrays of numbers and cells of them, by name, and nothing else.
+
+The format: "MAT-File Format", The MathWorks, R2019b, chapter 1. Nothing that a file announces is believed before the
+bytes are there, so that a damaged or hostile one costs no memory.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from poseplug.core.errors import PoseplugError
+from poseplug.core.storage.plain_npz import most_bytes
+
+_HEADER, _TAG = 128, 8
+_BEGINNING = 1024  # of an array, with its name
+_MATRIX, _COMPRESSED = 14, 15
+_CELL = 1
+# Classes of numeric arrays: double, single, and integers of 8 to 64 bits.
+_NUMERIC = range(6, 16)
+_COMPLEX = 0x0800
+# How numbers may be stored, whatever the class of their array.
+_STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_DAMAGE = (EOFError, ValueError, struct.error, zlib.error)
+
+
+@attrs.frozen
+class _Element:
+    """A piece of the file: what kind it is, and its bytes."""
+
+    kind: int
+    data: memoryview
+
+
+@attrs.frozen
+class Matrix:
+    """An array of a MAT file that is only looked into when asked.
+
+    Attributes:
+        shape: its dimensions; index the cells of a cell array in the order of columns.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    _flags: int
+    _rest: memoryview
+    _order: str
+
+    def array(self) -> NDArray[Any]:
+        """Return the numbers of a numeric array; ValueError if it is none."""
+        if self._flags & 0xFF not in _NUMERIC or self._flags & _COMPLEX:
+            raise ValueError(f"'{self.name}' is no array of real numbers")
+        element = next(_elements(self._rest, self._order))
+        stored = _STORED.get(element.kind)
+        if stored is None or math.prod(self.shape) * np.dtype(stored).itemsize != len(element.data):
+            raise ValueError(f"an array of shape {self.shape} in {len(element.data)} bytes")
+        values = np.frombuffer(element.data, self._order + stored) if len(element.data) else np.empty(0)
+        return values.reshape(self.shape, order="F")
+
+    def cells(self) -> list[Matrix]:
+        """Return the cells of a cell array, in the order of its columns; ValueError if it is none."""
+        if self._flags & 0xFF != _CELL:
+            raise ValueError(f"'{self.name}' is no cell array")
+        found = [_matrix(element, self._order) for element in _elements(self._rest, self._order)]
+        if len(found) != math.prod(self.shape):
+            raise ValueError(f"a cell array of shape {self.shape} with {len(found)} cells")
+        return found
+
+
+class MatFile:
+    """A MAT file of version 5 in memory, of which no array has been unpacked.
+
+    Raises:
+        PoseplugError: it cannot be read or is of another version; names the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._data = memoryview(path.read_bytes())
+        except OSError as error:
+            raise PoseplugError(f"Cannot read '{path}': {error}.") from error
+        marks = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
+        if len(self._data) < _HEADER or bytes(self._data[124:128]) not in marks:
+            raise PoseplugError(f"'{path}' is no MAT file of version 5 (MATLAB's save -v6 or -v7 writes them).")
+        self._order = marks[bytes(self._data[124:128])]
+
+    def cells(self, name: str, wanted: Sequence[int]) -> list[NDArray[Any]]:
+        """Return the numbers in some cells of a cell array, by their place in the order of columns.
+
+        Raises:
+            PoseplugError: there is no such array or cell, or the file is damaged.
+        """
+        try:
+            found = self._find(name).cells()
+            if not all(0 <= place < len(found) for place in wanted):
+                raise ValueError(f"'{name}' has {len(found)} cells; expected {max(wanted) + 1} or more")
+            return [found[place].array() for place in wanted]
+        except _DAMAGE as error:
+            raise PoseplugError(f"'{self.path}' is damaged: {error}.") from error
+
+    def _find(self, name: str) -> Matrix:
+        names = []
+        for element in _elements(self._data[_HEADER:], self._order):
+            matrix = self._unpacked(element, name)
+            if isinstance(matrix, Matrix):
+                return matrix
+            names.append(matrix)
+        raise PoseplugError(f"'{self.path}' holds no array '{name}'; it has {', '.join(names) or 'none'}.")
+
+    def _unpacked(self, element: _Element, wanted: str) -> Matrix | str:
+        """Return an array if it is the wanted one, else its name, for which only its beginning is unpacked."""
+        if element.kind != _COMPRESSED:
+            matrix = _matrix(element, self._order)
+            return matrix if matrix.name == wanted else matrix.name
+        begin = zlib.decompressobj().decompress(element.data, _BEGINNING)
+        kind, size = struct.unpack(self._order + "II", begin[:_TAG])
+        name = _matrix(_Element(kind, memoryview(begin)[_TAG:]), self._order).name
+        if name != wanted:
+            return name
+        if size > most_bytes(len(element.data)):
+            raise ValueError(f"'{name}' announces {size:,} bytes, far more than its file can hold")
+        unpacker = zlib.decompressobj()
+        data = memoryview(unpacker.decompress(element.data, _TAG + size + 1))[_TAG:]
+        if len(data) != size or not unpacker.eof:
+            raise EOFError(f"'{name}' announces {size:,} bytes and has others")
+        return _matrix(_Element(kind, data), self._order)
+
+
+def _elements(data: memoryview, order: str) -> Iterator[_Element]:
+    """Give the elements that follow one another."""
+    while len(data):
+        element, data = _first(data, order)
+        yield element
+
+
+def _first(data: memoryview, order: str) -> tuple[_Element, memoryview]:
+    """Return the first element and what follows it; EOFError where it is longer than what there is."""
+    kind, size = struct.unpack_from(order + "II", data)
+    if kind >> 16:  # a small one: kind and size in four bytes, the data in the next four
+        start, size, kind = 4, kind >> 16, kind & 0xFFFF
+        whole = _TAG if size <= 4 else 0
+    else:
+        start = _TAG
+        whole = _TAG + size + (0 if kind == _COMPRESSED else -size % 8)
+    if start + size > min(len(data), whole):
+        raise EOFError("it ends within an array")
+    return _Element(kind, data[start : start + size]), data[whole:]
+
+
+def _matrix(element: _Element, order: str) -> Matrix:
+    """Return the array of an element, without its contents."""
+    if element.kind != _MATRIX:
+        raise ValueError(f"an element of kind {element.kind} where an array should be")
+    flags, rest = _first(element.data, order)
+    shape, rest = _first(rest, order)
+    name, rest = _first(rest, order)
+    (bits,) = struct.unpack_from(order + "I", flags.data)
+    lengths = struct.unpack(order + f"{len(shape.data) // 4}i", shape.data)
+    if len(lengths) < 2 or min(lengths) < 0:
+        raise ValueError(f"an array of shape {lengths}")
+    return Matrix(bytes(name.data).decode("latin1"), lengths, bits, rest, order)

@@ -1,0 +1,46 @@
+"""Settings of the source ``mpi_inf_3dhp``."""
+
+from __future__ import annotations
+
+import attrs
+
+from poseplug.core.settings import REQUIRED, setting
+from poseplug_datasets.imaged import ImagedSettings
+
+CAMERAS = 14
+
+
+def parse_cameras(text: str) -> tuple[int, ...]:
+    """Return the cameras that a setting lists; ValueError if it lists none of 0 to 13."""
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or len({*found}) < len(found) or not {*found} <= {*range(CAMERAS)}:
+        raise ValueError(f"must list cameras of 0 to 13, such as 0,2,7,8; got '{text}'")
+    return found
+
+
+def _check_cameras(text: str) -> str | None:
+    try:
+        parse_cameras(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@attrs.frozen(kw_only=True)
+class MPIINF3DHPSettings(ImagedSettings):
+    """Which of MPI-INF-3DHP is read, and which of its annotations."""
+
+    path: str = setting(REQUIRED, "folder with S1 to S8, or with TS1 to TS6; or PoseAug's test_3dhp.npz", path=True)
+    split: str = setting("auto", "train or test; auto: which the path has", choices=("auto", "train", "test"))
+    annotation: str = setting(
+        "annot3",
+        "poses as they were, or univ_annot3: rescaled to a body of one height",
+        choices=("annot3", "univ_annot3"),
+    )
+    joints_2d: str = setting(
+        "annotated", "pixels as they are annotated (annot2), or the projection", choices=("annotated", "projected")
+    )
+    cameras: str = setting("0,1,2,4,5,6,7,8", "cameras of the training set", check=_check_cameras)
