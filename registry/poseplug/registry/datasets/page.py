@@ -10,8 +10,8 @@ import numpy as np
 
 from poseplug.registry.datasets.inspect import Inspection
 from poseplug.registry.datasets.shown import Distribution, PoseGrid, Shown
-from poseplug.registry.reports.contents import Fact
 from poseplug.registry.reports.figures import Figure, series
+from poseplug.registry.reports.headline import Fact
 from poseplug.registry.reports.page import Page, Section, html
 from poseplug.registry.reports.tables import Table
 
