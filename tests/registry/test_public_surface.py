@@ -42,7 +42,7 @@ PUBLIC = {
     "poseplug.core.data.pose_batch": ["Origin", "PoseBatch"],
     "poseplug.core.data.pose_file_reader": ["PoseFile"],
     "poseplug.core.data.pose_file_writer": ["write_pose_file", "write_pose_set"],
-    "poseplug.core.data.stored_poses": ["About", "InputFile", "StoredPoses", "next_part"],
+    "poseplug.core.data.stored_poses": ["About", "InputFile", "StoredPoses", "next_shard"],
     "poseplug.core.geometry.camera": ["Camera", "distort", "look_at"],
     "poseplug.core.geometry.joint_mapping": ["JointMapping"],
     "poseplug.core.geometry.skeleton": ["Skeleton"],

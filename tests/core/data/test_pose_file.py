@@ -15,7 +15,7 @@ from safetensors import safe_open
 from poseplug.core.data.pose_batch import Origin
 from poseplug.core.data.pose_file_reader import PoseFile
 from poseplug.core.data.pose_file_writer import write_pose_file, write_pose_set
-from poseplug.core.data.stored_poses import BESIDE, InputFile, next_part
+from poseplug.core.data.stored_poses import BESIDE, InputFile, next_shard
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS
@@ -88,11 +88,11 @@ def test_more_cameras_than_are_told_apart_are_all_kept(tmp_path, monkeypatch):
     assert same(PoseFile(path).rows(np.arange(200)), whole)
 
 
-def test_parts_are_added_later_and_classes_are_told_apart_by_name(tmp_path):
+def test_shards_are_added_later_and_classes_are_told_apart_by_name(tmp_path):
     folder, first, second = tmp_path / "set", poses(7), poses(4, seed=1)
     write_pose_set(folder, [first], about(), 5)
     other = {"subject": ("eve", "ada"), "action": ("jump", "sit", "run")}
-    path = next_part(folder)
+    path = next_shard(folder)
     assert path.name == "part-00002.safetensors"
     write_pose_file(path, [second], about(names=other), 100)
     file = PoseFile(folder)
@@ -106,15 +106,15 @@ def test_parts_are_added_later_and_classes_are_told_apart_by_name(tmp_path):
         ]
         assert [names[label][i] for i in read[label]] == expected
     path.with_name("part-00001.safetensors").unlink()
-    with pytest.raises(PoseplugError, match="part 1 is missing"):
+    with pytest.raises(PoseplugError, match="'part-00001.safetensors' is missing; it has 2 shards"):
         PoseFile(folder)
 
 
-def test_parts_that_do_not_go_together_are_refused(tmp_path):
+def test_shards_that_do_not_go_together_are_refused(tmp_path):
     folder = tmp_path / "set"
     write_pose_set(folder, [poses(7)], about(), 5)
-    write_pose_file(next_part(folder), [poses(3, without=("joints_3d",))], about(), 3)
-    with pytest.raises(PoseplugError, match="no parts of one set: only one of them has 'joints_3d'"):
+    write_pose_file(next_shard(folder), [poses(3, without=("joints_3d",))], about(), 3)
+    with pytest.raises(PoseplugError, match="no shards of one set: only one of them has 'joints_3d'"):
         PoseFile(folder)
 
 
@@ -141,7 +141,7 @@ def with_nan(batch):
 def test_what_cannot_be_written_leaves_nothing(tmp_path, batches, most, message):
     with pytest.raises(PoseplugError, match=message):
         write_pose_file(tmp_path / "poses", iter(batches), about(), most)
-    if "more than" not in message:  # there is always another part
+    if "more than" not in message:  # there is always another shard
         with pytest.raises(PoseplugError, match=message):
             write_pose_set(tmp_path / "set", iter(batches), about(), 4)
     assert not list(tmp_path.iterdir())

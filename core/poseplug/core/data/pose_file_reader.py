@@ -24,8 +24,9 @@ from poseplug.core.data.stored_poses import (
     InputFile,
     StoredPoses,
     column_type,
-    parts_in,
     row_shape,
+    shard_name,
+    shards_in,
 )
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
@@ -37,42 +38,42 @@ _ALWAYS = ("joints_2d", "camera", "cameras/focal", "cameras/centre", "cameras/si
 
 
 class PoseFile:
-    """An opened posefile: one file, or a folder of parts as one. Nothing but headers has been read.
+    """An opened posefile: one file, or a folder of shards as one. Nothing but headers has been read.
 
     Args:
         path: the file or folder.
 
     Attributes:
         path: where it is.
-        about: what holds for all poses; labels have the classes of all parts.
+        about: what holds for all poses; labels have the classes of all shards.
         columns: names of what each pose has, such as "joints_3d", "confidence", "labels/subject".
 
     Raises:
-        PoseplugError: there is none, a part is damaged or missing, or parts do not go together.
+        PoseplugError: there is none, a shard is damaged or missing, or shards do not go together.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._parts = [_Part(file) for file in _files(self.path)]
-        first = self._parts[0]
-        for part in self._parts[1:]:
-            if part.about.skeleton != first.about.skeleton or part.columns.keys() != first.columns.keys():
-                other = sorted(part.columns.keys() ^ first.columns.keys())
+        self._shards = [_Shard(file) for file in _files(self.path)]
+        first = self._shards[0]
+        for shard in self._shards[1:]:
+            if shard.about.skeleton != first.about.skeleton or shard.columns.keys() != first.columns.keys():
+                other = sorted(shard.columns.keys() ^ first.columns.keys())
                 what = f"only one of them has '{other[0]}'" if other else "their skeletons differ"
-                raise PoseplugError(f"'{part.path}' and '{first.path}' are no parts of one set: {what}.")
+                raise PoseplugError(f"'{shard.path}' and '{first.path}' are no shards of one set: {what}.")
         names = {
-            label: tuple(dict.fromkeys(name for part in self._parts for name in part.about.label_names[label]))
+            label: tuple(dict.fromkeys(name for shard in self._shards for name in shard.about.label_names[label]))
             for label in first.about.label_names
         }
-        for part in self._parts:
-            part.classes = {
-                label: np.array([every.index(name) for name in part.about.label_names[label]], np.int64)
+        for shard in self._shards:
+            shard.classes = {
+                label: np.array([every.index(name) for name in shard.about.label_names[label]], np.int64)
                 for label, every in names.items()
             }
-        inputs = tuple(dict.fromkeys(file for part in self._parts for file in part.about.inputs))
+        inputs = tuple(dict.fromkeys(file for shard in self._shards for file in shard.about.inputs))
         self.about = attrs.evolve(first.about, label_names=names, inputs=inputs)
         self.columns = frozenset(name for name in first.columns if "cameras/" not in name)
-        self._starts = np.cumsum([0, *map(len, self._parts)])
+        self._starts = np.cumsum([0, *map(len, self._shards)])
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -83,7 +84,7 @@ class PoseFile:
         Raises:
             PoseplugError: a class without a name.
         """
-        return np.concatenate([part.label(name, slice(None)) for part in self._parts])
+        return np.concatenate([shard.label(name, slice(None)) for shard in self._shards])
 
     def rows(self, wanted: Array) -> StoredPoses:
         """Return the poses of row numbers [n] from 0 to N - 1, in their order, on the CPU.
@@ -94,12 +95,12 @@ class PoseFile:
         wanted = np.asarray(wanted, np.int64)
         order = np.argsort(wanted, kind="stable") if (wanted[1:] < wanted[:-1]).any() else None
         ordered = wanted if order is None else wanted[order]
-        # Parts, and rows within them, are gone through as they lie on the disk.
+        # Shards, and rows within them, are gone through as they lie on the disk.
         ends = np.searchsorted(ordered, self._starts)
         found: dict[str, Array] = {}
-        for part, start, low, high in zip(self._parts, self._starts, ends, ends[1:], strict=False):
+        for shard, start, low, high in zip(self._shards, self._starts, ends, ends[1:], strict=False):
             if low < high or not len(found):
-                part.gather(ordered[low:high] - start, found, slice(low, high), len(ordered))
+                shard.gather(ordered[low:high] - start, found, slice(low, high), len(ordered))
         if order is not None:
             back = np.empty_like(order)
             back[order] = np.arange(len(order))
@@ -115,7 +116,7 @@ class PoseFile:
         return StoredPoses(poses, **{name: tensors[name] for name in BESIDE if name in tensors})
 
 
-class _Part:
+class _Shard:
     """One file."""
 
     def __init__(self, path: Path) -> None:
@@ -138,7 +139,7 @@ class _Part:
         return classes[stored]
 
     def gather(self, rows: Array, found: dict[str, Array], where: slice, n: int) -> None:
-        """Put some rows of this part into their places in arrays of n rows, which are made where there are none."""
+        """Put some rows of this shard into their places in arrays of n rows, which are made where there are none."""
         cameras = self.columns["camera"].take(rows)
         if len(cameras) and not (int(cameras.min()) >= 0 and int(cameras.max()) < len(self.columns["cameras/focal"])):
             raise self._damaged("a pose has a camera that is not there")
@@ -200,17 +201,15 @@ def _files(path: Path) -> list[Path]:
             f"There is no file or folder '{path}'; posefiles are written by: poseplug data convert SOURCE {path.name}"
         )
     try:
-        parts = parts_in(path)
+        shards = shards_in(path)
     except OSError as error:
         raise PoseplugError(f"Cannot read the folder '{path}': {error.strerror or error}.") from None
-    if not parts:
+    if not shards:
         raise PoseplugError(f"The folder '{path}' holds no posefile; expected part-00000.safetensors and so on.")
-    missing = sorted({*range(max(parts) + 1)} - parts.keys()) if max(parts) < 10 * len(parts) + 100 else [0]
-    if missing:
-        raise PoseplugError(
-            f"Of the set '{path}' part {missing[0]} is missing; it has {len(parts)} up to {max(parts)}."
-        )
-    return list(parts.values())
+    missing = next(number for number in range(len(shards) + 1) if number not in shards)
+    if missing < len(shards):
+        raise PoseplugError(f"Of the set '{path}' '{shard_name(missing)}' is missing; it has {len(shards)} shards.")
+    return list(shards.values())
 
 
 def _about(text: str, path: Path) -> About:

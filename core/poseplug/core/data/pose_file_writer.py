@@ -23,7 +23,7 @@ from poseplug.core.data.stored_poses import (
     About,
     StoredPoses,
     column_type,
-    next_part,
+    next_shard,
     row_shape,
 )
 from poseplug.core.errors import PoseplugError
@@ -63,13 +63,13 @@ def write_pose_file(path: Path, batches: Iterable[StoredPoses | PoseBatch], abou
 def write_pose_set(folder: Path, batches: Iterable[StoredPoses | PoseBatch], about: About, shard_size: int) -> int:
     """Write poses to a new folder of files of ``shard_size`` poses each; see ``write_pose_file``.
 
-    The folder is there when all of them are. Further parts may be written to ``next_part(folder)`` later.
+    The folder is there when all of them are. Further shards may be written to ``next_shard(folder)`` later.
     """
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     supply, count = _Supply(batches), 0
     try:
         while not supply.empty or not count:
-            count += write_pose_file(next_part(temporary), supply.take(shard_size), about, shard_size)
+            count += write_pose_file(next_shard(temporary), supply.take(shard_size), about, shard_size)
         temporary.replace(folder)
     except OSError as error:
         raise PoseplugError(f"Cannot write '{folder}': {error}. Free some space or choose another place.") from error

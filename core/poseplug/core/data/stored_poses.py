@@ -1,6 +1,6 @@
 """What a posefile holds: poses, what detectors and trackers said of them, and where all of it came from.
 
-A posefile is a safetensors file, or a folder of such files that are read as one set: part-00000.safetensors and so on.
+A posefile is a safetensors file, or a folder of such files (shards) that are read as one set: part-00000.safetensors and so on.
 N poses of J joints and C cameras are the tensors
 
 - ``joints_2d`` [N, J, 2] pixels and, where there are 3D joints, ``joints_3d`` [N, J, 3] metres, camera frame;
@@ -129,17 +129,17 @@ class About:
         }
 
 
-def part_name(number: int) -> str:
-    """Return the name of a part of a set, counted from 0."""
+def shard_name(number: int) -> str:
+    """Return the name of a shard of a set, counted from 0."""
     return f"part-{number:05d}.safetensors"
 
 
-def parts_in(folder: Path) -> dict[int, Path]:
-    """Return the parts of a set by number, in order."""
+def shards_in(folder: Path) -> dict[int, Path]:
+    """Return the shards of a set by number, in order."""
     numbered = ((re.fullmatch(r"part-(\d+)\.safetensors", path.name), path) for path in folder.iterdir())
     return dict(sorted((int(match[1]), path) for match, path in numbered if match))
 
 
-def next_part(folder: Path) -> Path:
-    """Return the path of the part that comes after those in a folder: where a further one is written."""
-    return folder / part_name(max(parts_in(folder), default=-1) + 1 if folder.is_dir() else 0)
+def next_shard(folder: Path) -> Path:
+    """Return the path of the shard that comes after those in a folder: where a further one is written."""
+    return folder / shard_name(max(shards_in(folder), default=-1) + 1 if folder.is_dir() else 0)

@@ -29,7 +29,7 @@ _SPLIT = "split"
 class PoseFileSettings:
     """Which poses of which file are read."""
 
-    path: str = setting(REQUIRED, "a posefile, or a folder of its parts (part-00000.safetensors, ...)", path=True)
+    path: str = setting(REQUIRED, "a posefile, or a folder of its shards (part-00000.safetensors, ...)", path=True)
     split: str = setting(
         "train",
         "which poses: test are those that test_subjects or test_every say, or the file's own label 'split'; train are "
