@@ -1,7 +1,7 @@
 """What a posefile holds: poses, what detectors and trackers said of them, and where all of it came from.
 
-A posefile is a safetensors file, or a folder of such files (shards) that are read as one set: part-00000.safetensors and so on.
-N poses of J joints and C cameras are the tensors
+A posefile is a safetensors file, or a folder of such files (shards) that are read as one set:
+part-00000.safetensors and so on. N poses of J joints and C cameras are the tensors
 
 - ``joints_2d`` [N, J, 2] pixels and, where there are 3D joints, ``joints_3d`` [N, J, 3] metres, camera frame;
 - ``camera`` [N], rows of ``cameras/focal`` [C, 2], ``cameras/centre``, ``cameras/size`` and, where they are known,
