@@ -1,6 +1,13 @@
 """Components that are wrong in one thing: each breaks the one promise that it stands under, and no other."""
 
-from conformance import broken_gradients, broken_kinds, broken_repetition, broken_results, broken_settings
+from conformance import (
+    broken_gradients,
+    broken_kinds,
+    broken_programs,
+    broken_repetition,
+    broken_results,
+    broken_settings,
+)
 
 # Promise -> (kind, component that breaks it).
 BREAKERS = {
@@ -9,4 +16,5 @@ BREAKERS = {
     **broken_repetition.BREAKERS,
     **broken_gradients.BREAKERS,
     **broken_kinds.BREAKERS,
+    **broken_programs.BREAKERS,
 }

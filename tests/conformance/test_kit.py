@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conformance.breakers import BREAKERS
+from conformance.broken_programs import AnotherProgram, CountsPeople, LooksAtValues
 from conformance.broken_results import Warns, WarnsInTorch
 from conformance.keepers import KEEPERS, Counter, FileSource, Shrinking, TwoPartLifter
 from torch import nn
@@ -22,6 +23,7 @@ from poseplug.registry.conformance import (
     conformance_tests,
     promises_of,
 )
+from poseplug.registry.conformance.check import Checker
 from poseplug.registry.conformance.poses import BODY_21, STAR, extreme_poses, plausible_poses
 from poseplug.registry.discovery.catalogue import Entry
 
@@ -69,12 +71,52 @@ def test_every_promise_has_a_component_that_breaks_it_and_every_kind_has_one_tha
         ("groups", "in other than one group: hidden.0.weight in 0"),
         ("memory", "expected [16, 16, 2]"),
         ("events", "overrides no event"),
+        (
+            "export",
+            "depends on values that it computes (an 'if' on a tensor, an .item(), a loop) (broken_programs.py:12)",
+        ),
     ],
 )
 def test_reasons_say_what_was_found(name, part_of_reason):
     kind, component = BREAKERS[name][0]
     reason = {v.promise: v.reason for v in check_component(kind, component)}[name]
     assert part_of_reason in reason
+
+
+def test_what_cannot_be_exported_is_told_where_and_what_to_do():
+    counts, differs = (
+        {v.promise: v.reason for v in check_component("lifter", component)}["export"]
+        for component in (CountsPeople, AnotherProgram)
+    )
+    assert "made for one number of people; take x.shape[0] instead of len(x)" in counts
+    assert counts.endswith("(broken_programs.py:21)")
+    assert re.search("exported, 'joints' of 1 people is up to [0-9.]+ m off the model's", differs)
+
+
+def test_a_lifter_may_refuse_to_be_exported():
+    class Iterates(LooksAtValues):
+        """Says so by itself."""
+
+        def forward(self, joints_2d, **inputs):
+            if torch.compiler.is_compiling():
+                raise PoseplugError("It goes on until it has converged.")
+            return super().forward(joints_2d)
+
+    refused = {v.promise: v for v in check_component("lifter", Iterates)}["export"]
+    assert refused == Verdict("export", "skipped", "refuses to be exported: It goes on until it has converged.")
+
+
+def test_lifters_that_read_roots_and_the_camera_are_exported_with_both():
+    class ReadsAll(TwoPartLifter):
+        """Adds a little of everything that it may read."""
+
+        reads = frozenset({"roots", "camera", "boxes"})
+
+        def forward(self, joints_2d, *, roots, camera, boxes):
+            few = (roots.mean(1) + camera.focal.mean(1) / 1e4 + boxes.mean(1) / 1e4)[:, None, None]
+            return super().forward(joints_2d) + few
+
+    assert Checker("lifter", ReadsAll).verdict("export") == Verdict("export", "ok")
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, GeneratorExit, SystemExit])

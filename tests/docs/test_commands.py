@@ -59,6 +59,8 @@ def folder(tmp_path_factory):
         invoke("data", "convert", captured, "generated", "--shard-size", "5000")
     for name in RUNS:
         (folder / name).symlink_to("augmented")
+    with contextlib.chdir(folder):
+        invoke("export", "runs/mine", "--format", "both", "--out", "models")
     (folder / "grid.toml").write_text(next(iter(blocks(ROOT / "docs" / "grids.md", "toml"))))
     return folder
 
@@ -97,7 +99,7 @@ def test_poseplug(command):
     elif words[:1] == ["convert"]:  # nothing is replaced
         invoke(verb, "convert", words[1], f"new-{words[2]}", *words[3:])
     else:
-        invoke(verb, *words)
+        invoke(verb, *words, *["--force"] * (verb == "export"))
 
 
 @pytest.mark.parametrize("command", of_program("poseplug", INLINE))

@@ -41,7 +41,7 @@ def test_every_plugin_is_installed_typed_and_bound_by_the_import_contracts():
         *(f"plugins/{name}/src" for name in plugins),
     }
     installed = {line.split()[1] for line in (ROOT / "requirements.txt").read_text().splitlines() if line[:2] == "-e"}
-    assert installed == {".[report,viz]", *(f"plugins/{name}" for name in plugins)}
+    assert installed == {".[export,report,viz]", *(f"plugins/{name}" for name in plugins)}
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from poseplug.core.hooks import RunHook
     from poseplug.core.models.lifting_model import LiftingModel
     from poseplug.registry.conformance import Verdict
+    from poseplug.registry.export.export import Exported
     from poseplug.registry.grids.ablate import Options
     from poseplug.registry.grids.grid import Cell, Grid
     from poseplug.registry.runs.plan import Plan
@@ -141,6 +142,12 @@ class FinishedRun:
             [_table(metric) for metric in metrics],
         )
 
+    def export(self, out: Path | str = ".", *formats: str, flip: bool = False, force: bool = False) -> list[Exported]:
+        """Write it as programs that need no poseplug; see ``export_run`` for the arguments, and for what it raises."""
+        from poseplug.registry.export.export import export_run
+
+        return export_run(RunDirectory(self.path), load_catalogue(), Path(out), formats, flip=flip, force=force)
+
 
 def train(
     experiment: Said,
@@ -186,12 +193,14 @@ def train(
 
 
 def load_run(path: Path | str, device: str = "auto") -> FinishedRun:
-    """Open a finished run, or one of several seeds.
+    """Open a finished run, or one of several seeds: a folder, or the name of a trained model that a plugin brings.
 
     Raises:
-        PoseplugError: the folder holds no run, or one that is not finished.
+        PoseplugError: there is no such model, and the folder holds no run, or one that is not finished.
     """
-    directory = RunDirectory(Path(path))
+    from poseplug.registry.runs.find_run import find_run
+
+    directory = find_run(path, load_catalogue())
     directory.check_run()
     if not directory.result.exists():
         raise PoseplugError(f"'{path}' holds a run that is not finished; finish it by resuming it.")

@@ -32,7 +32,7 @@ def bone_vectors(joints: Tensor, skeleton: Skeleton) -> Tensor:
     tables = _tables(skeleton, joints.device)
     flat = joints.flatten(1)
     bones = flat.index_select(1, tables.ends) - flat.index_select(1, tables.starts)
-    return bones.reshape(len(joints), skeleton.num_bones, 3)
+    return bones.reshape(joints.shape[0], skeleton.num_bones, 3)
 
 
 def bone_lengths(joints: Tensor, skeleton: Skeleton) -> Tensor:
@@ -44,7 +44,7 @@ def bone_lengths(joints: Tensor, skeleton: Skeleton) -> Tensor:
 def joints_from_bones(bones: Tensor, root: Tensor, skeleton: Skeleton) -> Tensor:
     """Return the joints [N, J, 3] that start at root [N, 3] and follow bones [N, M, 3]; undoes ``bone_vectors``."""
     tables = _tables(skeleton, bones.device)
-    n, before = len(bones), 3 * skeleton.root
+    n, before = bones.shape[0], 3 * skeleton.root
     flat = bones.flatten(1)
     # Each joint begins with its own bone and jumps to the ancestor whose sum it lacks: after k rounds it holds 2^k
     # bones, so the deepest skeletons need few rounds. The last joint is a zero to jump to from the root.
@@ -83,14 +83,14 @@ def forward_kinematics(
     # Poses last, [3, 3, bones, N]: only then does elementwise arithmetic run at full speed.
     local = rotations.permute(2, 3, 1, 0).contiguous()
     if root_rotation is None:
-        root_rotation = torch.eye(3, dtype=rotations.dtype, device=rotations.device).expand(len(rotations), 3, 3)
+        root_rotation = torch.eye(3, dtype=rotations.dtype, device=rotations.device).expand(rotations.shape[0], 3, 3)
     frames = root_rotation.permute(1, 2, 0)[:, :, None]
     directions = []
     for parents, bones in zip(tables.levels[::2], tables.levels[1::2], strict=True):
         frames = compose(frames.index_select(2, parents), local.index_select(2, bones))
         directions.append((frames * rest[bones].T[..., None]).sum(1))
     ordered = torch.cat(directions, dim=1).index_select(1, tables.level_order)
-    scaled = ordered * lengths.expand(len(rotations), -1).T
+    scaled = ordered * lengths.expand(rotations.shape[0], -1).T
     return joints_from_bones(scaled.permute(2, 1, 0), root_position, skeleton)
 
 

@@ -92,7 +92,7 @@ class Representation(Lifter):
         """Return joints [N, J, 3] in units of the MAX_NORM pose: x and y as they came, and the predicted z."""
         seen = {name: self._take(joints_2d, joints).flatten(1) for name, joints in self.parts.items()}
         depths = torch.tanh(torch.cat(self.depths(seen), dim=1))
-        root = depths.new_zeros(len(depths), 1)
+        root = depths.new_zeros(depths.shape[0], 1)
         depths = self._take(torch.cat([depths, root], dim=1), self._places)
         return torch.cat([joints_2d.to(depths.dtype), depths[..., None]], dim=-1)
 

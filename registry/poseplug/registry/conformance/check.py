@@ -18,7 +18,14 @@ from poseplug.core.interfaces import Component
 from poseplug.core.kinds import kind_named, kind_names
 from poseplug.core.training.runtime import pick_device
 from poseplug.registry.config.read_settings import structure
-from poseplug.registry.conformance.promises import configuration, construction, description, gradients, repetition
+from poseplug.registry.conformance.promises import (
+    configuration,
+    construction,
+    description,
+    exporting,
+    gradients,
+    repetition,
+)
 from poseplug.registry.conformance.randomness import RandomStates
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.verdict import Broken, NotChecked, Promise, Verdict
@@ -27,7 +34,10 @@ from poseplug.registry.discovery.manager import strangers_code
 
 _OF_KIND = {name: importlib.import_module(f"poseplug.registry.conformance.kinds.{name}") for name in kind_names()}
 _MODULES = [
-    *((module, kind_names()) for module in (description, construction, configuration, repetition, gradients)),
+    *(
+        (module, kind_names())
+        for module in (description, construction, configuration, repetition, gradients, exporting)
+    ),
     *((module, (kind,)) for kind, module in _OF_KIND.items()),
 ]
 _ALL = [

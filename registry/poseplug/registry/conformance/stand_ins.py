@@ -1,4 +1,4 @@
-"""What stands in for the rest of a run while one component is checked: a lifter, and a discriminator's judgement."""
+"""What stands in for the rest of a run while one component is checked: lifter, roots, a discriminator's judgement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import ROOTS, BuildContext, InputProvider, Lifter, NoConfig
+from poseplug.core.interfaces import ROOTS, BuildContext, InputProvider, Lifter, NoConfig, RootEstimator
 from poseplug.core.models.inputs import Inputs
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.registry.config.resolve import Part, construct, find_inputs
@@ -31,7 +31,7 @@ class LinearLifter(Lifter):
         self.bias = nn.Parameter(torch.linspace(-0.1, 0.1, 3 * joints, device=context.device))
 
     def forward(self, joints_2d: Tensor, **inputs: Any) -> Tensor:
-        return (joints_2d.flatten(1) @ self.weight + self.bias).view(len(joints_2d), -1, 3)
+        return (joints_2d.flatten(1) @ self.weight + self.bias).view(joints_2d.shape[0], -1, 3)
 
 
 class TrueRoots(InputProvider):
@@ -41,6 +41,18 @@ class TrueRoots(InputProvider):
 
     def provide(self, batch: PoseBatch, **inputs: Any) -> Tensor:
         return batch.root
+
+
+class FixedDepthRoot(RootEstimator):
+    """Everybody is where their mean key point lies, at a depth of 5 m."""
+
+    def forward(self, **inputs: Any) -> Tensor:
+        seen: Tensor = inputs["joints_2d"].mean(1, keepdim=True)
+        roots: Tensor = inputs["camera"].unproject(seen, torch.full_like(seen[..., 0], 5.0))[:, 0]
+        return roots
+
+    def loss(self, roots: Tensor, batch: PoseBatch, **inputs: Any) -> Mapping[str, Tensor]:
+        return {}
 
 
 def context_of(poses: PoseBatch) -> BuildContext:
