@@ -23,6 +23,7 @@ from poseplug.registry.config.experiment_file import Document, lay_over, read_do
 from poseplug.registry.config.set_flag import set_at
 from poseplug.registry.config.shorthand import experiment_of
 from poseplug.registry.config.spec_syntax import parse_spec
+from poseplug.registry.datasets.from_python import convert_data, inspect_data, plot_data
 from poseplug.registry.discovery.catalogue import Catalogue, Entry, load_catalogue
 from poseplug.registry.discovery.manager import Plugin
 
@@ -43,9 +44,12 @@ __all__ = [
     "cells",
     "check",
     "components",
+    "convert_data",
+    "inspect_data",
     "load_grid",
     "load_run",
     "new",
+    "plot_data",
     "plugins",
     "rehearse",
     "train",
