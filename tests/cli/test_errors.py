@@ -30,7 +30,7 @@ NARROW = ["--lifter", "mlp:channels=8,blocks=1", "--steps", "4", "--batch-size",
         ),
         (["--steps", "0"], "setting 'steps': must be at least 1, got 0"),
         (["--precision", "fp8"], "setting 'precision': must be one of fp32, tf32, bf16"),
-        (["--protocol", "h36m"], "setting 'protocol': must be one of default, .*; got 'h36m'."),
+        (["--protocol", "human36m"], "setting 'protocol': must be one of default, .*; got 'human36m'."),
         (["--set", "seeds=0"], "setting 'seeds': must be at least 1, got 0"),
         (
             ["--set", "epochs=half"],

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from rich.console import Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 from torch import Tensor
 
@@ -62,6 +62,22 @@ class TrainingProgress(RunHook):
             self._show(losses)
         elif step == self._total or step * 10 // self._total != (step - 1) * 10 // self._total:
             say(f"step {step}/{self._total}  {losses}")
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that is told how many of how many are done: a bar in a terminal, nothing in a pipe."""
+    columns = (
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TextColumn(what),
+        TimeElapsedColumn(),
+        "left",
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err(), transient=True, disable=not err().is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -37,6 +37,12 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {message or 'no message'}"
 
 
+def one_line(said: object) -> str:
+    """Return what a file or an error says, fit for a message: in one line, of characters that can be printed."""
+    text = " ".join(str(said).split()) or type(said).__name__
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest known name, else the list of known names."""
     names = sorted(known)

@@ -23,8 +23,10 @@ from poseplug.registry.config.experiment_file import Document, lay_over, read_do
 from poseplug.registry.config.set_flag import set_at
 from poseplug.registry.config.shorthand import experiment_of
 from poseplug.registry.config.spec_syntax import parse_spec
+from poseplug.registry.datasets.from_python import convert_data, inspect_data, plot_data
 from poseplug.registry.discovery.catalogue import Catalogue, Entry, load_catalogue
 from poseplug.registry.discovery.manager import Plugin
+from poseplug.registry.lifting.from_python import lift_file as lift_file
 
 if TYPE_CHECKING:
     import xarray
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from poseplug.registry.export.export import Exported
     from poseplug.registry.grids.ablate import Options
     from poseplug.registry.grids.grid import Cell, Grid
-    from poseplug.registry.lifting.files import Options as FileOptions
     from poseplug.registry.lifting.in_memory import Options as ArrayOptions
     from poseplug.registry.lifting.lifted import LiftedPoses
     from poseplug.registry.runs.plan import Plan
@@ -46,10 +47,13 @@ __all__ = [
     "cells",
     "check",
     "components",
+    "convert_data",
+    "inspect_data",
     "lift_file",
     "load_grid",
     "load_run",
     "new",
+    "plot_data",
     "plugins",
     "rehearse",
     "train",
@@ -156,18 +160,6 @@ class FinishedRun:
         from poseplug.registry.export.export import export_run
 
         return export_run(RunDirectory(self.path), load_catalogue(), Path(out), formats, flip=flip, force=force)
-
-
-def lift_file(
-    run: Path | str, keypoints: Path | str, out: Path | str | Sequence[Path | str] = (), **options: Unpack[FileOptions]
-) -> dict[str, Any]:
-    """Lift a file or folder of 2D key points by a run's folder or a model's name; return ``poseplug lift``'s summary.
-
-    Files of ``out`` are .npz, .json or .bvh. ``poseplug.registry.lifting.files.Options`` explains the options.
-    """
-    from poseplug.registry.lifting.files import lift_file as lift
-
-    return lift(run, keypoints, out, load_catalogue(), **options)
 
 
 def train(

@@ -64,6 +64,17 @@ class Protocol:
 _PRESETS = (
     Protocol(name="default", source="poseplug's lab-to-wild benchmark: every joint, root counted, no flip"),
     Protocol(
+        name="h36m",
+        source="Human3.6M's Protocols 1 and 2 as most report them: every joint, no flip, mean of the 15 actions",
+        average="actions",
+    ),
+    Protocol(
+        name="videopose3d",
+        source="VideoPose3D's released evaluation: as h36m, predictions averaged with the mirrored",
+        flip=True,
+        average="actions",
+    ),
+    Protocol(
         name="poseaug-h36m",
         source="PoseAug's released evaluation on Human3.6M: 16 joints with the root, mean over poses, no flip",
     ),

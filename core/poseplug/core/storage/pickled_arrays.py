@@ -49,8 +49,10 @@ class Arrays:
     def __init__(self, budget: int) -> None:
         self.budget = budget
 
-    def empty(self, *_: Any) -> NDArray[Any]:
+    def empty(self, _: Any, shape: Any, *__: Any) -> NDArray[Any]:
         """Return an array that ``fill`` will fill."""
+        if shape != (0,):
+            raise ValueError("an array that is made before its bytes are there")
         return np.empty(0, np.uint8)
 
     def fill(self, array: NDArray[Any], state: Any) -> None:

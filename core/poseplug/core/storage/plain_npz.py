@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.storage.plain_pickle import load_plain_pickle
 
 # Poses hardly compress; of a file of zeros, deflate makes a thousandth.
@@ -25,7 +25,7 @@ def most_bytes(size: int) -> int:
     return max(_SMALL, _EXPANSION * size)
 
 
-def read_npz(path: Path, names: Iterable[str], optional: Iterable[str] = ()) -> dict[str, NDArray[Any]]:
+def read_npz(path: Path, names: Collection[str], optional: Collection[str] = ()) -> dict[str, NDArray[Any]]:
     """Return named arrays of an npz archive, and those of ``optional`` that it has; the others are not read.
 
     Object arrays are read by ``load_plain_pickle``: what they hold is arrays, containers, text and numbers.
@@ -38,16 +38,15 @@ def read_npz(path: Path, names: Iterable[str], optional: Iterable[str] = ()) -> 
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             lacking = [name for name in names if name not in members]
             if lacking:
-                raise PoseplugError(
-                    f"'{path}' holds no array '{lacking[0]}'; it has {', '.join(sorted(members)[:20]) or 'none'}."
-                )
+                held = one_line(", ".join(sorted(members)[:20]) or "none")
+                raise PoseplugError(f"'{path}' holds no array '{lacking[0]}'; it has {held}.")
             wanted = [*names, *(name for name in optional if name in members)]
             return {name: _member(archive, members[name], path, name) for name in wanted}
     except PoseplugError:
         raise
     # What zipfile, zlib and numpy raise for archives and headers that are damaged is listed nowhere.
     except Exception as error:
-        raise PoseplugError(f"'{path}' is damaged, or no npz archive: {error or type(error).__name__}.") from error
+        raise PoseplugError(f"'{path}' is damaged, or no npz archive: {one_line(error).rstrip('.')}.") from error
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: str) -> NDArray[Any]:

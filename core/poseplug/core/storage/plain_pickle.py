@@ -15,11 +15,19 @@ from typing import Any, BinaryIO
 import attrs
 import numpy as np
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.storage.pickled_arrays import GLOBALS, Arrays, DType
 
 # Data sets have some thousands of instructions; this many take some seconds.
 _MAX_INSTRUCTIONS = 5_000_000
+# Objects of classes, what other programs keep, and sets, which no data set needs.
+_REFUSED = {
+    getattr(pickle, name): name
+    for name in (
+        *("OBJ", "NEWOBJ", "NEWOBJ_EX", "PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER"),
+        *("READONLY_BUFFER", "EMPTY_SET", "ADDITEMS", "FROZENSET"),
+    )
+}
 # What Python, struct and numpy raise where an instruction finds other things than it needs.
 _DAMAGE = (EOFError, IndexError, KeyError, ValueError, TypeError, OverflowError, struct.error)
 
@@ -49,7 +57,8 @@ def load_plain_pickle(stream: BinaryIO, size: int, where: str) -> Any:
     try:
         return machine.run()
     except _DAMAGE as error:
-        raise PoseplugError(f"{where} is damaged, or no pickle: {error or type(error).__name__}.") from error
+        said = "it takes what it has not kept" if isinstance(error, KeyError) else one_line(error)
+        raise PoseplugError(f"{where} is damaged, or no pickle: {said}.") from error
 
 
 class _Machine:
@@ -69,11 +78,13 @@ class _Machine:
                     raise ValueError("it holds no data")
                 return value
             instruction = _INSTRUCTIONS.get(code)
-            if instruction is None:
+            if code in _REFUSED:
                 raise PoseplugError(
-                    f"{self.where} asks for more than plain data (pickle instruction {code!r}); it was refused, and "
-                    "nothing of it was run."
+                    f"{self.where} asks for more than arrays, lists, dicts, text and numbers (pickle instruction "
+                    f"{_REFUSED[code]}); it was refused, and nothing of it was run."
                 )
+            if instruction is None:
+                raise ValueError(f"no pickle has an instruction {code!r}")
             instruction(self)
         raise ValueError(f"more than {_MAX_INSTRUCTIONS:,} instructions")
 
@@ -140,7 +151,7 @@ class _Machine:
         does = GLOBALS.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
         if does is None:
             raise PoseplugError(
-                f"{self.where} asks for {module!s:.80}.{name!s:.80}, which no array, list, dict, text or number needs; "
+                f"{self.where} asks for {one_line(f'{module}.{name}'):.160}, which no array, list, dict or text needs; "
                 "it was refused, and nothing of it was run. Get the file anew from where it is published."
             )
         self.push(_Callable(does))

@@ -1,4 +1,4 @@
-"""Pose sources: an embedded procedural reference, BVH motion capture and licensed data sets."""
+"""Pose sources: an embedded reference, motion capture, licensed data sets, COCO's annotations, poseplug's own files."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ def register_sources(register: Register) -> None:
         "poseplug_datasets.bvh:BVH",
         summary="motion capture in BVH files",
         paper="none: reads a file format",
+    )
+    register(
+        "posefile",
+        "poseplug_datasets.posefile:PoseFileSource",
+        summary="poses in poseplug's own files, which need not fit into memory (poseplug data convert)",
+        paper="none: reads a file format",
+    )
+    register(
+        "coco",
+        "poseplug_datasets.coco:Coco",
+        summary="2D key points of people in images, annotated in the format of COCO (no 3D)",
+        paper="format of Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014",
     )
     register(
         "h36m",

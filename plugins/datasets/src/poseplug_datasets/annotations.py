@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, one_line
 from poseplug_datasets.imaged import FARTHEST_M, NEAREST_M
 
 # No frame of a file is wider than this many metres or pixels.
@@ -64,12 +64,15 @@ def check_depths(depths: NDArray[Any], where: str) -> None:
         )
 
 
-def plain_dict(value: Any, where: str) -> dict[Any, Any]:
-    """Return a dictionary that a file holds, also in an array of one object; PoseplugError if it is none."""
+def plain_dict(value: Any, where: str) -> dict[str, Any]:
+    """Return a dictionary with names that a file holds, also in an array of one object; PoseplugError if it is none."""
     if isinstance(value, np.ndarray) and value.dtype.hasobject and value.ndim == 0:
         value = value.item()
     if not isinstance(value, dict):
         raise PoseplugError(f"{where} is no dictionary.")
+    nameless = [key for key in value if not isinstance(key, str) or not key.strip() or not key.isprintable()]
+    if nameless:
+        raise PoseplugError(f"{where} has an entry without a name: {one_line(nameless[0])!r:.40}.")
     return value
 
 

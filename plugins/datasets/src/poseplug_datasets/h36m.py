@@ -8,6 +8,7 @@ https://github.com/isarandi/PosePile.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -92,7 +93,7 @@ class H36M(ImagedPoses):
     Config = H36MSettings
 
     def __init__(self, config: H36MSettings, context: BuildContext) -> None:
-        super().__init__(read(config, config.layout(context)).to(context.device))
+        super().__init__(read(config, config.layout(context)).to(context.device), config.path)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:
@@ -103,19 +104,10 @@ class H36M(ImagedPoses):
 
 def read(config: H36MSettings, skeleton: Skeleton) -> Recordings:
     """Return the chosen subjects' poses, in a world with y up, on the CPU; take by take, and camera by camera."""
-    path = _find(Path(config.path).expanduser())
-    everybody = plain_dict(read_npz(path, ["positions_3d"])["positions_3d"], f"'{path}', array 'positions_3d',")
-    subjects = config.chosen
-    lacking = [subject for subject in subjects if subject not in everybody]
-    if lacking:
-        raise PoseplugError(
-            f"'{path}' holds no subject {lacking[0]}; it has {', '.join(map(str, everybody))}. Choose others with "
-            "split= and subjects=, or prepare the file anew."
-        )
-    takes = {subject: plain_dict(found, f"'{path}', {subject},") for subject, found in everybody.items()}
+    path, subjects = _find(Path(config.path).expanduser()), config.chosen
+    takes = _takes(path, subjects)
     # Classes are numbered over the whole file, so that its splits agree.
-    label_names = {"action": tuple(sorted({_action(take) for found in takes.values() for take in found}))}
-    label_names["subject"] = SUBJECTS
+    actions = sorted({_action(take) for found in takes.values() for take in found})
     if config.correct_s9 and "S9" in subjects and not set(_SHIFTED) <= set(takes["S9"]):
         raise PoseplugError(f"'{path}' lacks one of S9's takes {', '.join(_SHIFTED)}, which correct_s9 is about.")
     detected = Detected(path, config.detections, skeleton) if config.detections else None
@@ -131,7 +123,7 @@ def read(config: H36MSettings, skeleton: Skeleton) -> Recordings:
             if config.correct_s9 and subject == "S9" and take in _SHIFTED:
                 clip += np.array(_SHIFT_M, np.float32)
             _check_in_front(clip, films, where)
-            labels = (label_names["action"].index(_action(take)), SUBJECTS.index(subject))
+            labels = (actions.index(_action(take)), SUBJECTS.index(subject))
             columns += [_column(start, len(clip), (number * CAMERAS + i, *labels)) for i in range(CAMERAS)]
             if detected:
                 pixels += detected.joints(subject, take, len(full), config.stride)
@@ -139,10 +131,23 @@ def read(config: H36MSettings, skeleton: Skeleton) -> Recordings:
             start += len(clip)
     if not start:
         raise PoseplugError(f"'{path}' holds no frame of {', '.join(subjects)}.")
-    pose, camera, action, subject = torch.from_numpy(np.concatenate(columns, axis=1))
+    pose, camera, action, person = torch.from_numpy(np.concatenate(columns, axis=1))
     joints_2d = torch.from_numpy(np.concatenate(pixels)) if detected else None
-    views = Views(pose, camera, {"action": action, "subject": subject}, joints_2d)
+    views = Views(pose, camera, {"action": action, "subject": person}, joints_2d)
+    label_names = {"action": tuple(actions), "subject": SUBJECTS}
     return Recordings(skeleton, torch.from_numpy(np.concatenate(joints)), cameras(subjects), views, label_names)
+
+
+def _takes(path: Path, subjects: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Return the takes of every subject of a file, which has those that are wanted."""
+    everybody = plain_dict(read_npz(path, ["positions_3d"])["positions_3d"], f"'{path}', array 'positions_3d',")
+    lacking = [subject for subject in subjects if subject not in everybody]
+    if lacking:
+        raise PoseplugError(
+            f"'{path}' holds no subject {lacking[0]}; it has {', '.join(everybody)}. Choose others with "
+            "split= and subjects=, or prepare the file anew."
+        )
+    return {subject: plain_dict(found, f"'{path}', {subject},") for subject, found in everybody.items()}
 
 
 def _find(path: Path) -> Path:
@@ -158,10 +163,9 @@ def _find(path: Path) -> Path:
     return file
 
 
-def _action(take: object) -> str:
+def _action(take: str) -> str:
     """Return the action of a take: its first word, since others are the number of the take."""
-    words = str(take).split()
-    return words[0] if words else ""
+    return take.split()[0]
 
 
 def _column(start: int, frames: int, facts: tuple[int, ...]) -> NDArray[np.int64]:

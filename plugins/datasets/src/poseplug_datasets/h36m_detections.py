@@ -63,8 +63,9 @@ class Detected:
         """
         where = f"'{self.path}', {subject} '{take}'"
         takes = self.found.get(subject)
-        videos = takes.get(take) if isinstance(takes, dict) else None
-        if not isinstance(videos, list | tuple | np.ndarray) or len(np.atleast_1d(videos)) != CAMERAS:
+        videos: Any = takes.get(take) if isinstance(takes, dict) else None
+        listed = isinstance(videos, list | tuple) or (isinstance(videos, np.ndarray) and videos.ndim > 0)
+        if not listed or len(videos) != CAMERAS:
             raise PoseplugError(
                 f"{where}: there are no 2D joints of {CAMERAS} cameras, which the 3D file has poses for."
             )

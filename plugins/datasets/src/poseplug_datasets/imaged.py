@@ -90,13 +90,17 @@ class ImagedPoses(FiniteSource):
 
     ``batches`` gives the views in the order of the recordings.
 
+    Args:
+        recordings: what to show.
+        path: how messages call it.
+
     Raises:
         PoseplugError: there is no view.
     """
 
-    def __init__(self, recordings: Recordings) -> None:
+    def __init__(self, recordings: Recordings, path: str) -> None:
         if not len(recordings.views):
-            raise PoseplugError("The data set holds no poses that can be used; check its split and other filters.")
+            raise PoseplugError(f"'{path}' holds no poses that can be used; check its split and other filters.")
         self.skeleton = recordings.skeleton
         self.label_names = dict(recordings.label_names)
         self.measured_2d = recordings.views.joints_2d is not None

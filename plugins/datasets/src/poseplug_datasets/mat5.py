@@ -17,7 +17,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.storage.plain_npz import most_bytes
 
 _HEADER, _TAG = 128, 8
@@ -58,7 +58,7 @@ class Matrix:
         """Return the numbers of a numeric array; ValueError if it is none."""
         if self._flags & 0xFF not in _NUMERIC or self._flags & _COMPLEX:
             raise ValueError(f"'{self.name}' is no array of real numbers")
-        element = next(_elements(self._rest, self._order))
+        element, _ = _first(self._rest, self._order)
         stored = _STORED.get(element.kind)
         if stored is None or math.prod(self.shape) * np.dtype(stored).itemsize != len(element.data):
             raise ValueError(f"an array of shape {self.shape} in {len(element.data)} bytes")
@@ -105,7 +105,7 @@ class MatFile:
                 raise ValueError(f"'{name}' has {len(found)} cells; expected {max(wanted) + 1} or more")
             return [found[place].array() for place in wanted]
         except _DAMAGE as error:
-            raise PoseplugError(f"'{self.path}' is damaged: {error}.") from error
+            raise PoseplugError(f"'{self.path}' is damaged: {one_line(error)}.") from error
 
     def _find(self, name: str) -> Matrix:
         names = []
@@ -114,7 +114,9 @@ class MatFile:
             if isinstance(matrix, Matrix):
                 return matrix
             names.append(matrix)
-        raise PoseplugError(f"'{self.path}' holds no array '{name}'; it has {', '.join(names) or 'none'}.")
+        raise PoseplugError(
+            f"'{self.path}' holds no array '{name}'; it has {one_line(', '.join(names[:20]) or 'none')}."
+        )
 
     def _unpacked(self, element: _Element, wanted: str) -> Matrix | str:
         """Return an array if it is the wanted one, else its name, for which only its beginning is unpacked."""

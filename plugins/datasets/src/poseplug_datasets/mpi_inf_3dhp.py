@@ -15,7 +15,7 @@ from poseplug_datasets.annotations import wanted_file
 from poseplug_datasets.example_recordings import write_3dhp
 from poseplug_datasets.imaged import ImagedPoses, Recordings
 from poseplug_datasets.mpi_inf_3dhp_files import read_poseaug, read_test, read_train
-from poseplug_datasets.mpi_inf_3dhp_settings import MPIINF3DHPSettings, parse_cameras
+from poseplug_datasets.mpi_inf_3dhp_settings import MPIINF3DHPSettings
 
 _TEST, _TRAIN = "TS*/annot_data.mat", "S*/Seq*/annot.mat"
 _HOME = "https://vcai.mpi-inf.mpg.de/3dhp-dataset (get_dataset.sh and get_testset.sh of its download)"
@@ -31,7 +31,7 @@ class MPIINF3DHP(ImagedPoses):
     Config = MPIINF3DHPSettings
 
     def __init__(self, config: MPIINF3DHPSettings, context: BuildContext) -> None:
-        super().__init__(read(config, context).to(context.device))
+        super().__init__(read(config, context).to(context.device), config.path)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:
@@ -43,7 +43,7 @@ class MPIINF3DHP(ImagedPoses):
 
 def read(config: MPIINF3DHPSettings, context: BuildContext) -> Recordings:
     """Return the poses of the files that a path and a split mean."""
-    path, skeleton, cameras = Path(config.path).expanduser(), config.layout(context), parse_cameras(config.cameras)
+    path, skeleton, cameras = Path(config.path).expanduser(), config.layout(context), config.cameras
     if path.suffix == ".npz":
         if config.split == "train" or config.annotation != "annot3" or config.joints_2d != "annotated":
             raise PoseplugError(

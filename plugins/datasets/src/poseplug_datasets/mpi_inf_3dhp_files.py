@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.geometry.layout_mapping import map_layout
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
@@ -128,8 +128,9 @@ def fit_camera(joints: NDArray[Any], pixels: NDArray[Any], where: str) -> tuple[
     for axis in range(2):
         known = flat[:, [axis, 2]]
         (f, c), _, rank, _ = np.linalg.lstsq(known, seen[:, axis] * flat[:, 2], rcond=None)
-        off = seen[:, axis] - (known @ (f, c)) / np.where(flat[:, 2] == 0, np.nan, flat[:, 2])
-        if rank < 2 or f <= 0 or not np.sqrt(np.mean(off**2)) < _MOST_OFF:
+        with np.errstate(all="ignore"):
+            off = np.sqrt(np.mean((seen[:, axis] - (known @ (f, c)) / flat[:, 2]) ** 2))
+        if rank < 2 or f <= 0 or not off < _MOST_OFF:
             raise PoseplugError(f"{where}: annot2 is not the image of annot3 in any camera; the file is damaged.")
         focal.append(float(f))
         centre.append(float(c))
@@ -149,7 +150,7 @@ def read_calibration(file: Path) -> list[tuple[float, ...]]:
             elif word == "intrinsic":
                 inner.append(np.array(values, float).reshape(4, 4))
     except (OSError, ValueError) as error:
-        raise PoseplugError(f"'{file}' is damaged: {error}.") from error
+        raise PoseplugError(f"'{file}' is damaged: {one_line(error)}.") from error
     cameras = [(*k[[0, 1], [0, 1]], *k[:2, 2], *size) for k, size in zip(inner, sizes, strict=False)]
     good = (np.isfinite(camera).all() and min(camera[0], camera[1], camera[4], camera[5]) > 0 for camera in cameras)
     if len(sizes) != len(inner) or not all(good):
@@ -196,21 +197,23 @@ def _read_hdf5(file: Path, names: set[str]) -> dict[str, NDArray[Any]]:
         with h5py.File(file, "r") as opened:
             lacking = sorted(names - set(opened))
             if lacking:
-                raise PoseplugError(f"'{file}' holds no array '{lacking[0]}'; it has {', '.join(sorted(opened)[:20])}.")
+                raise PoseplugError(
+                    f"'{file}' holds no array '{lacking[0]}'; it has {one_line(', '.join(sorted(opened)[:20]))}."
+                )
             optional = {"activity_annotation"} & set(opened)
             return {name: _dataset(opened, name, file) for name in sorted(names | optional)}
     except PoseplugError:
         raise
     # What the HDF5 library finds wrong with a file comes as almost any exception.
     except Exception as error:
-        raise PoseplugError(f"'{file}' is damaged, or no MAT file of version 7.3: {error!s:.200}.") from error
+        raise PoseplugError(f"'{file}' is damaged, or no MAT file of version 7.3: {one_line(error):.200}.") from error
 
 
 def _dataset(opened: h5py.File, name: str, file: Path) -> NDArray[Any]:
     """Return a dataset that is in the file itself and as large as it says."""
     where = f"'{file}', {name},"
     if not isinstance(opened.get(name, getlink=True), h5py.HardLink):
-        raise PoseplugError(f"{where} is in another file; it was not opened.")
+        raise PoseplugError(f"{where} is a link to elsewhere; it was not followed.")
     dataset = opened[name]
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "biuf":
         raise PoseplugError(f"{where} is no array of numbers.")

@@ -10,23 +10,9 @@ from poseplug_datasets.imaged import ImagedSettings
 CAMERAS = 14
 
 
-def parse_cameras(text: str) -> tuple[int, ...]:
-    """Return the cameras that a setting lists; ValueError if it lists none of 0 to 13."""
-    try:
-        found = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        found = ()
-    if not found or len({*found}) < len(found) or not {*found} <= {*range(CAMERAS)}:
-        raise ValueError(f"must list cameras of 0 to 13, such as 0,2,7,8; got '{text}'")
-    return found
-
-
-def _check_cameras(text: str) -> str | None:
-    try:
-        parse_cameras(text)
-    except ValueError as error:
-        return str(error)
-    return None
+def _check_cameras(cameras: tuple[int, ...]) -> str | None:
+    good = cameras and len(set(cameras)) == len(cameras)
+    return None if good else f"must list cameras, each once, such as [0,2,7,8]; got {list(cameras)}"
 
 
 @attrs.frozen(kw_only=True)
@@ -43,4 +29,10 @@ class MPIINF3DHPSettings(ImagedSettings):
     joints_2d: str = setting(
         "annotated", "pixels as they are annotated (annot2), or the projection", choices=("annotated", "projected")
     )
-    cameras: str = setting("0,1,2,4,5,6,7,8", "cameras of the training set", check=_check_cameras)
+    cameras: tuple[int, ...] = setting(
+        (0, 1, 2, 4, 5, 6, 7, 8),
+        "cameras of the training set, as they are numbered there",
+        minimum=0,
+        maximum=CAMERAS - 1,
+        check=_check_cameras,
+    )

@@ -34,7 +34,7 @@ class PW3DSettings(ImagedSettings):
     """Which of 3DPW is read, and where its 2D joints come from."""
 
     path: str = setting(REQUIRED, "the folder sequenceFiles, the one above it, or a sequence's .pkl", path=True)
-    split: str = setting("test", "the folder of sequences", choices=(*_SPLITS, "all"))
+    split: str = setting("train", "the folder of sequences; a file is read in any", choices=(*_SPLITS, "all"))
     joints_2d: str = setting(
         "projected", "exact projection, or what OpenPose found (poses2d)", choices=("projected", "detected")
     )
@@ -50,13 +50,13 @@ class PW3D(ImagedPoses):
     Config = PW3DSettings
 
     def __init__(self, config: PW3DSettings, context: BuildContext) -> None:
-        super().__init__(read(config, config.layout(context)).to(context.device))
+        super().__init__(read(config, config.layout(context)).to(context.device), config.path)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:
         """Write a tiny sequence and return settings that read it, for ``poseplug check``."""
-        (folder / "test").mkdir()
-        write_pw3d(folder / "test" / "sway_00.pkl")
+        (folder / "train").mkdir()
+        write_pw3d(folder / "train" / "sway_00.pkl")
         return {"path": str(folder)}
 
 
@@ -88,7 +88,7 @@ def _find(path: Path, split: str) -> list[Path]:
     return found
 
 
-def _load(file: Path) -> dict[Any, Any]:
+def _load(file: Path) -> dict[str, Any]:
     try:
         with file.open("rb") as stream:
             return plain_dict(load_plain_pickle(stream, file.stat().st_size, f"'{file}'"), f"'{file}'")
@@ -96,7 +96,7 @@ def _load(file: Path) -> dict[Any, Any]:
         raise PoseplugError(f"Cannot read '{file}': {error}.") from error
 
 
-def _people(sequence: dict[Any, Any], file: Path) -> int:
+def _people(sequence: dict[str, Any], file: Path) -> int:
     people = sequence.get("jointPositions")
     if not isinstance(people, list) or not people:
         raise PoseplugError(f"'{file}' has nobody's jointPositions; it is no sequence of 3DPW.")
@@ -104,7 +104,7 @@ def _people(sequence: dict[Any, Any], file: Path) -> int:
 
 
 def _film(
-    sequence: dict[Any, Any], person: int, file: Path, config: PW3DSettings, skeleton: Skeleton
+    sequence: dict[str, Any], person: int, file: Path, config: PW3DSettings, skeleton: Skeleton
 ) -> tuple[Film, int]:
     """Return what the camera saw of one person, and in how many frames they were left out."""
     where = f"'{file}', person {person}"
@@ -137,7 +137,7 @@ def _film(
     return Film(joints, _camera(sequence, file), f"{file.stem} {person}", file.stem, pixels), missing
 
 
-def _camera(sequence: dict[Any, Any], file: Path) -> tuple[float, ...]:
+def _camera(sequence: dict[str, Any], file: Path) -> tuple[float, ...]:
     """Return focal lengths, principal point and size; the principal point is in the middle of the image."""
     inner = numbers(sequence.get("cam_intrinsics"), f"'{file}', cam_intrinsics,", 3, 3, of="row")
     focal, centre = inner[[0, 1], [0, 1]], inner[:2, 2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 import attrs
 
@@ -14,7 +14,7 @@ from poseplug.core.keypoints.open_keypoints import open_keypoints
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.lifting.lift import lifting
 from poseplug.registry.lifting.outputs import check_outputs, refuse_existing, write
-from poseplug.registry.lifting.settings import LiftSettings, Said
+from poseplug.registry.lifting.settings import LiftSettings
 
 
 @attrs.frozen(kw_only=True)
@@ -36,48 +36,6 @@ class Outputs:
             if path is not None:
                 check(path)
                 refuse_existing([path], force=self.force)
-
-
-class Options(Said, total=False):
-    """What is written besides files of poses, and what the key points are; how they are lifted: ``LiftSettings``.
-
-    Attributes:
-        picture: some frames as .png, or an animation as .gif.
-        page: a page with the poses in 3D, .html.
-        format: of the key points, where they are not what they look like.
-        skeleton: their layout, where the format does not say or says otherwise: a name, or a TOML file.
-        fps: frames a second, where the key points do not say.
-        force: replace files that are there.
-    """
-
-    picture: Path | str | None
-    page: Path | str | None
-    format: str
-    skeleton: str
-    fps: float | None
-    force: bool
-
-
-def lift_file(
-    run: Path | str,
-    keypoints: Path | str,
-    out: Path | str | Sequence[Path | str],
-    catalogue: Catalogue,
-    **options: Unpack[Options],
-) -> dict[str, Any]:
-    """Lift a file or folder of key points; see ``poseplug.registry.api.lift_file``."""
-    said: dict[str, Any] = dict(options)
-    picture, page = (said.pop(name, None) for name in ("picture", "page"))
-    outputs = Outputs(
-        out=[Path(out)] if isinstance(out, Path | str) else list(map(Path, out)),
-        picture=picture and Path(picture),
-        page=page and Path(page),
-        force=said.pop("force", False),
-    )
-    fps = said.pop("fps", None)
-    file, made = open_file(Path(keypoints), said.pop("format", "auto"), said.pop("skeleton", ""), said.get("size"))
-    settings = LiftSettings(**{**said, "made": {**made, **said.get("made", {})}})
-    return lift_to_files(str(run), file, settings, outputs, catalogue, name=str(keypoints), fps=fps)
 
 
 def open_file(

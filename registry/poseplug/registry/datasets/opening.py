@@ -1,0 +1,125 @@
+"""A source as it is typed, opened outside a run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+
+from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.data.stored_poses import InputFile
+from poseplug.core.errors import PoseplugError
+from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
+from poseplug.registry.config.resolve import Part, construct, find_part
+from poseplug.registry.config.spec_syntax import parse_spec
+from poseplug.registry.discovery.catalogue import Catalogue
+
+BATCH = 4096
+# Told how many poses of how many are done.
+Progress = Callable[[int, int], None]
+
+
+@attrs.frozen
+class Opened:
+    """A source that was opened.
+
+    Attributes:
+        said: how it is typed.
+        source: the source.
+        seed: of what is drawn from it.
+        part: how it was found, with its settings; None where it is a source of one's own.
+    """
+
+    said: str
+    source: PoseSource
+    seed: int = 0
+    part: Part | None = None
+
+    @property
+    def poses(self) -> int | None:
+        """How many there are; None where they have no end."""
+        return len(self.source) if isinstance(self.source, FiniteSource) else None
+
+    def in_order(self, most: int) -> Iterator[PoseBatch]:
+        """Give the first poses in their order, or as many drawn ones of a source without end; at most so many."""
+        if isinstance(self.source, FiniteSource):
+            for batch in self.source.batches(BATCH):
+                yield batch if len(batch) <= most else batch.select(slice(0, most))
+                most -= len(batch)
+                if most <= 0:
+                    return
+        else:
+            yield from self.drawn(most)
+
+    def drawn(self, n: int) -> Iterator[PoseBatch]:
+        """Draw poses at random; scenes of different batches have different numbers."""
+        generator, scenes = torch.Generator().manual_seed(self.seed), 0
+        while n > 0:
+            with torch.no_grad():
+                batch = self.source.sample(min(BATCH, n), generator)
+            if batch.scene is not None:
+                batch = attrs.evolve(batch, scene=batch.scene + scenes)
+                scenes = int(batch.scene.max()) + 1 if batch.scene is not None else scenes
+            # A source may give fewer than it was asked for, but not for ever none.
+            if not len(batch):
+                raise PoseplugError(f"'{self.said}' gives no poses.")
+            yield batch
+            n -= len(batch)
+
+
+def open_source(said: str | PoseSource, catalogue: Catalogue, *, seed: int = 0, reference: str = "builtin") -> Opened:
+    """Open a source on the CPU.
+
+    Args:
+        said: as ``--source`` takes it, or a source of one's own.
+        catalogue: where components come from.
+        seed: of what it draws.
+        reference: the real poses for a source that is made from some.
+
+    Raises:
+        PoseplugError: no such source, settings that it does not have or allow, or bad data.
+    """
+    if isinstance(said, PoseSource):
+        return Opened(type(said).__name__, said, seed)
+    context = _building(BuildContext(seed=seed), catalogue)
+    part = find_part(catalogue, "source", parse_spec(said))
+    if part.component.needs_reference:
+        real = construct(find_part(catalogue, "source", parse_spec(reference)), context)
+        context = _building(attrs.evolve(context, reference=real, skeleton=real.skeleton), catalogue)
+    return Opened(said, construct(part, context), seed, part)
+
+
+def _building(context: BuildContext, catalogue: Catalogue) -> BuildContext:
+    def build(kind: str, text: str) -> Any:
+        return construct(find_part(catalogue, kind, parse_spec(text)), context)
+
+    return attrs.evolve(context, build=build)
+
+
+def input_files(part: Part | None) -> tuple[InputFile, ...]:
+    """Return what there is to know of every file that a source's settings name, or that lies in a folder they name.
+
+    Raises:
+        PoseplugError: one of them cannot be read.
+    """
+    fields = [] if part is None else attrs.fields(type(part.config))
+    paths = [getattr(part.config, field.name) for field in fields if part and field.metadata.get("path")]
+    found = []
+    for path in (Path(path) for path in paths if path):
+        inside = path.rglob("*") if path.is_dir() else [path]
+        files = [f for f in inside if f.is_file() and not any(p.startswith(".") for p in f.relative_to(path).parts)]
+        found += [_described(file, path.parent) for file in sorted(files)]
+    return tuple(found)
+
+
+def _described(file: Path, above: Path) -> InputFile:
+    try:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        return InputFile(file.relative_to(above).as_posix(), file.stat().st_size, digest)
+    except OSError as error:
+        raise PoseplugError(f"Cannot read '{file}': {error.strerror or error}.") from None

@@ -1,0 +1,42 @@
+"""``poseplug data plot``: a picture or a page of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from poseplug.core.errors import PoseplugError
+from poseplug.core.storage.files import write_text
+from poseplug.registry.datasets.inspect import inspect
+from poseplug.registry.datasets.opening import Opened
+from poseplug.registry.datasets.page import data_page
+from poseplug.registry.datasets.picture import write_picture
+from poseplug.registry.datasets.shown import TOPICS, look
+
+_PICTURES = (".png", ".pdf", ".svg")
+
+
+def check_name(out: Path) -> None:
+    """Raise PoseplugError unless a file's name says that it is a picture or a page."""
+    if out.suffix.lower() not in (*_PICTURES, ".html"):
+        raise PoseplugError(f"'{out}' is neither a picture nor a page; end its name with .png, .pdf, .svg or .html.")
+
+
+def plot(opened: Opened, out: Path, topics: Sequence[str] = (), *, rows: int = 3, columns: int = 8) -> None:
+    """Write a picture (.png, .pdf, .svg) or a page (.html) of a source.
+
+    Args:
+        opened: the source.
+        out: the file; one that is there is replaced.
+        topics: what to show, of TOPICS; none: all.
+        rows, columns: of the grid of poses.
+
+    Raises:
+        PoseplugError: another suffix, no such topic, or a package that is not installed.
+    """
+    check_name(out)
+    shown = look(opened, tuple(topics) or TOPICS, rows=rows, columns=columns)
+    if out.suffix.lower() == ".html":
+        write_text(out, data_page(shown, inspect(opened)))
+    else:
+        write_picture(shown, out)
