@@ -121,7 +121,7 @@ def test_warnings_stand_first_and_are_in_the_summary(poseplug, lifting_run, walk
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "a.fbx"], r"--out 'a.fbx': the suffix must be one of .npz, .json, .bvh"),
+        (["--out", "a.fbx"], r"--out 'a.fbx': the suffix must be one of .npz, .json, .bvh, .safetensors"),
         (["--picture", "a.mp4"], "--picture 'a.mp4': the suffix must be .png or .gif"),
         (["--page", "a.pdf"], "--page 'a.pdf': the suffix must be .html"),
         (["--size", "big"], "--size must be WIDTHxHEIGHT in pixels, such as 1920x1080; got 'big'"),

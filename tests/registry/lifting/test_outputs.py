@@ -41,8 +41,12 @@ def lifted(folder, skeleton, joints, frame, track=None, *, fps=25.0, good=None):
     poses = Spool(folder / "poses", {"joints_3d": (joints.shape[1:], "f4"), "root": ((3,), "f4")})
     hidden = np.where(good[:, None, None], joints, np.nan)
     poses.append(joints_3d=hidden, root=np.where(good[:, None], root, np.nan))
-    seen = Spool(folder / "seen", {"joints_2d": ((joints.shape[1], 2), "f4"), "confidence": ((joints.shape[1],), "f4")})
-    seen.append(joints_2d=rng.uniform(0, 1000, (n, joints.shape[1], 2)), confidence=rng.uniform(0, 1, joints.shape[:2]))
+    count = joints.shape[1]
+    shapes = {"joints_2d": ((count, 2), "f4"), "confidence": ((count,), "f4"), "camera": ((6,), "f4")}
+    seen = Spool(folder / "seen", shapes)
+    pixels, confidence = rng.uniform(0, 1000, (n, count, 2)), rng.uniform(0, 1, (n, count))
+    camera = np.tile([1100.0, 1150, 480, 520, 1000, 1002], (n, 1))
+    seen.append(joints_2d=pixels, confidence=confidence, camera=camera)
     return Lifted(
         skeleton=skeleton,
         root_estimated=True,
@@ -144,7 +148,7 @@ def test_npz_and_json_agree(tmp_path, monkeypatch):
         write(tmp_path / name, poses)
     rows = poses.rows(slice(0, 11))
     with np.load(tmp_path / "a.npz") as stored:
-        for name in ("joints_3d", "root", "joints_2d", "confidence", "frame", "track"):
+        for name in ("joints_3d", "root", "joints_2d", "confidence", "camera", "frame", "track"):
             assert np.array_equal(stored[name], getattr(rows, name), equal_nan=True), name
         assert tuple(stored["joints"]) == H36M_16.joints
         assert tuple(stored["parents"]) == H36M_16.parent_index
@@ -162,6 +166,24 @@ def test_npz_and_json_agree(tmp_path, monkeypatch):
             assert np.allclose(person["root"], root, atol=6e-5)
 
 
+def test_a_posefile_holds_whoever_was_lifted_where_they_stand(tmp_path, monkeypatch):
+    from poseplug.core.data.pose_file_reader import PoseFile
+
+    monkeypatch.setattr(lifted_module, "BLOCK", 4)
+    good = np.arange(11) % 5 != 3
+    poses = lifted(tmp_path, H36M_16, moving(H36M_16, 11), range(11), [0] * 6 + [2] * 5, good=good)
+    write(tmp_path / "a.safetensors", poses)
+    file, rows = PoseFile(tmp_path / "a.safetensors"), poses.rows(np.flatnonzero(good))
+    assert len(file) == good.sum()
+    stored = file.rows(np.arange(len(file)))
+    assert np.array_equal(stored.poses.joints_3d, rows.joints_3d + rows.root[:, None])
+    assert np.array_equal(stored.poses.joints_2d, rows.joints_2d)
+    assert stored.poses.camera.focal[0].tolist() == [1100, 1150]
+    assert stored.poses.camera.size[-1].tolist() == [1000, 1002]
+    assert stored.track.tolist() == rows.track.tolist()
+    assert stored.frame.tolist() == rows.frame.tolist()
+
+
 def test_a_file_that_fails_leaves_nothing(tmp_path, monkeypatch):
     poses = lifted(tmp_path / "tables", H36M_16, moving(H36M_16, 3), range(3))
 
@@ -169,7 +191,7 @@ def test_a_file_that_fails_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Lifted, "rows", full)
-    for name in ("a.npz", "a.json", "a.bvh"):
+    for name in ("a.npz", "a.json", "a.bvh", "a.safetensors"):
         with pytest.raises(PoseplugError, match="Cannot write .*No space left"):
             write(tmp_path / name, poses)
     assert [path.name for path in tmp_path.iterdir()] == ["tables"]
@@ -183,7 +205,7 @@ def test_what_is_there_is_replaced_only_if_asked(tmp_path):
     check_outputs([tmp_path / "there.npz"], force=True)
     with pytest.raises(PoseplugError, match="is a folder"):
         check_outputs([tmp_path / "folder.json"], force=True)
-    with pytest.raises(PoseplugError, match=r"the suffix must be one of .npz, .json, .bvh"):
+    with pytest.raises(PoseplugError, match=r"the suffix must be one of .npz, .json, .bvh, .safetensors"):
         check_outputs([tmp_path / "poses.fbx"], force=False)
 
 

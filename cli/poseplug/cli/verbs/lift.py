@@ -27,7 +27,9 @@ def lift(
     keypoints: Annotated[Path, typer.Argument(help="A file or folder of 2D key points.", metavar="KEYPOINTS")],
     out: Annotated[
         list[Path],
-        typer.Option(help=".npz, .json or .bvh; repeatable. Default: an .npz in this folder.", metavar="FILE"),
+        typer.Option(
+            help=".npz, .json, .bvh or .safetensors; repeatable. Default: an .npz in this folder.", metavar="FILE"
+        ),
     ] = [],  # noqa: B006
     picture: Annotated[Path | None, typer.Option(help="Some frames (.png), or all (.gif).", metavar="FILE")] = None,
     page: Annotated[Path | None, typer.Option(help="A page with the poses in 3D (.html).", metavar="FILE")] = None,

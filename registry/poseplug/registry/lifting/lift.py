@@ -55,7 +55,9 @@ def lift(
     warned, view, said_view = look(job)
     job = attrs.evolve(job, centred=view == "centred")
     joints = skeleton.num_joints
-    seen = Spool(folder / "seen", {"joints_2d": ((joints, 2), "f4"), "confidence": ((joints,), "f4")})
+    seen = Spool(
+        folder / "seen", {"joints_2d": ((joints, 2), "f4"), "confidence": ((joints,), "f4"), "camera": ((6,), "f4")}
+    )
     poses = Spool(folder / "poses", {"joints_3d": ((joints, 3), "f4"), "root": ((3,), "f4")})
     good = np.zeros(len(people), bool)
     with torch.inference_mode():

@@ -102,5 +102,6 @@ def lift_block(job: Job, start: int, stop: int, seen: Spool, poses: Spool) -> Ar
         joints_3d=lifted.masked_fill(hidden[:, None, None], torch.nan).numpy(),
         root=root.masked_fill(hidden[:, None], torch.nan).numpy(),
     )
-    seen.append(joints_2d=pixels.numpy(), confidence=confidence)
+    intrinsics = torch.cat([camera.focal, camera.centre, camera.size], 1)
+    seen.append(joints_2d=pixels.numpy(), confidence=confidence, camera=intrinsics.numpy())
     return usable

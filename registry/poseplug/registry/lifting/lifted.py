@@ -27,6 +27,7 @@ class LiftedPoses:
             most like the key points, which is as good as the focal length.
         joints_2d: [N, J, 2] float32, pixels, as they were lifted; joints that were not found lie on others.
         confidence: [N, J] float32, 0 for joints that were not found.
+        camera: [N, 6] float32, pixels: both focal lengths, the principal point, width and height of the image.
         frame: [N] int64.
         track: [N] int64, who it is.
         notes: what was assumed, made and missing, a sentence each.
@@ -39,6 +40,7 @@ class LiftedPoses:
     root_estimated: bool
     joints_2d: Array
     confidence: Array
+    camera: Array
     frame: Array
     track: Array
     notes: tuple[str, ...] = ()
@@ -56,7 +58,7 @@ class Lifted:
         skeleton, root_estimated, notes, warnings: as of ``LiftedPoses``.
         frame, track: [N] int64.
         good: [N] bool, whose pose is known.
-        seen: table of joints_2d and confidence.
+        seen: table of joints_2d, confidence and camera.
         poses: table of joints_3d and root.
         fps: frames a second; None where nobody knows.
         image: width and height in pixels, of the first image.
@@ -81,7 +83,7 @@ class Lifted:
 
     def rows(self, index: slice | Array) -> LiftedPoses:
         """Return some poses in memory."""
-        joints_2d, confidence = self.seen.read(index, "joints_2d", "confidence")
+        joints_2d, confidence, camera = self.seen.read(index, "joints_2d", "confidence", "camera")
         joints_3d, root = self.poses.read(index, "joints_3d", "root")
         return LiftedPoses(
             skeleton=self.skeleton,
@@ -90,6 +92,7 @@ class Lifted:
             root_estimated=self.root_estimated,
             joints_2d=joints_2d,
             confidence=confidence,
+            camera=camera,
             frame=self.frame[index],
             track=self.track[index],
             notes=self.notes,

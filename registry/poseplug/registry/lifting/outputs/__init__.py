@@ -10,10 +10,11 @@ from poseplug.registry.lifting.lifted import Lifted
 from poseplug.registry.lifting.outputs.bvh import track_files, write_bvh
 from poseplug.registry.lifting.outputs.json_file import write_json
 from poseplug.registry.lifting.outputs.npz import write_npz
+from poseplug.registry.lifting.outputs.pose_file import write_posefile
 
 Writer = Callable[[Path, Lifted], list[Path]]
 # A suffix and what writes such files; each returns the files that it has written.
-WRITERS: dict[str, Writer] = {".npz": write_npz, ".json": write_json, ".bvh": write_bvh}
+WRITERS: dict[str, Writer] = {".npz": write_npz, ".json": write_json, ".bvh": write_bvh, ".safetensors": write_posefile}
 
 
 def check_outputs(paths: Sequence[Path], *, force: bool) -> None:

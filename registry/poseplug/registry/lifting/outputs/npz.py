@@ -14,7 +14,7 @@ from poseplug.registry.lifting.spool import Array
 
 
 def write_npz(path: Path, lifted: Lifted) -> list[Path]:
-    """Write arrays: joints_3d, root, joints_2d, confidence, frame, track, and what they are of.
+    """Write arrays: joints_3d, root, joints_2d, confidence, camera, frame, track, and what they are of.
 
     Raises:
         PoseplugError: the file cannot be written.
@@ -31,6 +31,7 @@ def _write(path: Path, lifted: Lifted) -> None:
         "root": ((n, 3), lambda poses: poses.root),
         "joints_2d": ((n, joints, 2), lambda poses: poses.joints_2d),
         "confidence": ((n, joints), lambda poses: poses.confidence),
+        "camera": ((n, 6), lambda poses: poses.camera),
     }
     facts = {
         "frame": lifted.frame,
