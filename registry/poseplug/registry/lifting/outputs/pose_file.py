@@ -31,11 +31,11 @@ def _batches(lifted: Lifted) -> Iterator[StoredPoses]:
         kept = np.isfinite(poses.joints_3d).all((1, 2)) & np.isfinite(poses.root).all(1)
         if not kept.any():
             continue
-        focal, centre, size = torch.from_numpy(poses.camera[kept]).unflatten(1, (3, 2)).unbind(1)
+        camera = torch.from_numpy(poses.camera[kept])
         joints = torch.from_numpy(poses.joints_3d[kept] + poses.root[kept][:, None])
         seen = torch.from_numpy(poses.joints_2d[kept])
         yield StoredPoses(
-            PoseBatch(lifted.skeleton, seen, Camera(focal, centre, size), joints),
+            PoseBatch(lifted.skeleton, seen, Camera(camera[:, :2], camera[:, 2:4], camera[:, 4:]), joints),
             confidence=torch.from_numpy(poses.confidence[kept]),
             frame=torch.from_numpy(poses.frame[kept]),
             track=torch.from_numpy(poses.track[kept]),
