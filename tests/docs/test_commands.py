@@ -59,6 +59,7 @@ def folder(tmp_path_factory):
     (folder / "3DPW" / "test").symlink_to("train")
     write_detections(folder / "H36M")
     (folder / "docs").mkdir()
+    (folder / "docs" / "examples").symlink_to(ROOT / "docs" / "examples")
     captured = "bvh:path=mocap"
     with contextlib.chdir(folder):
         invoke(

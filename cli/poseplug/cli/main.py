@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from poseplug.cli.options import NoPlugin, switched_off, warn_of_unknown
-from poseplug.cli.verbs import ablate, check, compare, data, export, new, plugins, report, run, show
+from poseplug.cli.verbs import ablate, check, compare, data, export, lift, new, plugins, report, run, show
 from poseplug.cli.verbs import eval as evaluation
 from poseplug.cli.verbs import list as listing
 from poseplug.core import __version__
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("run", epilog=run.EPILOG)(run.run)
 app.command("ablate", epilog=ablate.EPILOG)(ablate.ablate)
 app.command("eval", epilog=evaluation.EPILOG)(evaluation.evaluate)
+app.command("lift", epilog=lift.EPILOG)(lift.lift)
 app.command("compare", epilog=compare.EPILOG)(compare.compare)
 app.command("report", epilog=report.EPILOG)(report.report)
 app.command("export", epilog=export.EPILOG)(export.export)

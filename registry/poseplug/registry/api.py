@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from poseplug.registry.export.export import Exported
     from poseplug.registry.grids.ablate import Options
     from poseplug.registry.grids.grid import Cell, Grid
+    from poseplug.registry.lifting.files import Options as FileOptions
+    from poseplug.registry.lifting.in_memory import Options as ArrayOptions
+    from poseplug.registry.lifting.lifted import LiftedPoses
     from poseplug.registry.runs.plan import Plan
 
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "components",
     "convert_data",
     "inspect_data",
+    "lift_file",
     "load_grid",
     "load_run",
     "new",
@@ -142,11 +146,32 @@ class FinishedRun:
             [_table(metric) for metric in metrics],
         )
 
+    def lift(self, keypoints: Any, confidence: Any = None, **options: Unpack[ArrayOptions]) -> LiftedPoses:
+        """Lift 2D key points [N, K, 2] in pixels, NaN where not found; their confidence [N, K] is in [0, 1].
+
+        ``poseplug.registry.lifting.in_memory.Options`` explains the options.
+        """
+        from poseplug.registry.lifting.in_memory import lift_arrays
+
+        return lift_arrays(self.path, keypoints, confidence, {"device": self.device, **options})
+
     def export(self, out: Path | str = ".", *formats: str, flip: bool = False, force: bool = False) -> list[Exported]:
         """Write it as programs that need no poseplug; see ``export_run`` for the arguments, and for what it raises."""
         from poseplug.registry.export.export import export_run
 
         return export_run(RunDirectory(self.path), load_catalogue(), Path(out), formats, flip=flip, force=force)
+
+
+def lift_file(
+    run: Path | str, keypoints: Path | str, out: Path | str | Sequence[Path | str] = (), **options: Unpack[FileOptions]
+) -> dict[str, Any]:
+    """Lift a file or folder of 2D key points by a run's folder or a model's name; return ``poseplug lift``'s summary.
+
+    Files of ``out`` are .npz, .json or .bvh. ``poseplug.registry.lifting.files.Options`` explains the options.
+    """
+    from poseplug.registry.lifting.files import lift_file as lift
+
+    return lift(run, keypoints, out, load_catalogue(), **options)
 
 
 def train(

@@ -1,12 +1,12 @@
 """The page in a real browser: it draws all, complains of nothing, and fits a laptop and a phone in both themes."""
 
-import shutil
 import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from browsers import open_browser
 from grid_folders import made_up
 
 from poseplug.registry.discovery.catalogue import load_catalogue
@@ -19,8 +19,6 @@ from poseplug.registry.reports.rows import Rows
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--use-angle=swiftshader")
-FLAGS += ("--enable-unsafe-swiftshader", "--hide-scrollbars")
 SHOWN = """
 const done = [...document.querySelectorAll('.plot')].filter((plot) => plot.querySelector('.main-svg'));
 return [document.querySelectorAll('.plot').length, done.length];
@@ -40,18 +38,7 @@ return [...document.querySelectorAll('.plot .main-svg')]
 
 @pytest.fixture(scope="module")
 def browser():
-    webdriver = pytest.importorskip(
-        "selenium.webdriver", reason="selenium is not installed: requirements-dev.txt has it"
-    )
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if None in programs:
-        pytest.skip("Chromium and its driver are not installed: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
+    driver = open_browser()
     yield driver
     driver.quit()
 

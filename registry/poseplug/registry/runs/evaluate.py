@@ -27,7 +27,7 @@ from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import Run, build_evaluations, build_metrics
 from poseplug.registry.runs.plan import Plan, make_plan
-from poseplug.registry.runs.saved_model import open_run, save_model
+from poseplug.registry.runs.saved_model import open_run, save_model, seen_in_training
 
 _AVERAGED = ("metrics", "per_action", "per_joint")
 
@@ -120,7 +120,8 @@ def finish(
         result = _describe(plan, trainer, _means(list(found.values())), catalogue, {**built, **facts})
         dataset = seeds_dataset(losses, trainer.history.by_seed, found, result)
     else:
-        save_model(directory, run.assembly.model)
+        seen = seen_in_training(run.assembly, trainer.device, plan.settings.seed, plan.settings.batch_size)
+        save_model(directory, run.assembly.model, seen)
         evaluations, seconds = _evaluate(run.assembly.model, plan, run, trainer.hooks)
         facts = {"evaluation_seconds": seconds, "diagnostics": run.assembly.diagnostics()}
         result = _describe(plan, trainer, evaluations, catalogue, {**built, **facts})
@@ -140,6 +141,7 @@ def _finish_seeds(
 ) -> tuple[dict[int, dict[str, Evaluation]], dict[str, Any]]:
     """Finish the run of each seed; return the evaluations of each, and what there is to say of them together."""
     seeds, found, diagnostics, total = list(plan.seeds), {}, [], 0.0
+    seen = seen_in_training(run.assembly, trainer.device, plan.settings.seed, plan.settings.batch_size)
     for index, seed in enumerate(seeds):
         assembly = replica_of(run.assembly, index)
         found[seed], seconds = _evaluate(assembly.model, plan, run, trainer.hooks, f"seed-{seed}/")
@@ -147,7 +149,7 @@ def _finish_seeds(
         diagnostics.append(assembly.diagnostics())
         own, folder = plan.for_seed(seed), directory.of_seed(seed)
         write_document(folder.experiment, own.document)
-        save_model(folder, assembly.model)
+        save_model(folder, assembly.model, seen)
         facts = {"evaluation_seconds": seconds, "diagnostics": diagnostics[-1], "trained_with": seeds}
         _write(folder, _describe(own, trainer, found[seed], catalogue, {**built, **facts}))
     metrics = [{label: one.metrics for label, one in evaluations.items()} for evaluations in found.values()]

@@ -6,27 +6,62 @@ import cattrs
 import torch
 from torch import Tensor
 
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
+from poseplug.core.models.input_range import InputRange
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.storage.tensor_file import from_under, load_tensors, save_tensors, under
+from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.training_step import AugmentedSource
 from poseplug.registry.config.experiment_file import read_document
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build_model
 from poseplug.registry.runs.plan import Plan, make_plan
 
+# Of its own, so that no draw of the training changes. Batches are as large as in training, which had memory for them.
+_SEEN_STREAM, _SEEN_POSES, _SEEN_BATCHES = 193, 4096, 16
 
-def save_model(directory: RunDirectory, model: LiftingModel) -> None:
-    """Write the trained model with the skeleton that it was trained for."""
-    save_tensors(directory.model, under("model", model.state_dict()), {"skeleton": cattrs.unstructure(model.skeleton)})
+
+def save_model(directory: RunDirectory, model: LiftingModel, seen: InputRange | None = None) -> None:
+    """Write the trained model with the skeleton that it was trained for, and what it was shown in training."""
+    facts = {"skeleton": cattrs.unstructure(model.skeleton)}
+    if seen is not None:
+        facts["seen"] = cattrs.unstructure(seen)
+    save_tensors(directory.model, under("model", model.state_dict()), facts)
+
+
+def seen_in_training(assembly: Assembly, device: torch.device, seed: int, batch_size: int) -> InputRange:
+    """Return what lifters of an assembly are shown: its source's poses, as its augmentors change them."""
+    source, size = AugmentedSource(assembly), min(batch_size, _SEEN_POSES)
+    generator = torch.Generator(device).manual_seed((seed << 16) + _SEEN_STREAM)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        drawn = [source.sample(size, generator) for _ in range(min(-(-_SEEN_POSES // size), _SEEN_BATCHES))]
+    return InputRange.of(PoseBatch.join([PoseBatch(batch.skeleton, batch.joints_2d, batch.camera) for batch in drawn]))
+
+
+def stored_range(directory: RunDirectory) -> InputRange | None:
+    """Return what a finished run's lifter was shown in training; None where an older poseplug has not noted it.
+
+    Raises:
+        PoseplugError: there is no finished run.
+    """
+    directory.check_finished()
+    _, facts = load_tensors(directory.model)
+    return cattrs.structure(facts["seen"], InputRange) if "seen" in facts else None
 
 
 def _load_model(directory: RunDirectory) -> tuple[Skeleton, dict[str, Tensor]]:
     directory.check_finished()
     tensors, facts = load_tensors(directory.model)
     return cattrs.structure(facts["skeleton"], Skeleton), from_under("model", tensors)
+
+
+def stored_skeleton(directory: RunDirectory) -> Skeleton:
+    """Return the skeleton that a finished run's model was trained for; raise PoseplugError if there is none."""
+    return _load_model(directory)[0]
 
 
 def take_weights(directory: RunDirectory, model: LiftingModel) -> None:

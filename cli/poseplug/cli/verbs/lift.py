@@ -1,0 +1,98 @@
+"""``poseplug lift``: your own key points as 3D poses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poseplug.cli.options import runs_and_models
+
+EPILOG = """\b
+Examples:
+  poseplug lift starter detections.json
+  poseplug lift runs/mine openpose/ --size 1920x1080 --out walk.bvh --page walk.html
+  poseplug lift runs/mine detections.json --smooth 9 --picture walk.gif --out walk.npz --out walk.json
+"""
+
+
+def lift(
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="The folder of a finished run, or the name of a model.", metavar="RUN", autocompletion=runs_and_models
+        ),
+    ],
+    keypoints: Annotated[Path, typer.Argument(help="A file or folder of 2D key points.", metavar="KEYPOINTS")],
+    out: Annotated[
+        list[Path],
+        typer.Option(help=".npz, .json or .bvh; repeatable. Default: an .npz in this folder.", metavar="FILE"),
+    ] = [],  # noqa: B006
+    picture: Annotated[Path | None, typer.Option(help="Some frames (.png), or all (.gif).", metavar="FILE")] = None,
+    page: Annotated[Path | None, typer.Option(help="A page with the poses in 3D (.html).", metavar="FILE")] = None,
+    keypoint_format: Annotated[str, typer.Option("--format", help="Of the key points; default: as it looks.")] = "auto",
+    skeleton: Annotated[
+        str, typer.Option(help="Layout of the key points, or a TOML file; default: as the format says.")
+    ] = "",
+    own: Annotated[
+        list[str],
+        typer.Option(
+            "--map", help="How a joint is made: Head=LEar+REar; none: missing; repeatable.", metavar="JOINT=..."
+        ),
+    ] = [],  # noqa: B006
+    size: Annotated[str, typer.Option(help="Of the images, pixels.", metavar="WxH")] = "",
+    focal: Annotated[float | None, typer.Option(help="Focal length, pixels.")] = None,
+    fov: Annotated[float | None, typer.Option(help="Horizontal field of view, degrees.")] = None,
+    camera: Annotated[
+        str, typer.Option(help="Both focal lengths and the principal point, pixels.", metavar="FX,FY,CX,CY")
+    ] = "",
+    view: Annotated[
+        str, typer.Option(help="How the lifter sees people: given, centred, or auto, which is given if it can be.")
+    ] = "auto",
+    person: Annotated[str, typer.Option(help="all, best, or the number of a track.")] = "all",
+    min_confidence: Annotated[float, typer.Option(help="Joints below it count as missing.")] = 0.1,
+    max_gap: Annotated[int, typer.Option(help="Frames over which missing joints are interpolated.")] = 10,
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image.")] = False,
+    smooth: Annotated[str, typer.Option(help="Window of smoothing over time: 9 frames, or 0.3s.")] = "0",
+    fps: Annotated[float | None, typer.Option(help="Frames a second, where the key points do not say.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Lift 2D key points of a detector or data set to 3D with a finished run."""
+    from poseplug.cli.render import print_json, reporting, say, warn
+
+    with reporting():
+        from poseplug.registry.discovery.catalogue import load_catalogue
+        from poseplug.registry.lifting import settings as said
+        from poseplug.registry.lifting.files import Outputs, default_out, lift_to_files, open_file
+
+        image = said.parse_size(size) if size else None
+        file, made = open_file(keypoints, keypoint_format, skeleton, image)
+        settings = said.LiftSettings(
+            size=image,
+            focal=focal,
+            fov=fov,
+            camera=said.parse_camera(camera) if camera else None,
+            view=view,
+            person=person,
+            min_confidence=min_confidence,
+            max_gap=max_gap,
+            made={**made, **said.parse_made(own)},
+            flip=flip,
+            smooth=said.parse_window(smooth, fps or file.fps),
+            device=device,
+        )
+        asked = [*out] if out or picture or page else [default_out(keypoints)]
+        outputs = Outputs(out=asked, picture=picture, page=page, force=force)
+        found = lift_to_files(run, file, settings, outputs, load_catalogue(), name=str(keypoints), fps=fps)
+        for warning in found["warnings"]:
+            warn(warning)
+        if as_json:
+            print_json(found)
+            return
+        say(f"{keypoints} ({file.format}) lifted by {run}")
+        for note in found["notes"]:
+            say(f"  {note}")
+        say(f"Written: {', '.join(found['files'])}")
