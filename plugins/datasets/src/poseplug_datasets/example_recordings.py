@@ -55,7 +55,7 @@ _FRAMES = 3
 def write_h36m(path: Path) -> None:
     """Write ``data_3d_h36m.npz``: every subject in every action, metres in a world with z up."""
     people = {
-        subject: {action: _person(_MARKERS.split(), seed).astype(np.float32) for seed, action in enumerate(_ACTIONS)}
+        subject: {action: _world(_person(_MARKERS.split(), seed)) for seed, action in enumerate(_ACTIONS)}
         for subject in SUBJECTS
     }
     np.savez_compressed(path, positions_3d=np.array(people, dtype=object))
@@ -87,7 +87,7 @@ def write_pw3d(path: Path) -> None:
 
 
 def _person(joints: Sequence[str], seed: int) -> NDArray[np.float64]:
-    """Return [F, J, 3] metres, z up, of a person who stands at the origin and sways."""
+    """Return [F, J, 3] metres, to the left, forward and up, of a person who stands at the origin and sways."""
     standing = np.array([_place(joint) for joint in joints])
     sway = np.random.default_rng(seed).normal(0, 0.02, (_FRAMES, len(_PLACES), 3))
     return standing + sway[:, [_PLACES.index(joint) if joint in _PLACES else 0 for joint in joints]]
@@ -101,6 +101,11 @@ def _place(joint: str) -> tuple[float, float, float]:
         return (0.0, 0.0, _MIDDLE[joint])
     left, forward, up = _SIDES[joint[1:]]
     return (left if joint[0] == "L" else -left, forward, up)
+
+
+def _world(person: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return a person in a right-handed world: x to their right, y forward, z up."""
+    return (person * (-1, 1, 1)).astype(np.float32)
 
 
 def _in_front(person: NDArray[np.float64]) -> NDArray[np.float64]:
