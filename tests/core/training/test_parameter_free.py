@@ -36,7 +36,7 @@ class Standing(Lifter):
         self.body = nn.functional.pad(0.1 * body, (0, 0, 1, 0))  # no buffer either: nothing is kept of it
 
     def forward(self, joints_2d, **inputs):
-        return self.body.expand(len(joints_2d), -1, -1)
+        return self.body.expand(joints_2d.shape[0], -1, -1)
 
 
 class Middle(RootEstimator):
@@ -47,7 +47,7 @@ class Middle(RootEstimator):
         self.where = nn.Parameter(torch.zeros(3, device=context.device))
 
     def forward(self, *, joints_2d, camera):
-        return self.where.expand(len(joints_2d), 3)
+        return self.where.expand(joints_2d.shape[0], 3)
 
     def loss(self, roots, batch, **inputs):
         return {"distance": (roots - batch.root).square().sum(-1).mean()}
