@@ -143,10 +143,11 @@ def example(path: Path) -> None:
     walks = (poses.labels["action"] == poses.label_names["action"].index("Walking")).nonzero().flatten()
     joints = poses.joints[walks[:64]]
     camera = fixed_cameras().select(torch.tensor([0]))
-    shift = attrs.evolve(camera, centre=torch.tensor([[960.0, 540.0]]), size=torch.tensor([[1920.0, 1080.0]]))
+    focal, centre, size = torch.tensor([[2198.0, 2198.0], [960.0, 540.0], [1920.0, 1080.0]])[:, None]
+    wide = attrs.evolve(camera, focal=focal, centre=centre, size=size)
     generator = torch.Generator().manual_seed(0)
     # Its Head is at the height of the eyes.
-    pixels = seen(coco_joints(joints, ears=0.0), shift)
+    pixels = seen(coco_joints(joints, ears=0.0), wide)
     pixels = pixels + torch.randn(pixels.shape, generator=generator)
     found = torch.rand(pixels.shape[:2], generator=generator) >= 0.03
     people = results(pixels, found, 0)

@@ -12,7 +12,7 @@ from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.skeleton import Skeleton
 
 # Lowest and highest are quantiles, so that one strange pose does not widen the range, and have a margin.
-_QUANTILES = (0.001, 0.5, 0.999)
+_QUANTILES = (0.01, 0.5, 0.99)
 _MARGIN = 0.1
 # Bones are seen in full length by few cameras: of the lengths in the image, a high quantile is taken for the full one.
 _FULL_LENGTH, _SIZE = 0.9, 0.75
