@@ -1,8 +1,8 @@
 """Clips of motion capture as a detector of COCO's 17 key points would find them, and how well they were lifted.
 
 python benchmarks/studies/lifting/coco_clips.py write FOLDER_OF_BVH OUT     # every fifth clip, four cameras
-poseplug lift starter OUT/clean.json --camera 1145,1145,500,500 --out OUT/clean.npz
-poseplug lift starter OUT/noisy.json --camera 1145,1145,500,500 --out OUT/noisy.npz
+poseplug lift starter OUT/clean.json --camera 1145,1145,500,500 --size 1000x1000 --out OUT/clean.npz
+poseplug lift starter OUT/noisy.json --camera 1145,1145,500,500 --size 1000x1000 --out OUT/noisy.npz
 python benchmarks/studies/lifting/coco_clips.py errors OUT
 python benchmarks/studies/lifting/coco_clips.py example docs/examples/walking.json   # of the embedded reference
 """

@@ -54,7 +54,7 @@ def test_hardly_anyone_of_the_training_is_outside_and_others_are(batch):
     def share(pixels):
         return float(seen.outside(pixels, found, batch.camera.size, STAR).float().mean())
 
-    assert share(batch.joints_2d) < 0.01
+    assert share(batch.joints_2d) < 0.04
     assert share(batch.joints_2d + torch.tensor([450.0, 0.0])) > 0.9
     small = 500 + (batch.joints_2d - 500) / 8
     assert share(small) > 0.9
