@@ -36,7 +36,8 @@ class Format(enum.StrEnum):
 
 
 PrintAs = Annotated[Format, typer.Option("--format", help="How to print.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
 NoPlugin = Annotated[
     list[str],
     typer.Option("--no-plugin", metavar="NAME", help="Switch a plugin off (all: every one); repeatable."),

@@ -36,17 +36,15 @@ _WAYS: dict[str, tuple[Any, ...]] = {
     "MidHip": ("Hip", "Pelvis", ("LHip", "RHip")),
     "Pelvis": ("Hip", "MidHip", ("LHip", "RHip")),
 }
-# Where words mean something else, from a layout to another; "h36m" is both of Human3.6M's, "" any other. Human3.6M's Neck
-# lies between chin and nose, its Thorax is the base of the neck; SMPL's foot is the ball of it, its head the base of the
-# skull. The first line that fits counts.
+_ANKLES = {"LFoot": ("LAnkle",), "RFoot": ("RAnkle",)}
+# Where words mean something else, from a layout to another; "h36m" is both of Human3.6M's, "" any other. Human3.6M's
+# Neck lies between chin and nose, its Thorax is the base of the neck; SMPL's foot is the ball of it, its head the base
+# of the skull. A layout's own line comes before that of its family.
 _OTHERWISE: dict[tuple[str, str], dict[str, tuple[Any, ...]]] = {
     ("h36m16", "h36m"): {"Neck": (("Thorax", "Head"),)},
-    ("smpl24", "h36m"): {
-        **{"Neck": (("Neck", "Head"),), "Head": ("Head",)},
-        **{"LFoot": ("LAnkle",), "RFoot": ("RAnkle",)},
-    },
+    ("smpl24", "h36m"): {"Neck": (("Neck", "Head"),), "Head": ("Head",), **_ANKLES},
     ("3dhp17", "h36m"): {"Head": ("HeadTop",)},
-    ("3dhp28", "h36m"): {"Head": ("HeadTop",), "LFoot": ("LAnkle",), "RFoot": ("RAnkle",)},
+    ("3dhp28", "h36m"): {"Head": ("HeadTop",), **_ANKLES},
     ("", "h36m"): {"Neck": ("Nose", "UpperNeck", "Head", ("Neck", "HeadTop"))},
     ("h36m", ""): {"Neck": ("Thorax", _SHOULDERS)},
 }
