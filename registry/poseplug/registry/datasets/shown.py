@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.registry.datasets.measures import Measures
@@ -47,11 +48,6 @@ class PoseGrid:
     @property
     def rows(self) -> int:
         return -(-len(self.joints) // self.columns)
-
-    def sides(self) -> list[str]:
-        """Return "left", "right" or "" for each bone."""
-        named = {left: "left" for left, _ in self.skeleton.pairs} | {right: "right" for _, right in self.skeleton.pairs}
-        return [named.get(self.skeleton.joints[child], "") for _, child in self.skeleton.bones]
 
 
 @attrs.frozen(eq=False)
@@ -116,9 +112,7 @@ def look(opened: Opened, topics: Sequence[str] = TOPICS, *, rows: int = 3, colum
 
 
 def _grid(opened: Opened, rows: int, columns: int) -> PoseGrid:
-    generator = torch.Generator().manual_seed(opened.seed)
-    with torch.no_grad():
-        batch = opened.source.sample(rows * columns, generator)
+    batch = PoseBatch.join([*opened.drawn(rows * columns)])
     names = opened.source.label_names.get("action", ())
     titles = [names[number] for number in batch.labels["action"].tolist()] if "action" in batch.labels and names else []
     joints = batch.joints_2d if batch.joints_3d is None else batch.root_relative
@@ -177,5 +171,4 @@ def _bone_angles(found: Measures) -> tuple[Sequence[str], Array]:
     directions = torch.nn.functional.normalize(joints[:, ends] - joints[:, starts], dim=-1)
     angles = (directions * -found.up.double()[:, None]).sum(-1).clamp(-1, 1).acos().rad2deg().numpy()
     counts = [np.histogram(of_bone, _ANGLES, (0, 180))[0] for of_bone in angles.T]
-    names = [f"{found.skeleton.joints[a]}-{found.skeleton.joints[b]}" for a, b in found.skeleton.bones]
-    return names, np.stack(counts) / len(joints)
+    return found.skeleton.bone_names, np.stack(counts) / len(joints)
