@@ -69,7 +69,6 @@ class Shown:
 
     Attributes:
         said: the source, as it is typed.
-        looked_at: of how many poses.
         poses: some of them.
         cameras: [C, 3] places in the world, y up, metres.
         people: [P, 3] places of roots in the world.
@@ -78,7 +77,6 @@ class Shown:
     """
 
     said: str
-    looked_at: int
     poses: PoseGrid | None = None
     cameras: Array | None = None
     people: Array | None = None
@@ -97,7 +95,7 @@ def look(opened: Opened, topics: Sequence[str] = TOPICS, *, rows: int = 3, colum
         raise PoseplugError(f"There is nothing called '{unknown[0]}' to show; choose of {', '.join(TOPICS)}.")
     grid = _grid(opened, rows, columns) if "poses" in topics else None
     if {*topics} == {"poses"}:
-        return Shown(opened.said, rows * columns, grid)
+        return Shown(opened.said, grid)
     found = Measures.of(opened, _LOOKED_AT)
     if not len(found.good):
         raise PoseplugError(f"All poses of '{opened.said}' have coordinates that are no numbers; nothing can be drawn.")
@@ -108,7 +106,7 @@ def look(opened: Opened, topics: Sequence[str] = TOPICS, *, rows: int = 3, colum
     if "people" in topics:
         distributions += _people(found)
     bones = _bone_angles(found) if "bones" in topics and found.good.joints_3d is not None else None
-    return Shown(opened.said, len(found.seen), grid, cameras, people, distributions, bones)
+    return Shown(opened.said, grid, cameras, people, distributions, bones)
 
 
 def _grid(opened: Opened, rows: int, columns: int) -> PoseGrid:
