@@ -93,6 +93,14 @@ def runs_and_models(incomplete: str) -> list[str]:
     return [*runs(incomplete), *(name for name, _ in names_of("model")(incomplete))]
 
 
+RunOrModel = Annotated[
+    str,
+    typer.Argument(
+        help="The folder of a finished run, or the name of a model.", metavar="RUN", autocompletion=runs_and_models
+    ),
+]
+
+
 @attrs.frozen(kw_only=True)
 class Flags:
     """What the flags of a verb ask for.

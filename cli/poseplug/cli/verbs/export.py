@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
-from poseplug.cli.options import AsJson, Force, runs_and_models
+from poseplug.cli.options import AsJson, Force, RunOrModel
 
 if TYPE_CHECKING:
     from poseplug.registry.export.export import Exported
@@ -31,14 +31,7 @@ class As(enum.StrEnum):
 
 
 def export(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            help="Directory of a finished run, of one seed, or the name of a model.",
-            metavar="RUN",
-            autocompletion=runs_and_models,
-        ),
-    ],
+    run: RunOrModel,
     format_: Annotated[
         As | None,
         typer.Option(

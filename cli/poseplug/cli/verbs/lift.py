@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from poseplug.cli.options import AsJson, Force, runs_and_models
+from poseplug.cli.options import AsJson, Force, RunOrModel
 
 EPILOG = """\b
 Examples:
@@ -18,12 +18,7 @@ Examples:
 
 
 def lift(
-    run: Annotated[
-        str,
-        typer.Argument(
-            help="The folder of a finished run, or the name of a model.", metavar="RUN", autocompletion=runs_and_models
-        ),
-    ],
+    run: RunOrModel,
     keypoints: Annotated[Path, typer.Argument(help="A file or folder of 2D key points.", metavar="KEYPOINTS")],
     out: Annotated[
         list[Path],
