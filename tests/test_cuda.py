@@ -22,7 +22,7 @@ def plan(lifter, **changes):
         "source": [{"name": "fk_generator"}],
         "reference": {"name": "builtin"},
         "reweighter": {"name": "cips"},
-        "augmentor": [{"name": "rigid"}, {"name": "jitter"}],
+        "augmentor": [{"name": "rigid"}, {"name": "jitter"}, {"name": "detector_noise"}],
         "lifter": {"name": lifter},
         "steps": 20,
         "batch_size": 64,

@@ -37,7 +37,7 @@ PUBLIC = {
     "poseplug.registry.conformance": ["conformance_tests"],
     "poseplug.core.interfaces": None,  # all of it
     "poseplug.core.hooks": ["RunFacts", "RunHook"],
-    "poseplug.core.settings": ["REQUIRED", "setting"],
+    "poseplug.core.settings": ["REQUIRED", "ordered", "setting"],
     "poseplug.core.errors": ["PoseplugError", "did_you_mean", "one_line"],
     "poseplug.core.data.pose_batch": ["Origin", "PoseBatch"],
     "poseplug.core.data.pose_file_reader": ["PoseFile"],

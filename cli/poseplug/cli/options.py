@@ -36,7 +36,8 @@ class Format(enum.StrEnum):
 
 
 PrintAs = Annotated[Format, typer.Option("--format", help="How to print.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
 NoPlugin = Annotated[
     list[str],
     typer.Option("--no-plugin", metavar="NAME", help="Switch a plugin off (all: every one); repeatable."),
@@ -90,6 +91,14 @@ def runs(incomplete: str) -> list[str]:
 def runs_and_models(incomplete: str) -> list[str]:
     """Complete the folder of a run, or the name of a trained model that a plugin brings."""
     return [*runs(incomplete), *(name for name, _ in names_of("model")(incomplete))]
+
+
+RunOrModel = Annotated[
+    str,
+    typer.Argument(
+        help="The folder of a finished run, or the name of a model.", metavar="RUN", autocompletion=runs_and_models
+    ),
+]
 
 
 @attrs.frozen(kw_only=True)

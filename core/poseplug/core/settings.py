@@ -62,3 +62,8 @@ def setting(
 
     metadata = {"doc": doc, "unit": unit, "choices": tuple(choices), "path": path}
     return attrs.field(default=default, validator=validate, metadata=metadata)
+
+
+def ordered(value: tuple[float, float]) -> str | None:
+    """Say what is wrong with a range whose lower bound is not the first: a ``check`` of settings."""
+    return None if value[0] <= value[1] else f"must give the lower bound first, got {value[0]} before {value[1]}"

@@ -85,6 +85,14 @@ def test_every_layout_becomes_human36m(source: str, target: str) -> None:
     mapping(torch.randn(1, layout(source).num_joints, 2))
 
 
+@pytest.mark.parametrize("source", [H36M_16, H36M_17])
+def test_the_base_of_the_neck_is_human36ms_thorax(source) -> None:
+    """Human3.6M's own Neck lies between chin and nose, and is nobody else's."""
+    for name in ("openpose25", "3dhp17", "smpl24"):
+        assert map_layout(source, layout(name)).copied["Neck"] == "Thorax"
+    assert map_layout(source, H36M_17).origins["Neck"][0].keys() in ({"Neck"}, {"Thorax", "Head"})
+
+
 def test_the_head_goes_on_beyond_the_ears() -> None:
     mapping = map_layout(layout("coco17"), H36M_16)
     joints = torch.zeros(1, 17, 2)

@@ -52,6 +52,12 @@ def test_h36m_16_is_the_papers_layout() -> None:
     assert flipped == {n: {"L": "R", "R": "L"}[n[0]] + n[1:] if n[0] in "LR" else n for n in H36M_16.joints}
 
 
+def test_bones_have_names_and_sides() -> None:
+    sides = dict(zip(H36M_16.bone_names, H36M_16.bone_sides, strict=True))
+    assert sides.keys() == {f"{H36M_16.joints[a]}-{H36M_16.joints[b]}" for a, b in H36M_16.bones}
+    assert all(side == {"L": "left", "R": "right"}.get(name.partition("-")[2][0], "") for name, side in sides.items())
+
+
 def test_h36m_17_is_h36m_16_with_a_neck() -> None:
     assert tuple(j for j in H36M_17.joints if j != "Neck") == H36M_16.joints
     assert H36M_17.parents[H36M_17.index("Head")] == "Neck"

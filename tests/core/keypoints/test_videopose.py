@@ -52,6 +52,7 @@ def test_videopose_layouts(tmp_path, layout, joints, name):
     path = write_videopose(tmp_path / "a.npz", {"S1": np.ones((5, joints, 2))}, layout)
     assert open_keypoints(path).skeleton.name == name
     assert not read(path).size.any()
+    assert read(path, size=SIZE).size.unique(dim=0).tolist() == [[640, 480]]
     unnamed = write_videopose(tmp_path / "b.npz", {"S1": np.ones((5, joints, 2))}, layout=None)
     with pytest.raises(PoseplugError, match=f"{joints} joints.*--skeleton"):
         open_keypoints(unnamed)

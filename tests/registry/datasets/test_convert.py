@@ -104,6 +104,14 @@ class Liar(Crowd, FiniteSource):
         yield self.sample(20, torch.Generator())
 
 
+class Nobody(Liar):
+    def __len__(self):
+        return 0
+
+    def batches(self, size):
+        return iter(())
+
+
 def test_scenes_of_different_draws_stay_apart(tmp_path):
     convert_data(Crowd(), tmp_path / "out", poses=10_000)
     scene = PoseFile(tmp_path / "out").rows(np.arange(10_000)).poses.scene
@@ -118,17 +126,18 @@ def test_the_first_poses_are_taken(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "options", "message"),
+    ("source", "message"),
     [
-        ("fk_generator", {}, "'fk_generator' has no end; say how many poses to write with --poses N"),
-        ("builtni", {}, "no source 'builtni'. Did you mean 'builtin'"),
-        ("builtin:splt=all", {}, "no setting 'splt'"),
-        ("bvh:path=nowhere", {}, "nowhere"),
+        ("fk_generator", "'fk_generator' has no end; say how many poses to write with --poses N"),
+        ("builtni", "no source 'builtni'. Did you mean 'builtin'"),
+        ("builtin:splt=all", "no setting 'splt'"),
+        ("bvh:path=nowhere", "nowhere"),
+        (Nobody(), "There are no poses to write to"),
     ],
 )
-def test_what_cannot_be_leaves_nothing(tmp_path, source, options, message):
+def test_what_cannot_be_leaves_nothing(tmp_path, source, message):
     with pytest.raises(PoseplugError, match=message):
-        convert_data(source, tmp_path / "out", **options)
+        convert_data(source, tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 

@@ -175,6 +175,21 @@ def test_what_differs_is_found():
             largest_difference(program, fails, people)
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_number_for_what_is_none_is_found(value):
+    """Of a model that says that it does not know."""
+
+    class Unknown(TwoPartLifter):
+        def forward(self, joints_2d, **inputs):
+            return super().forward(joints_2d) * value
+
+    program = program_of(model_with(Unknown(WidthConfig(), CONTEXT)))
+    people = [random_people(7, H36M_16, torch.device("cpu"))]
+    assert largest_difference(program, lambda given: program(**given), people) == 0
+    with pytest.raises(CannotExport, match="'joints' of 1 people is up to inf m off"):
+        largest_difference(program, lambda given: {"joints": torch.ones(len(given["size"]), 16, 3)}, people)
+
+
 def test_random_people_are_of_all_sorts_and_equal_for_equal_seeds():
     people, again = (random_people(500, H36M_16, torch.device("cpu"), seed=4) for _ in range(2))
     assert torch.equal(people.joints_2d, again.joints_2d)

@@ -14,7 +14,7 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.registry.lifting import lifted as lifted_module
 from poseplug.registry.lifting.lifted import Lifted
 from poseplug.registry.lifting.outputs import bvh, check_outputs, write
-from poseplug.registry.lifting.outputs.bvh_rig import _onto, zxy_angles
+from poseplug.registry.lifting.outputs.bvh_rig import shortest_rotations, zxy_angles
 from poseplug.registry.lifting.spool import Spool
 from poseplug_datasets.bvh_file import read_bvh
 from poseplug_datasets.bvh_pose import joint_positions
@@ -214,7 +214,7 @@ def test_turning_one_direction_onto_another():
     targets /= np.linalg.norm(targets, axis=1, keepdims=True)
     for direction in np.concatenate([np.eye(3), -np.eye(3)]):
         ends = np.concatenate([targets, [direction, -direction]])
-        turns = _onto(direction, ends)
+        turns = shortest_rotations(direction, ends)
         assert np.allclose(turns @ direction, ends, atol=1e-7)
         assert np.allclose(turns @ turns.transpose(0, 2, 1), np.eye(3), atol=1e-7)
         assert np.allclose(np.linalg.det(turns), 1)

@@ -40,7 +40,7 @@ def crowd(frames, start=0):
 
 @pytest.mark.parametrize("block", [7, 4096])
 def test_two_who_pass_each_other_keep_their_tracks(tmp_path, monkeypatch, block):
-    monkeypatch.setattr(people_module, "_BLOCK", block)
+    monkeypatch.setattr(people_module, "BLOCK", block)
     joints, frame, who = crowd(60)
     shuffled = RNG.permutation(len(joints))  # a file may have its images in any order
     people = gathered(tmp_path, joints[shuffled], frame[shuffled])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
-from poseplug.cli.options import runs_and_models
+from poseplug.cli.options import AsJson, Force, RunOrModel
 
 if TYPE_CHECKING:
     from poseplug.registry.export.export import Exported
@@ -31,14 +31,7 @@ class As(enum.StrEnum):
 
 
 def export(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            help="Directory of a finished run, of one seed, or the name of a model.",
-            metavar="RUN",
-            autocompletion=runs_and_models,
-        ),
-    ],
+    run: RunOrModel,
     format_: Annotated[
         As | None,
         typer.Option(
@@ -51,8 +44,8 @@ def export(
         Path, typer.Option(help="A folder, in which files are named after the run, or a file.", metavar="FOLDER|FILE")
     ] = Path(),
     flip: Annotated[bool, typer.Option("--flip", help="Average with the prediction for the mirrored image.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Export a finished run as a program that needs no poseplug: key points in pixels to poses in metres."""
     from poseplug.cli.render import print_json, print_table, reporting

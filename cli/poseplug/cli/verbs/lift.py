@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from poseplug.cli.options import runs_and_models
+from poseplug.cli.options import AsJson, Force, RunOrModel
 
 EPILOG = """\b
 Examples:
@@ -18,12 +18,7 @@ Examples:
 
 
 def lift(
-    run: Annotated[
-        str,
-        typer.Argument(
-            help="The folder of a finished run, or the name of a model.", metavar="RUN", autocompletion=runs_and_models
-        ),
-    ],
+    run: RunOrModel,
     keypoints: Annotated[Path, typer.Argument(help="A file or folder of 2D key points.", metavar="KEYPOINTS")],
     out: Annotated[
         list[Path],
@@ -59,8 +54,8 @@ def lift(
     smooth: Annotated[str, typer.Option(help="Window of smoothing over time: 9 frames, or 0.3s.")] = "0",
     fps: Annotated[float | None, typer.Option(help="Frames a second, where the key points do not say.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:K.")] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    force: Force = False,
+    as_json: AsJson = False,
 ) -> None:
     """Lift 2D key points of a detector or data set to 3D with a finished run."""
     from poseplug.cli.render import print_json, reporting, say, warn
@@ -84,11 +79,12 @@ def lift(
             made={**made, **said.parse_made(own)},
             flip=flip,
             smooth=said.parse_window(smooth, fps or file.fps),
+            fps=fps,
             device=device,
         )
         asked = [*out] if out or picture or page else [default_out(keypoints)]
         outputs = Outputs(out=asked, picture=picture, page=page, force=force)
-        found = lift_to_files(run, file, settings, outputs, load_catalogue(), name=str(keypoints), fps=fps)
+        found = lift_to_files(run, file, settings, outputs, load_catalogue(), name=str(keypoints))
         for warning in found["warnings"]:
             warn(warning)
         if as_json:

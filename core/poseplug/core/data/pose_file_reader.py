@@ -28,7 +28,7 @@ from poseplug.core.data.stored_poses import (
     shard_name,
     shards_in,
 )
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.storage.tensor_bytes import DTYPES, Place, read_header
@@ -240,7 +240,7 @@ def _about(text: str, path: Path) -> About:
 
 
 def _no_posefile(path: Path, error: Exception) -> PoseplugError:
-    reason = f"there is no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
+    reason = f"there is no {error}" if isinstance(error, KeyError) else one_line(error)[:200]
     return PoseplugError(f"'{path}' is no posefile, or damaged: {reason}.")
 
 

@@ -10,6 +10,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,7 +20,9 @@ from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.stored_poses import (
     BESIDE,
     CAMERA,
+    FORMAT_VERSION,
     OPTIONAL,
+    UNITS,
     About,
     StoredPoses,
     column_type,
@@ -133,7 +136,7 @@ class _Writer:
         self._file, self._name, self._about, self._most = file, name, about, most
         self._columns: dict[str, _Column] = {}
         self._cameras: dict[bytes, int] = {}
-        self._facts = json.dumps(about.facts())
+        self._facts = json.dumps(_facts(about))
         self._data = self._count = 0
 
     def write(self, batches: Iterable[StoredPoses | PoseBatch]) -> int:
@@ -227,6 +230,23 @@ class _Writer:
 
     def _entries(self, rows: Mapping[str, int]) -> dict[str, tuple[str, tuple[int, ...]]]:
         return {name: (column_type(name), (rows[name], *column.shape)) for name, column in self._columns.items()}
+
+
+def _facts(about: About) -> dict[str, Any]:
+    """Return what stands in the header; the reader's ``_about`` undoes it."""
+    skeleton = attrs.asdict(about.skeleton)
+    for field in ("parts", "rest"):
+        skeleton[field] = {name: list(value) for name, value in getattr(about.skeleton, field).items()}
+    return {
+        "format": "posefile",
+        "format_version": FORMAT_VERSION,
+        "units": UNITS,
+        "skeleton": skeleton,
+        "labels": {name: list(classes) for name, classes in about.label_names.items()},
+        "made_by": about.made_by,
+        "made_with": dict(about.made_with),
+        "inputs": [attrs.asdict(file) for file in about.inputs],
+    }
 
 
 def _stored(batch: StoredPoses | PoseBatch) -> StoredPoses:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 from torch import Tensor
@@ -111,22 +110,6 @@ class About:
     made_by: str = ""
     made_with: Mapping[str, str] = attrs.field(factory=dict)
     inputs: tuple[InputFile, ...] = ()
-
-    def facts(self) -> dict[str, Any]:
-        """Return it as it stands in the header."""
-        skeleton = attrs.asdict(self.skeleton)
-        for field in ("parts", "rest"):
-            skeleton[field] = {name: list(value) for name, value in getattr(self.skeleton, field).items()}
-        return {
-            "format": "posefile",
-            "format_version": FORMAT_VERSION,
-            "units": UNITS,
-            "skeleton": skeleton,
-            "labels": {name: list(classes) for name, classes in self.label_names.items()},
-            "made_by": self.made_by,
-            "made_with": dict(self.made_with),
-            "inputs": [attrs.asdict(file) for file in self.inputs],
-        }
 
 
 def shard_name(number: int) -> str:

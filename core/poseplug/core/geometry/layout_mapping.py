@@ -36,14 +36,17 @@ _WAYS: dict[str, tuple[Any, ...]] = {
     "MidHip": ("Hip", "Pelvis", ("LHip", "RHip")),
     "Pelvis": ("Hip", "MidHip", ("LHip", "RHip")),
 }
-# Human3.6M's seventeenth joint is called Neck, and lies between chin and nose; its Thorax is the base of the neck.
-_H36M_17: dict[str, tuple[Any, ...]] = {"Neck": ("Nose", "UpperNeck", "Head", ("Neck", "HeadTop"))}
-# Where a layout's own word means something else: SMPL's foot is the ball of it and its head the base of the skull.
-_OF_SOURCE: dict[str, dict[str, tuple[Any, ...]]] = {
-    "h36m16": {"Neck": (("Thorax", "Head"),)},
-    "smpl24": {"Neck": (("Neck", "Head"),), "LFoot": ("LAnkle",), "RFoot": ("RAnkle",), "Head": ("Head",)},
-    "3dhp17": {"Head": ("HeadTop",)},
-    "3dhp28": {"Head": ("HeadTop",), "LFoot": ("LAnkle",), "RFoot": ("RAnkle",)},
+_ANKLES = {"LFoot": ("LAnkle",), "RFoot": ("RAnkle",)}
+# Where words mean something else, from a layout to another; "h36m" is both of Human3.6M's, "" any other. Human3.6M's
+# Neck lies between chin and nose, its Thorax is the base of the neck; SMPL's foot is the ball of it, its head the base
+# of the skull. A layout's own line comes before that of its family.
+_OTHERWISE: dict[tuple[str, str], dict[str, tuple[Any, ...]]] = {
+    ("h36m16", "h36m"): {"Neck": (("Thorax", "Head"),)},
+    ("smpl24", "h36m"): {"Neck": (("Neck", "Head"),), "Head": ("Head",), **_ANKLES},
+    ("3dhp17", "h36m"): {"Head": ("HeadTop",)},
+    ("3dhp28", "h36m"): {"Head": ("HeadTop",), **_ANKLES},
+    ("", "h36m"): {"Neck": ("Nose", "UpperNeck", "Head", ("Neck", "HeadTop"))},
+    ("h36m", ""): {"Neck": ("Thorax", _SHOULDERS)},
 }
 _H36M = ("h36m16", "h36m17")
 
@@ -65,15 +68,10 @@ def map_layout(source: Skeleton, target: Skeleton, own: Mapping[str, Any] = {}) 
 
 def _ways(joint: str, source: Skeleton, target: Skeleton) -> list[Shares]:
     """Return the ways to make a joint that the source has all joints for, the best first."""
-    known_source = source.name if LAYOUTS.get(source.name) == source else ""
-    ways: tuple[Any, ...] = (joint, *_of_both_sides(joint))
-    if target.name in _H36M and known_source not in _H36M:
-        if joint == "Neck":
-            ways = _H36M_17["Neck"]
-        if known_source in _OF_SOURCE and joint in _OF_SOURCE[known_source]:
-            ways = _OF_SOURCE[known_source][joint]
-    elif known_source == "h36m16" and joint == "Neck":
-        ways = _OF_SOURCE["h36m16"]["Neck"]
+    known = source.name if LAYOUTS.get(source.name) == source else ""
+    family, wanted = ("h36m" if name in _H36M else "" for name in (known, target.name))
+    tables = (_OTHERWISE.get(words, {}) for words in ((known, wanted), (family, wanted)))
+    ways = next((table[joint] for table in tables if joint in table), (joint, *_of_both_sides(joint)))
     return [made for way in ways if {*(made := shares(way))} <= {*source.joints}]
 
 

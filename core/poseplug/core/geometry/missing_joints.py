@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.tensors import constant
 
 
 def put_missing(joints: Tensor, found: Tensor, skeleton: Skeleton) -> Tensor:
@@ -21,7 +22,7 @@ def put_missing(joints: Tensor, found: Tensor, skeleton: Skeleton) -> Tensor:
         found: [N, J] bool.
         skeleton: the layout of the J joints.
     """
-    order = torch.tensor(_nearest_first(skeleton), device=joints.device)
+    order = constant(_nearest_first(skeleton), joints.device, torch.int64)
     first = found[:, order].to(torch.uint8).argmax(-1)
     taken = order.expand(len(joints), -1, -1).gather(2, first[..., None]).squeeze(-1)
     filled = joints.gather(1, taken[..., None].expand_as(joints))

@@ -116,6 +116,17 @@ class Skeleton:
         return tuple(ends_at.get(parent, -1) for parent, _ in self.bones)
 
     @cached_property
+    def bone_names(self) -> tuple[str, ...]:
+        """Each of the M bones as "parent-child"."""
+        return tuple(f"{self.joints[parent]}-{self.joints[child]}" for parent, child in self.bones)
+
+    @cached_property
+    def bone_sides(self) -> tuple[str, ...]:
+        """For each of the M bones "left", "right" or "", by the pair that the joint at its end is of."""
+        side = {joint: name for pair in self.pairs for joint, name in zip(pair, ("left", "right"), strict=True)}
+        return tuple(side.get(self.joints[child], "") for _, child in self.bones)
+
+    @cached_property
     def levels(self) -> tuple[tuple[int, ...], ...]:
         """Bones grouped by their depth below the root: what can be posed in one batched operation."""
         levels: list[tuple[int, ...]] = []

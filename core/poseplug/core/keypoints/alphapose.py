@@ -14,6 +14,7 @@ from typing import Any
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.keypoints.coco import KNOWN
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.file_values import shown
 from poseplug.core.keypoints.frame_names import frames_by_name
@@ -21,7 +22,6 @@ from poseplug.core.keypoints.json_stream import JsonStream
 from poseplug.core.keypoints.openpose import people_of
 from poseplug.core.keypoints.people import Person, Size, open_people
 
-KNOWN = {17: LAYOUTS["coco17"], 26: LAYOUTS["halpe26"], 136: LAYOUTS["halpe26"], 133: LAYOUTS["coco17"]}
 _BY_IMAGE = {18: LAYOUTS["openpose18"]}
 # People whose numbers say whether they are tracks.
 _LOOKED_AT = 1000

@@ -60,6 +60,13 @@ def json_files(folder: Path) -> list[str]:
     return sorted(names)
 
 
+def numbered_files(path: Path) -> list[tuple[int, Path]]:
+    """Return the files of a folder, or a file alone, with their frames; raise PoseplugError as ``in_order`` does."""
+    if not path.is_dir():
+        return [(max(numbered(path.name)[1], 0), path)]
+    return [(frame, path / name) for frame, name in in_order(json_files(path), f"'{path}'")]
+
+
 def in_order(names: Sequence[str], where: str) -> list[tuple[int, str]]:
     """Return the files of a folder with their frames, in order: by their numbers, if all are named alike, else from 0.
 

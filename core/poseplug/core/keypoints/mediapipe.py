@@ -19,7 +19,7 @@ from poseplug.core.keypoints.file_values import shown
 from poseplug.core.keypoints.json_stream import JsonStream
 from poseplug.core.keypoints.people import Person, Size, open_people
 
-KNOWN = {33: LAYOUTS["mediapipe33"]}
+_KNOWN = {33: LAYOUTS["mediapipe33"]}
 # Landmarks in one frame, of however many people.
 _MOST = 4096
 
@@ -37,7 +37,7 @@ def open_mediapipe(path: Path, skeleton: Skeleton | None, size: Size | None) -> 
             f"'{path}': MediaPipe's coordinates are shares of the image and its files do not say of what. Give the "
             "images' --size WIDTHxHEIGHT."
         )
-    return open_people("mediapipe", path, partial(_people, path, size), KNOWN, skeleton, size)
+    return open_people("mediapipe", path, partial(_people, path, size), _KNOWN, skeleton, size)
 
 
 def _people(path: Path, size: Size) -> Iterator[Person]:

@@ -14,19 +14,14 @@ from typing import Any
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.keypoints.coco import KNOWN
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.file_values import shown, whole
-from poseplug.core.keypoints.frame_names import in_order, json_files, numbered
+from poseplug.core.keypoints.frame_names import numbered_files
 from poseplug.core.keypoints.json_stream import JsonStream
 from poseplug.core.keypoints.people import Person, Size, open_people
 
-KNOWN = {
-    17: LAYOUTS["coco17"],
-    26: LAYOUTS["halpe26"],
-    16: LAYOUTS["mpii16"],
-    133: LAYOUTS["coco17"],
-    136: LAYOUTS["halpe26"],
-}
+_KNOWN = {**KNOWN, 16: LAYOUTS["mpii16"]}
 
 
 def open_mmpose(path: Path, skeleton: Skeleton | None, size: Size | None) -> KeypointFile:
@@ -34,14 +29,11 @@ def open_mmpose(path: Path, skeleton: Skeleton | None, size: Size | None) -> Key
 
     Frames count from 0: the demos', which count from 1, are one lower here.
     """
-    if path.is_dir():
-        files = [(frame, path / name) for frame, name in in_order(json_files(path), f"'{path}'")]
-    else:
-        files = [(max(numbered(path.name)[1], 0), path)]
+    files = numbered_files(path)
     if skeleton is None:
         _check_names(files[0][1])
     people = partial(_of_all, path, files, size)
-    return open_people("mmpose", path, people, KNOWN, skeleton)
+    return open_people("mmpose", path, people, _KNOWN, skeleton)
 
 
 def _of_all(path: Path, files: list[tuple[int, Path]], size: Size | None) -> Iterator[Person]:

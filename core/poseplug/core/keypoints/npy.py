@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.keypoints.arrays import array_file
 from poseplug.core.keypoints.detections import KeypointFile
@@ -27,10 +27,7 @@ def open_npy(path: Path, skeleton: Skeleton | None, size: Size | None) -> Keypoi
     except OSError as error:
         raise PoseplugError(f"Cannot read '{path}': {error.strerror or error}; check the path.") from None
     except Exception as error:  # whatever NumPy makes of damage
-        raise PoseplugError(f"'{path}': not a whole array of numbers ({first_line(error)}); write it again.") from None
+        raise PoseplugError(
+            f"'{path}': not a whole array of numbers ({one_line(error)[:120]}); write it again."
+        ) from None
     return array_file("npy", path, values, skeleton, size)
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says, in one short line."""
-    return (str(error).strip().partition("\n")[0] or type(error).__name__)[:120]

@@ -109,7 +109,9 @@ def _of_videopose(path: Path, table: Mapping[Any, Any], metadata: Any) -> tuple[
     return np.concatenate([clip for _, clip in clips]), {
         "frame": np.concatenate([np.arange(length) for length in lengths]),
         "track": np.repeat(np.arange(len(clips)), lengths),
-        "size": np.repeat(np.array(sizes, dtype=np.float64).reshape(-1, 2), lengths, axis=0) if any(sizes) else None,
+        "size": np.repeat(np.array(sizes, dtype=np.float64).reshape(-1, 2), lengths, axis=0)
+        if any(map(any, sizes))
+        else None,
     }
 
 

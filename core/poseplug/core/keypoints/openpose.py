@@ -16,11 +16,11 @@ from poseplug.core.geometry.layouts import LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.file_values import shown
-from poseplug.core.keypoints.frame_names import in_order, json_files, numbered
+from poseplug.core.keypoints.frame_names import numbered_files
 from poseplug.core.keypoints.json_stream import JsonStream
 from poseplug.core.keypoints.people import Person, Size, open_people
 
-KNOWN = {25: LAYOUTS["openpose25"], 18: LAYOUTS["openpose18"], 15: LAYOUTS["openpose15"]}
+_KNOWN = {25: LAYOUTS["openpose25"], 18: LAYOUTS["openpose18"], 15: LAYOUTS["openpose15"]}
 # People whose coordinates say whether they are pixels.
 _LOOKED_AT = 100
 
@@ -31,13 +31,10 @@ def open_openpose(path: Path, skeleton: Skeleton | None, size: Size | None) -> K
     Raises:
         PoseplugError: coordinates are shares of the image (--keypoint_scale 3) and the size is not known.
     """
-    if path.is_dir():
-        files = [(frame, path / name) for frame, name in in_order(json_files(path), f"'{path}'")]
-    else:
-        files = [(max(numbered(path.name)[1], 0), path)]
+    files = numbered_files(path)
     people = partial(_people, path, files, size)
     scale = _scale(path, people(), size)
-    return open_people("openpose", path, people, KNOWN, skeleton, scale)
+    return open_people("openpose", path, people, _KNOWN, skeleton, scale)
 
 
 def _people(path: Path, files: Sequence[tuple[int, Path]], size: Size | None) -> Iterator[Person]:

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, one_line
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
@@ -81,7 +81,7 @@ def read_header(path: Path) -> tuple[dict[str, Place], str]:
     except OSError as error:
         raise PoseplugError(f"Cannot read '{path}': {error.strerror or error}.") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
-        reason = f"there is no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
+        reason = f"there is no {error}" if isinstance(error, KeyError) else one_line(error)[:200]
         raise PoseplugError(f"'{path}' is damaged, or no file of poseplug's: {reason}.") from None
 
 

@@ -10,12 +10,8 @@ from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.missing_joints import put_missing
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import Augmentation, Augmentor, BuildContext
-from poseplug.core.settings import setting
+from poseplug.core.settings import ordered, setting
 from poseplug_baselines.mixing import MIXING, MIXINGS, choose
-
-
-def _ordered(value: tuple[float, float]) -> str | None:
-    return None if value[0] <= value[1] else f"must give the lower bound first, got {value[0]} before {value[1]}"
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +29,7 @@ class DetectorNoiseConfig:
         (1.0, 1.0),
         "range of where the joint Head is marked, on the line from its parent: 1 is its own place",
         minimum=0,
-        check=_ordered,
+        check=ordered,
     )
 
 

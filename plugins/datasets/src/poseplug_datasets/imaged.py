@@ -14,29 +14,21 @@ from torch import Tensor
 from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
-from poseplug.core.geometry.layouts import H36M_LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import BuildContext, FiniteSource
+from poseplug.core.interfaces import FiniteSource
 from poseplug.core.settings import setting
 from poseplug.core.tensors import TensorRecord
-from poseplug_datasets.viewing import layout_for
+from poseplug_datasets.viewing import LayoutSettings
 
 # Nearer than this is the camera itself, farther than that no person is filmed: a unit mistaken or a file damaged.
 NEAREST_M, FARTHEST_M = 0.1, 100.0
 
 
 @attrs.frozen(kw_only=True)
-class ImagedSettings:
-    """The layout of the poses and how densely they are read: settings that all filmed sources share."""
+class ImagedSettings(LayoutSettings):
+    """How densely poses are read: the settings that all filmed sources share."""
 
-    skeleton: str = setting(
-        "auto", "layout of the poses; auto: the run's, or h36m16", choices=("auto", *sorted(H36M_LAYOUTS))
-    )
     stride: int = setting(1, "keep every so many frames of a sequence", minimum=1)
-
-    def layout(self, context: BuildContext) -> Skeleton:
-        """Return the layout that ``skeleton`` means in a run."""
-        return layout_for(self.skeleton, context)
 
 
 @attrs.frozen(eq=False)

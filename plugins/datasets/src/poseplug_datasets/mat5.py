@@ -87,7 +87,7 @@ class MatFile:
         try:
             self._data = memoryview(path.read_bytes())
         except OSError as error:
-            raise PoseplugError(f"Cannot read '{path}': {error}.") from error
+            raise PoseplugError(f"Cannot read '{path}': {error.strerror or error}; check the path.") from error
         marks = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}
         if len(self._data) < _HEADER or bytes(self._data[124:128]) not in marks:
             raise PoseplugError(f"'{path}' is no MAT file of version 5 (MATLAB's save -v6 or -v7 writes them).")

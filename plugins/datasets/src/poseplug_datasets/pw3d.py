@@ -93,7 +93,7 @@ def _load(file: Path) -> dict[str, Any]:
         with file.open("rb") as stream:
             return plain_dict(load_plain_pickle(stream, file.stat().st_size, f"'{file}'"), f"'{file}'")
     except OSError as error:
-        raise PoseplugError(f"Cannot read '{file}': {error}.") from error
+        raise PoseplugError(f"Cannot read '{file}': {error.strerror or error}; check the path.") from error
 
 
 def _people(sequence: dict[str, Any], file: Path) -> int:

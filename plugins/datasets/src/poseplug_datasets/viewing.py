@@ -16,33 +16,42 @@ from poseplug.core.geometry.layouts import H36M_16, H36M_LAYOUTS, layout
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.geometry.viewpoints import ViewRange, around_origin, fixed_cameras
 from poseplug.core.interfaces import BuildContext, FiniteSource
-from poseplug.core.settings import setting
+from poseplug.core.settings import ordered, setting
 
 # The views of `batches` are drawn from this seed and never from the run's, so that every evaluation asks the same.
 _VIEW_SEED = 20210
 _PI = math.pi
 
 
-def _ordered(value: tuple[float, float]) -> str | None:
-    return None if value[0] <= value[1] else f"must give the lower bound first, got {value[0]} before {value[1]}"
+@attrs.frozen(kw_only=True)
+class LayoutSettings:
+    """The layout of the poses, which sources choose by the run's."""
+
+    skeleton: str = setting(
+        "auto", "layout of the poses; auto: the run's, or h36m16", choices=("auto", *sorted(H36M_LAYOUTS))
+    )
+
+    def layout(self, context: BuildContext) -> Skeleton:
+        """Return the layout that ``skeleton`` means in a run; a run on another than Human3.6M's gets h36m16."""
+        if self.skeleton != "auto":
+            return layout(self.skeleton)
+        run = context.skeleton
+        return run if run is not None and run in H36M_LAYOUTS.values() else H36M_16
 
 
 @attrs.frozen(kw_only=True)
-class ViewSettings:
-    """The layout of the poses, and how they are looked at: the settings that all world-space sources share.
+class ViewSettings(LayoutSettings):
+    """How poses are looked at: the settings that all world-space sources share.
 
     The person's root is put about 0.4 m (standard deviation, each horizontal axis) from the origin, and the cameras
     look at a point 0.9 m above it.
     """
 
-    skeleton: str = setting(
-        "auto", "layout of the poses; auto: the run's, or h36m16", choices=("auto", *sorted(H36M_LAYOUTS))
-    )
     cameras: str = setting(
         "h36m", "four fixed cameras like Human3.6M's, or random ones in the ranges below", choices=("h36m", "random")
     )
     azimuth: tuple[float, float] = setting(
-        (0.0, 2 * _PI), "range of the direction that random cameras look from", unit="rad", check=_ordered
+        (0.0, 2 * _PI), "range of the direction that random cameras look from", unit="rad", check=ordered
     )
     elevation: tuple[float, float] = setting(
         (-0.17, 0.78),
@@ -50,26 +59,14 @@ class ViewSettings:
         unit="rad",
         minimum=-1.5,
         maximum=1.5,
-        check=_ordered,
+        check=ordered,
     )
     distance: tuple[float, float] = setting(
-        (2.8, 6.8), "range of the distance of random cameras", unit="m", minimum=2.5, check=_ordered
+        (2.8, 6.8), "range of the distance of random cameras", unit="m", minimum=2.5, check=ordered
     )
     noise: float = setting(
         0.0, "standard deviation of the Gaussian detector noise added to joints_2d", unit="pixels", minimum=0.0
     )
-
-    def layout(self, context: BuildContext) -> Skeleton:
-        """Return the layout that ``skeleton`` means in a run."""
-        return layout_for(self.skeleton, context)
-
-
-def layout_for(name: str, context: BuildContext) -> Skeleton:
-    """Return a layout by name, or for "auto" the run's; a run on another than Human3.6M's gets h36m16."""
-    if name != "auto":
-        return layout(name)
-    run = context.skeleton
-    return run if run is not None and run in H36M_LAYOUTS.values() else H36M_16
 
 
 @attrs.frozen(eq=False)

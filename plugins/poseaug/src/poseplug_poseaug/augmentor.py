@@ -17,7 +17,7 @@ from torch.nn import functional
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.kinematics import bone_vectors, joints_from_bones
 from poseplug.core.interfaces import Augmentation, Augmentor, AugmentorFeedback, BuildContext
-from poseplug.core.settings import setting
+from poseplug.core.settings import ordered, setting
 from poseplug_poseaug import reprojection
 from poseplug_poseaug.anatomy import facing_pair, length_groups, trunk_bones
 from poseplug_poseaug.feedback import FEEDBACKS, ErrorFeedback, scheduled
@@ -29,10 +29,6 @@ from poseplug_poseaug.regularisers import angle_range, length_range, printed
 # A run whose figures fall below these has collapsed: hardly a pose is usable, or all of them are alike.
 _FEWEST_ACCEPTED = 0.02
 _LEAST = {"variety": 0.25, "views": 0.25, "spread": 0.05}
-
-
-def _ordered(value: tuple[float, float]) -> str | None:
-    return None if value[0] <= value[1] else f"must give the lower bound first, got {value[0]} before {value[1]}"
 
 
 @attrs.frozen(kw_only=True)
@@ -52,7 +48,7 @@ class PoseAugConfig:
         choices=("source", "new"),
     )
     focal: tuple[float, float] = setting(
-        (1.6, 3.2), "range of new focal lengths; Human3.6M has 2.29", unit="half image sides", above=0, check=_ordered
+        (1.6, 3.2), "range of new focal lengths; Human3.6M has 2.29", unit="half image sides", above=0, check=ordered
     )
     accept: str = setting(
         "one_sided",
@@ -68,7 +64,7 @@ class PoseAugConfig:
     )
     regulariser_weight: float = setting(3.0, "factor on the regularisers", minimum=0)
     angle_range: tuple[float, float] = setting(
-        (0.04, 0.37), "rectified: free range of a pose's mean of 1 - cos(turn of a bone)", minimum=0, check=_ordered
+        (0.04, 0.37), "rectified: free range of a pose's mean of 1 - cos(turn of a bone)", minimum=0, check=ordered
     )
     length_free: float = setting(0.1, "rectified: relative change of a bone's length that is free", minimum=0)
     threshold: float = setting(0.1, "printed: mean change of a pose that is free; the paper gives no value", minimum=0)

@@ -64,7 +64,7 @@ def convert(
     check_free(out)
     if opened.poses is None and not poses:
         raise PoseplugError(f"'{opened.said}' has no end; say how many poses to write with --poses N.")
-    most = min(filter(None, (opened.poses, poses)))
+    most = min(filter(None, (opened.poses, poses)), default=0)
     source = opened.source
     about = About(
         skeleton=source.skeleton,

@@ -92,7 +92,7 @@ def _facts(found: Measures) -> dict[str, Any]:
 
 
 def _bodies(found: Measures) -> dict[str, Any]:
-    names = [f"{found.skeleton.joints[a]}-{found.skeleton.joints[b]}" for a, b in found.skeleton.bones]
+    names = found.skeleton.bone_names
     body = {"height_m": spread(found.heights)} | ({} if found.legs is None else {"leg_m": spread(found.legs)})
     body["distance_m"] = spread(found.good.root.double().norm(dim=-1).numpy())
     median, p99 = np.percentile(found.projection, (50, 99)).tolist()

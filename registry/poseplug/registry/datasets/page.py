@@ -66,7 +66,7 @@ def _poses(grid: PoseGrid) -> Figure:
     width, height = (2.15 * half for half in grid.half)
     for number, joints in enumerate(grid.joints):
         right, down = (number % grid.columns) * width, (number // grid.columns) * height * 1.08
-        for (parent, child), side in zip(grid.skeleton.bones, grid.sides(), strict=True):
+        for (parent, child), side in zip(grid.skeleton.bones, grid.skeleton.bone_sides, strict=True):
             for values, axis, start in zip(lines[side], (0, 1), (right, down), strict=True):
                 values += [round(float(joints[parent, axis]) + start, 3), round(float(joints[child, axis]) + start, 3)]
                 values.append(None)

@@ -8,9 +8,9 @@ from typing import Any
 
 from poseplug.core.storage.files import write_whole
 from poseplug.registry.datasets.shown import Distribution, PoseGrid, Shown
+from poseplug.registry.reports.colours import SIDE_COLOURS
 from poseplug.registry.reports.statistics import missing
 
-_COLOURS = {"right": "#d1495b", "left": "#2e6f95", "": "#3d3d3d"}
 _ROW = 2.6
 
 
@@ -59,14 +59,13 @@ def _poses(place: Any, grid: PoseGrid) -> None:
 def _pose(axis: Any, grid: PoseGrid, number: int) -> None:
     joints, depth = grid.joints[number], grid.depth[number]
     # Far bones first, so that near ones cover them.
-    for (parent, child), side in sorted(
-        zip(grid.skeleton.bones, grid.sides(), strict=True), key=lambda bone: -float(depth[list(bone[0])].sum())
-    ):
+    bones = zip(grid.skeleton.bones, grid.skeleton.bone_sides, strict=True)
+    for (parent, child), side in sorted(bones, key=lambda bone: -float(depth[list(bone[0])].sum())):
         ends = joints[[parent, child]]
-        axis.plot(ends[:, 0], ends[:, 1], color=_COLOURS[side], linewidth=2.2, solid_capstyle="round")
+        axis.plot(ends[:, 0], ends[:, 1], color=SIDE_COLOURS[side], linewidth=2.2, solid_capstyle="round")
     if "Head" in grid.skeleton.joints:
         x, y = joints[grid.skeleton.index("Head")]
-        axis.plot([x], [y], "o", color=_COLOURS[""], markersize=5)
+        axis.plot([x], [y], "o", color=SIDE_COLOURS[""], markersize=5)
     axis.set(xlim=(-grid.half[0], grid.half[0]), ylim=(grid.half[1], -grid.half[1]), aspect="equal")
     axis.set_title(grid.titles[number], fontsize=7, pad=2)
 
@@ -75,8 +74,8 @@ def _numbers(place: Any, shown: Shown) -> None:
     first = shown.cameras is not None
     axes = place.subplots(1, first + len(shown.distributions), squeeze=False)[0]
     if shown.cameras is not None and shown.people is not None:
-        axes[0].scatter(shown.people[:, 0], -shown.people[:, 2], s=2, color=_COLOURS["left"], alpha=0.3)
-        axes[0].scatter(shown.cameras[:, 0], -shown.cameras[:, 2], s=8, color=_COLOURS["right"])
+        axes[0].scatter(shown.people[:, 0], -shown.people[:, 2], s=2, color=SIDE_COLOURS["left"], alpha=0.3)
+        axes[0].scatter(shown.cameras[:, 0], -shown.cameras[:, 2], s=8, color=SIDE_COLOURS["right"])
         axes[0].set(aspect="equal", xlabel="x, m", ylabel="-z, m")
         axes[0].set_title("cameras (red) and people from above", fontsize=8)
     for axis, distribution in zip(axes[first:], shown.distributions, strict=True):
@@ -89,7 +88,7 @@ def _numbers(place: Any, shown: Shown) -> None:
 
 
 def _histogram(axis: Any, distribution: Distribution) -> None:
-    axis.hist(distribution.values, bins=40, color=_COLOURS["left"])
+    axis.hist(distribution.values, bins=40, color=SIDE_COLOURS["left"])
     axis.set(yticks=[])
     axis.spines["left"].set_visible(False)
     axis.set_title(distribution.title, fontsize=8)

@@ -87,7 +87,7 @@ def _height(found: Measures) -> str:
 def _bones(found: Measures) -> str:
     named = "subject" in found.good.labels
     limit = _VARIES if named else _VARIES_UNNAMED
-    names = [f"{found.skeleton.joints[a]}-{found.skeleton.joints[b]}" for a, b in found.skeleton.bones]
+    names = found.skeleton.bone_names
     varying = {name: share for name, share in zip(names, found.variation.tolist(), strict=True) if share > limit}
     if not varying:
         return ""

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.registry.datasets.measures import Measures
@@ -48,11 +49,6 @@ class PoseGrid:
     def rows(self) -> int:
         return -(-len(self.joints) // self.columns)
 
-    def sides(self) -> list[str]:
-        """Return "left", "right" or "" for each bone."""
-        named = {left: "left" for left, _ in self.skeleton.pairs} | {right: "right" for _, right in self.skeleton.pairs}
-        return [named.get(self.skeleton.joints[child], "") for _, child in self.skeleton.bones]
-
 
 @attrs.frozen(eq=False)
 class Distribution:
@@ -73,7 +69,6 @@ class Shown:
 
     Attributes:
         said: the source, as it is typed.
-        looked_at: of how many poses.
         poses: some of them.
         cameras: [C, 3] places in the world, y up, metres.
         people: [P, 3] places of roots in the world.
@@ -82,7 +77,6 @@ class Shown:
     """
 
     said: str
-    looked_at: int
     poses: PoseGrid | None = None
     cameras: Array | None = None
     people: Array | None = None
@@ -101,7 +95,7 @@ def look(opened: Opened, topics: Sequence[str] = TOPICS, *, rows: int = 3, colum
         raise PoseplugError(f"There is nothing called '{unknown[0]}' to show; choose of {', '.join(TOPICS)}.")
     grid = _grid(opened, rows, columns) if "poses" in topics else None
     if {*topics} == {"poses"}:
-        return Shown(opened.said, rows * columns, grid)
+        return Shown(opened.said, grid)
     found = Measures.of(opened, _LOOKED_AT)
     if not len(found.good):
         raise PoseplugError(f"All poses of '{opened.said}' have coordinates that are no numbers; nothing can be drawn.")
@@ -112,13 +106,11 @@ def look(opened: Opened, topics: Sequence[str] = TOPICS, *, rows: int = 3, colum
     if "people" in topics:
         distributions += _people(found)
     bones = _bone_angles(found) if "bones" in topics and found.good.joints_3d is not None else None
-    return Shown(opened.said, len(found.seen), grid, cameras, people, distributions, bones)
+    return Shown(opened.said, grid, cameras, people, distributions, bones)
 
 
 def _grid(opened: Opened, rows: int, columns: int) -> PoseGrid:
-    generator = torch.Generator().manual_seed(opened.seed)
-    with torch.no_grad():
-        batch = opened.source.sample(rows * columns, generator)
+    batch = PoseBatch.join([*opened.drawn(rows * columns)])
     names = opened.source.label_names.get("action", ())
     titles = [names[number] for number in batch.labels["action"].tolist()] if "action" in batch.labels and names else []
     joints = batch.joints_2d if batch.joints_3d is None else batch.root_relative
@@ -177,5 +169,4 @@ def _bone_angles(found: Measures) -> tuple[Sequence[str], Array]:
     directions = torch.nn.functional.normalize(joints[:, ends] - joints[:, starts], dim=-1)
     angles = (directions * -found.up.double()[:, None]).sum(-1).clamp(-1, 1).acos().rad2deg().numpy()
     counts = [np.histogram(of_bone, _ANGLES, (0, 180))[0] for of_bone in angles.T]
-    names = [f"{found.skeleton.joints[a]}-{found.skeleton.joints[b]}" for a, b in found.skeleton.bones]
-    return names, np.stack(counts) / len(joints)
+    return found.skeleton.bone_names, np.stack(counts) / len(joints)

@@ -53,6 +53,6 @@ def _difference(expected: Tensor, found: Tensor, what: str) -> float:
     # What is no number or infinite for the model is the same for the program.
     alike = (expected == found) | (expected.isnan() & found.isnan())
     difference = torch.where(alike, 0, (expected - found).abs()).nan_to_num(torch.inf)
-    if bool((difference > TOLERANCE * expected.abs().clamp_min(1)).any()):
+    if bool((difference > TOLERANCE * expected.nan_to_num(0, 0, 0).abs().clamp_min(1)).any()):
         raise CannotExport(f"exported, {what} is up to {float(difference.max()):.3g} m off the model's")
     return float(difference.max())

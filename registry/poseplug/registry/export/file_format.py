@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from poseplug.core.errors import PoseplugError, in_words
+from poseplug.core.errors import PoseplugError, in_words, one_line
 from poseplug.registry.export.agreement import Run
 from poseplug.registry.export.program import Program
 from poseplug.registry.export.trace import CannotExport, quiet
@@ -91,4 +91,4 @@ def _first_line(error: BaseException) -> str:
     """Return the first line of the error that led to all others: the exporter wraps it in advice."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return " ".join(in_words(error).partition("\n")[0].split())
+    return one_line(in_words(error).partition("\n")[0])

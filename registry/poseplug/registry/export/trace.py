@@ -16,7 +16,7 @@ import torch
 from torch.export import Dim, ExportedProgram
 from torch.overrides import TorchFunctionMode
 
-from poseplug.core.errors import PoseplugError, in_words
+from poseplug.core.errors import PoseplugError, in_words, one_line
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.tensors import constant
 from poseplug.registry.export.program import Program, program_of, random_people
@@ -61,7 +61,7 @@ def _reason(error: Exception, model: LiftingModel) -> str:
         return f"it is made for one number of people; {advice}{_length_at(model)}"
     if "data-dependent" in text:
         text = "what it does next depends on values that it computes (an 'if' on a tensor, an .item(), a loop)"
-    return " ".join(text.splitlines()[0].split()) + _place(traceback.extract_tb(error.__traceback__), model)
+    return one_line(text.splitlines()[0]) + _place(traceback.extract_tb(error.__traceback__), model)
 
 
 def _place(stack: traceback.StackSummary, model: LiftingModel) -> str:

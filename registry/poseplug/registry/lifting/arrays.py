@@ -12,8 +12,7 @@ from torch import Tensor
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.keypoints.detections import Detections
-
-_CHUNK = 4096
+from poseplug.core.keypoints.people import CHUNK
 
 
 @attrs.define(eq=False)
@@ -35,7 +34,6 @@ class Arrays:
         frame: Any = None,
         track: Any = None,
         size: tuple[int, int] | None = None,
-        fps: float | None = None,
     ) -> Self:
         """Take arrays or tensors: joints [N, J, 2], and what is known besides.
 
@@ -54,12 +52,12 @@ class Arrays:
         tracks = torch.full((n,), -1) if track is None else _tensor(track, torch.int64)
         _check("track", tracks, (n,))
         image = torch.zeros(n, 2) if size is None else torch.tensor([size], dtype=torch.float32).expand(n, 2)
-        return cls(Detections(pixels, sure.nan_to_num(0), frames, tracks, image), skeleton, fps)
+        return cls(Detections(pixels, sure.nan_to_num(0), frames, tracks, image), skeleton)
 
     def chunks(self) -> Iterator[Detections]:
         """Give all people, some thousands at a time."""
-        for start in range(0, len(self.people), _CHUNK):
-            yield self.people.select(slice(start, start + _CHUNK))
+        for start in range(0, len(self.people), CHUNK):
+            yield self.people.select(slice(start, start + CHUNK))
 
 
 def _tensor(values: Any, kind: torch.dtype) -> Tensor:

@@ -12,7 +12,7 @@ from poseplug.core.geometry.camera import Camera
 from poseplug.registry.lifting.settings import LiftSettings
 
 # Training cameras, like Human3.6M's, have 1145 px for images of 1000 px.
-_USUAL_FOCAL = 1.145
+USUAL_FOCAL = 1.145
 # What videos and pictures commonly have: the smallest that holds all joints is the guess.
 _COMMON = ((640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160), (7680, 4320))
 
@@ -53,7 +53,7 @@ class CameraRule:
         elif said.fov is not None:
             focal = image[:, 0] / (2 * math.tan(math.radians(said.fov) / 2))
         else:
-            focal = image.amax(-1) * _USUAL_FOCAL
+            focal = image.amax(-1) * USUAL_FOCAL
         return Camera(focal[:, None].expand(-1, 2), image / 2, image)
 
     def in_words(self) -> str:
@@ -73,7 +73,7 @@ class CameraRule:
         elif said.fov is not None:
             lens = f"field of view {said.fov:g} degrees"
         else:
-            lens = f"focal length {_USUAL_FOCAL:g} times the longer side (a guess, as in training; --focal, --fov)"
+            lens = f"focal length {USUAL_FOCAL:g} times the longer side (a guess, as in training; --focal, --fov)"
         return f"camera: {size}; {lens}"
 
 

@@ -1,4 +1,4 @@
-"""Which frames are shown, where there are more than anyone wants to look at."""
+"""Which frames and people are looked at, where there are more than it takes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from poseplug.registry.lifting.spool import Array
 
 # People that are drawn in one frame of a picture.
 CROWD = 12
+# Frames a second of animations, where nobody says.
+USUAL_FPS = 25.0
 
 
-def evenly(frames: Array, most: int) -> Array:
-    """Return at most so many of these frames, evenly spread."""
-    chosen: Array = frames[np.unique(np.linspace(0, len(frames) - 1, min(len(frames), most)).round().astype(int))]
+def evenly(items: Array, most: int) -> Array:
+    """Return at most so many of these, evenly spread."""
+    chosen: Array = items[np.unique(np.linspace(0, len(items) - 1, min(len(items), most)).round().astype(int))]
     return chosen
 
 

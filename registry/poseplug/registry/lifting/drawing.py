@@ -10,21 +10,14 @@ import numpy as np
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.registry.lifting.lifted import LiftedPoses
 from poseplug.registry.lifting.spool import Array
+from poseplug.registry.reports.colours import SIDE_COLOURS
 from poseplug.registry.reports.statistics import missing
 
-# A person's left is blue and their right red, here and in the project's other figures.
-COLOURS = {"left": "#2e6f95", "right": "#d1495b", "": "#3d3d3d"}
 _PAPER, _FRAME, _FLOOR, _TEXT = "#ffffff", "#d8dce3", "#e6e9ee", "#667085"
 # Everything is drawn larger and made smaller, so that lines are smooth.
 _FINER = 2
 # From where people are looked at in 3D: a little from their side of the camera, and from above.
 _AROUND, _ABOVE = np.radians(30), np.radians(12)
-
-
-def sides(skeleton: Skeleton) -> list[str]:
-    """Return "left", "right" or "" for each of the M bones."""
-    side = {left: "left" for left, _ in skeleton.pairs} | {right: "right" for _, right in skeleton.pairs}
-    return [side.get(skeleton.joints[child], "") for _, child in skeleton.bones]
 
 
 def standing(poses: LiftedPoses) -> Array:
@@ -111,15 +104,16 @@ class Stage:
 
     def _bones(self, pen: Any, places: Array, depth: Array, known: Array, side: int) -> None:
         """Draw bones, far ones first; those to joints that were not found are thin."""
-        named, width = sides(self.skeleton), max(2, round(side / 110))
+        width = max(2, round(side / 110))
         order = sorted(range(self.skeleton.num_bones), key=lambda i: -depth[list(self.skeleton.bones[i])].sum())
         for bone in order:
             a, b = self.skeleton.bones[bone]
+            colour = SIDE_COLOURS[self.skeleton.bone_sides[bone]]
             thick = width if known[a] and known[b] else max(1, width // 3)
-            pen.line([*places[a], *places[b]], fill=COLOURS[named[bone]], width=thick)
+            pen.line([*places[a], *places[b]], fill=colour, width=thick)
             for joint in (a, b):
                 x, y = places[joint]
-                pen.ellipse([x - thick / 2, y - thick / 2, x + thick / 2, y + thick / 2], fill=COLOURS[named[bone]])
+                pen.ellipse([x - thick / 2, y - thick / 2, x + thick / 2, y + thick / 2], fill=colour)
 
 
 def _turned(points: Array) -> Array:

@@ -70,7 +70,6 @@ def lift_to_files(
     catalogue: Catalogue,
     *,
     name: str = "",
-    fps: float | None = None,
 ) -> dict[str, Any]:
     """Lift a file's people and write what is asked for; return a summary, ready for JSON.
 
@@ -78,7 +77,7 @@ def lift_to_files(
         PoseplugError: see ``lifting``; a file that cannot be written.
     """
     outputs.check()
-    with lifting(run, file, settings, catalogue, fps) as lifted:
+    with lifting(run, file, settings, catalogue) as lifted:
         written = [path for out in outputs.out for path in write(out, lifted, force=outputs.force)]
         if outputs.picture is not None:
             from poseplug.registry.lifting.picture import write_picture

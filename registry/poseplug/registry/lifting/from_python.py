@@ -58,7 +58,6 @@ def lift_file(
         page=page and Path(page),
         force=said.pop("force", False),
     )
-    fps = said.pop("fps", None)
     file, made = open_file(Path(keypoints), said.pop("format", "auto"), said.pop("skeleton", ""), said.get("size"))
     settings = LiftSettings(**{**said, "made": {**made, **said.get("made", {})}})
-    return lift_to_files(str(run), file, settings, outputs, load_catalogue(), name=str(keypoints), fps=fps)
+    return lift_to_files(str(run), file, settings, outputs, load_catalogue(), name=str(keypoints))

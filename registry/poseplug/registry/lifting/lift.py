@@ -29,22 +29,18 @@ from poseplug.registry.lifting.spool import Spool
 
 
 @contextmanager
-def lifting(
-    run: str, file: KeypointFile, settings: LiftSettings, catalogue: Catalogue, fps: float | None = None
-) -> Iterator[Lifted]:
+def lifting(run: str, file: KeypointFile, settings: LiftSettings, catalogue: Catalogue) -> Iterator[Lifted]:
     """Lift all people of a file; what comes of it is on the disk until the context ends.
 
     Raises:
         PoseplugError: no such run; key points that are damaged, or of which the run's joints cannot be made.
     """
     with TemporaryDirectory(prefix="poseplug-lift-") as folder:
-        yield lift(run, file, settings, catalogue, Path(folder), fps)
+        yield lift(run, file, settings, catalogue, Path(folder))
 
 
 @blaming
-def lift(
-    run: str, file: KeypointFile, settings: LiftSettings, catalogue: Catalogue, folder: Path, fps: float | None = None
-) -> Lifted:
+def lift(run: str, file: KeypointFile, settings: LiftSettings, catalogue: Catalogue, folder: Path) -> Lifted:
     """Lift all people of a file; see ``lifting``, which removes the folder of the tables afterwards."""
     opened = OpenedRun.named(run, catalogue, pick_device(settings.device))
     skeleton = opened.model.skeleton
@@ -94,7 +90,7 @@ def lift(
         good=good,
         seen=seen,
         poses=poses,
-        fps=fps or file.fps,
+        fps=settings.fps or file.fps,
         image=(width, height),
         notes=(_who(people), *done),
         warnings=tuple(warned),

@@ -86,7 +86,7 @@ def lift_block(job: Job, start: int, stop: int, seen: Spool, poses: Spool) -> Ar
     shown, through, rotation = pixels, camera, None
     if job.centred and job.range is not None:
         shown, through, rotation = centred(pixels, known, camera, job.range, skeleton)
-    batch = PoseBatch(skeleton, shown.float(), through.to(model.device)).to(model.device)
+    batch = PoseBatch(skeleton, shown.float(), through).to(model.device)
     lifted = model.predict(batch, flip=job.settings.flip).float().cpu()
     located = model.locate(batch)
     if rotation is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,6 +9,7 @@ from poseplug.core.data.normalise import Normalisation
 from poseplug.core.errors import PoseplugError
 from poseplug.core.models.input_range import InputRange
 from poseplug.registry.lifting import unlike
+from poseplug.registry.lifting.choice import evenly
 from poseplug.registry.lifting.lift_block import Job
 
 # So many people are looked at to see whether they are like those of the training.
@@ -19,8 +19,7 @@ _LOOKED_AT = 4096
 def look(job: Job) -> tuple[list[str], str, str]:
     """Return warnings, the view that is taken, and a sentence on it."""
     people, skeleton, seen = job.people, job.model.skeleton, job.range
-    rows = np.unique(np.linspace(0, len(people) - 1, min(len(people), _LOOKED_AT)).astype(int))
-    joints, confidence, sizes = people.table.read(people.order[rows], "joints", "confidence", "size")
+    joints, confidence, sizes = people.table.read(evenly(people.order, _LOOKED_AT), "joints", "confidence", "size")
     pixels, found = torch.from_numpy(joints).double(), torch.from_numpy(confidence > 0)
     camera = job.rule.cameras(torch.from_numpy(sizes))
     warned = unlike.warnings(pixels, found, camera, seen, skeleton)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,51 +9,38 @@ import numpy as np
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.storage.files import write_text
-from poseplug.registry.lifting.choice import stretch
-from poseplug.registry.lifting.drawing import COLOURS, sides
+from poseplug.registry.lifting.choice import USUAL_FPS, stretch
 from poseplug.registry.lifting.lifted import Lifted
 from poseplug.registry.lifting.spool import Array
-from poseplug.registry.reports.statistics import missing
+from poseplug.registry.reports.page import filled
+from poseplug.registry.reports.statistics import require
 
-_WEB = Path(__file__).with_name("web")
+_PAGE = Path(__file__).parent / "web" / "lifted"
 # More would make pages that browsers are slow with.
 _FRAMES, _TRACKS = 300, 8
-_USUAL_FPS = 25.0
 
 
 def check_page(path: Path) -> None:
     """Raise PoseplugError unless the page can be made: its suffix is known, jinja2 and plotly are there."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise PoseplugError(f"--page '{path}': the suffix must be .html.")
-    for package in ("jinja2", "plotly"):
-        try:
-            __import__(package)
-        except ImportError:
-            raise missing(package) from None
+    require("jinja2", "plotly")
 
 
 def write_page(path: Path, lifted: Lifted, name: str) -> list[Path]:
     """Write the page, of at most 300 frames and 8 tracks; raise PoseplugError if it cannot be written."""
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
     every = np.unique(lifted.frame[lifted.good])
     frames = stretch(lifted, _FRAMES)
     tracks, counts = np.unique(lifted.track[lifted.good], return_counts=True)
     longest = np.sort(tracks[np.argsort(-counts, kind="stable")[:_TRACKS]])
     left_out = [f"{len(frames)} of {len(every)} frames are shown"] * (len(frames) < len(every))
     left_out += [f"{len(longest)} of {len(tracks)} tracks are shown, the longest"] * (len(longest) < len(tracks))
-    page = environment.get_template("lifted.html.j2").render(
+    page = filled(
+        _PAGE,
+        _data(lifted, frames, longest),
         name=name or "Lifted poses",
         notes=[*lifted.notes, _of_roots(lifted), *left_out],
         warnings=lifted.warnings,
-        style=(_WEB / "lifted.css").read_text(encoding="utf-8"),
-        script=(_WEB / "lifted.js").read_text(encoding="utf-8"),
-        plotly=get_plotlyjs(),
-        data=json.dumps(_data(lifted, frames, longest), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
     )
     write_text(path, page)
     return [path]
@@ -88,9 +74,8 @@ def _data(lifted: Lifted, frames: Array, tracks: Array) -> dict[str, Any]:
     step = float(np.median(np.diff(frames))) if len(frames) > 1 else 1.0
     return {
         "bones": lifted.skeleton.bones,
-        "sides": sides(lifted.skeleton),
-        "colours": COLOURS,
+        "sides": lifted.skeleton.bone_sides,
         "frames": frames.tolist(),
-        "milliseconds": 1000 * step / (lifted.fps or _USUAL_FPS),
+        "milliseconds": 1000 * step / (lifted.fps or USUAL_FPS),
         "people": [person for person in people if person["at"]],
     }

@@ -12,10 +12,9 @@ import numpy as np
 from poseplug.core.errors import PoseplugError
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.registry.lifting.joints import JointMaker, split_found
+from poseplug.registry.lifting.lifted import BLOCK
 from poseplug.registry.lifting.spool import Array, Spool
 from poseplug.registry.lifting.tracks import link
-
-_BLOCK = 4096
 
 
 @attrs.frozen(eq=False)
@@ -73,9 +72,9 @@ class People:
     def _best(self) -> int:
         tracks, numbers = np.unique(self.track, return_inverse=True)
         sure = np.zeros(len(tracks))
-        for start in range(0, len(self), _BLOCK):
-            _, confidence, _ = self.rows(start, start + _BLOCK)
-            np.add.at(sure, numbers[start : start + _BLOCK], confidence.sum(1))
+        for start in range(0, len(self), BLOCK):
+            _, confidence, _ = self.rows(start, start + BLOCK)
+            np.add.at(sure, numbers[start : start + BLOCK], confidence.sum(1))
         return int(tracks[sure.argmax()])
 
 
@@ -148,5 +147,5 @@ def _number(table: Spool, track: Array, frame: Array) -> bool:
 
 def _blocks(starts: Array, ends: Array) -> list[tuple[int, int]]:
     """Return ranges of frames that have some thousand people each."""
-    cuts = np.unique(np.append(np.searchsorted(starts, np.arange(0, ends[-1], _BLOCK)), len(starts)))
+    cuts = np.unique(np.append(np.searchsorted(starts, np.arange(0, ends[-1], BLOCK)), len(starts)))
     return [(int(a), int(b)) for a, b in pairwise(cuts)]

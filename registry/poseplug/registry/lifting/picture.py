@@ -8,13 +8,12 @@ import numpy as np
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.storage.files import write_whole
-from poseplug.registry.lifting.choice import evenly, people_in, stretch
+from poseplug.registry.lifting.choice import USUAL_FPS, evenly, people_in, stretch
 from poseplug.registry.lifting.drawing import Stage, pillow
 from poseplug.registry.lifting.lifted import Lifted
 
 # Frames of a PNG, and of a GIF: more are thinned out evenly.
 _STILL, _MOVING, _COLUMNS = 6, 150, 2
-_USUAL_FPS = 25.0
 
 
 def check_picture(path: Path) -> None:
@@ -38,7 +37,7 @@ def write_picture(path: Path, lifted: Lifted) -> list[Path]:
     stage = Stage.around(lifted.skeleton, shown, 320 if moving else 300)
     drawn = [stage.draw(poses, f"frame {frame}") for frame, poses in zip(frames, shown, strict=True)]
     if moving:
-        seconds = (int(frames[-1]) - int(frames[0])) / (lifted.fps or _USUAL_FPS)
+        seconds = (int(frames[-1]) - int(frames[0])) / (lifted.fps or USUAL_FPS)
         each = min(max(1000 * seconds / max(len(frames) - 1, 1), 20), 500)
         palette = drawn[len(drawn) // 2].quantize(64)
         first, *others = [image.quantize(palette=palette, dither=image_kind.Dither.NONE) for image in drawn]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
@@ -30,6 +31,7 @@ class LiftSettings:
             always missing.
         flip: average with the prediction for the mirror image.
         smooth: frames of the window in which poses are smoothed over time; 0 or 1: they are not.
+        fps: frames a second; None: as the file says.
         device: where to compute.
 
     Raises:
@@ -47,6 +49,7 @@ class LiftSettings:
     made: Mapping[str, Any] = attrs.field(factory=dict)
     flip: bool = False
     smooth: int = 0
+    fps: float | None = None
     device: str = "auto"
 
     def __attrs_post_init__(self) -> None:
@@ -54,6 +57,7 @@ class LiftSettings:
         if len(said) > 1:
             raise PoseplugError(f"--{said[0]} and --{said[1]} say the same thing twice; give one of them.")
         _expect(self.view in VIEWS, f"--view must be one of {', '.join(VIEWS)}; got '{self.view}'.")
+        _expect(self.fps is None or 0 < self.fps < math.inf, "--fps must be a number of frames a second above 0.")
         known = self.person in ("all", "best") or self.person.isdecimal()
         _expect(known, f"--person must be all, best or the number of a track; got '{self.person}'.")
         _expect(0 <= self.min_confidence <= 1, f"--min-confidence must be from 0 to 1, got {self.min_confidence:g}.")
@@ -62,9 +66,11 @@ class LiftSettings:
         _expect(
             self.size is None or min(self.size) > 0, "--size must be a width and a height above 0, such as 1920x1080."
         )
-        _expect(self.focal is None or self.focal > 0, "--focal must be a number of pixels above 0.")
+        _expect(self.focal is None or 0 < self.focal < math.inf, "--focal must be a number of pixels above 0.")
         _expect(self.fov is None or 0 < self.fov < 180, "--fov must be between 0 and 180 degrees.")
-        _expect(self.camera is None or min(self.camera[:2]) > 0, "--camera must be fx,fy,cx,cy with fx and fy above 0.")
+        lens = self.camera or (1.0, 1.0)
+        good = all(map(math.isfinite, lens)) and min(lens[:2]) > 0
+        _expect(good, "--camera must be fx,fy,cx,cy with fx and fy above 0.")
 
 
 class Said(TypedDict, total=False):

@@ -84,6 +84,6 @@ def _order(pixels: Tensor, found: Tensor, camera: Camera, seen: InputRange, skel
     far = (lengths - expected).abs() > _OF_LONGEST * expected.max()
     odd = ((apart > _BONE_RATIO) & far).nonzero().flatten().tolist()
     if odd:
-        names = [f"{skeleton.joints[skeleton.bones[i][0]]}-{skeleton.joints[skeleton.bones[i][1]]}" for i in odd]
-        return [f"beside the other bones, {', '.join(names)} is far longer or shorter than in training; {advice}"]
+        names = ", ".join(skeleton.bone_names[i] for i in odd)
+        return [f"beside the other bones, {names} is far longer or shorter than in training; {advice}"]
     return []

@@ -8,10 +8,7 @@ from torch import Tensor
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.models.input_range import InputRange
-
-# Of a person no two joined joints of whom are known, how large they are is not known either: focal length over the
-# longer side as training cameras have it.
-_USUAL_FOCAL = 1.145
+from poseplug.registry.lifting.cameras import USUAL_FOCAL
 
 
 def centred(
@@ -42,7 +39,8 @@ def centred(
     plane = seen_rays[..., :2] / seen_rays[..., 2:].clamp_min(1e-3)
     longest = max(seen.image)
     size = seen.sizes(plane, found, skeleton)
-    focal = torch.where(size > 0, longest * seen.size[1] / size, longest * _USUAL_FOCAL)
+    # Of a person no two joined joints of whom are known, how large they are is not known either.
+    focal = torch.where(size > 0, longest * seen.size[1] / size, longest * USUAL_FOCAL)
     image = pixels.new_tensor(seen.image).expand(len(pixels), 2)
     turned = Camera(focal[:, None].expand(-1, 2), image / 2, image)
     return plane * focal[:, None, None] + image[:, None] / 2, turned, rotation

@@ -106,12 +106,11 @@ def find_examples(question: Question, catalogue: Catalogue, device: torch.device
     except Exception as error:  # a component of a stranger's may fail in any way, and a report should not
         raise PoseplugError(in_words(error)) from error
     skeleton = model.skeleton
-    side = {left: "left" for left, _ in skeleton.pairs} | {right: "right" for _, right in skeleton.pairs}
     return Examples(
         models=[rows.name(row) for row in shown[: len(models)]],
         seed=rows.seeds[seed],
         bones=skeleton.bones,
-        sides=[side.get(skeleton.joints[child], "") for _, child in skeleton.bones],
+        sides=skeleton.bone_sides,
         cases=[case for cases, _ in found for case in cases],
         looked_at={label: count for (label, _), (_, count) in zip(named, found, strict=True)},
     )

@@ -13,7 +13,7 @@ import attrs
 from poseplug.registry.reports.examples import Examples
 from poseplug.registry.reports.figures import Figure
 from poseplug.registry.reports.headline import Fact
-from poseplug.registry.reports.statistics import missing
+from poseplug.registry.reports.statistics import require
 from poseplug.registry.reports.tables import Number, Table
 
 _WEB = Path(__file__).with_name("web")
@@ -71,38 +71,43 @@ def html(page: Page) -> str:
     Raises:
         PoseplugError: plotly or jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError:
-        raise missing("jinja2") from None
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError:
-        raise missing("plotly") from None
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.tests["number"] = lambda cell: isinstance(cell, Number)
-    environment.tests["spread"] = lambda cell: isinstance(cell, Number) and (cell.sd, cell.interval) != (None, None)
-    environment.filters["anchor"] = lambda name: re.sub(r"[^\w-]+", "-", name)
     figures = {
         figure.name: {"data": figure.data, "layout": figure.layout}
         for section in page.sections
         for figure in (*section.figures, *section.folded_figures)
     }
-    return environment.get_template("page.html.j2").render(
-        page=page,
-        style=(_WEB / "page.css").read_text(encoding="utf-8"),
-        script=(_WEB / "page.js").read_text(encoding="utf-8"),
-        plotly=get_plotlyjs(),
-        long=LONG,
-        data=_within_script({"figures": figures, "examples": _examples(page.examples)}),
+    return filled(_WEB / "page", {"figures": figures, "examples": _examples(page.examples)}, page=page, long=LONG)
+
+
+def filled(files: Path, data: Any, **values: Any) -> str:
+    """Return a page with its style, its script and plotly inside, which needs nothing else.
+
+    Args:
+        files: what its files are called before .html.j2, .css and .js.
+        data: what the script reads, as JSON.
+        values: what the template names.
+
+    Raises:
+        PoseplugError: plotly or jinja2 is not installed.
+    """
+    require("jinja2", "plotly")
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(files.parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-
-
-def _within_script(value: Any) -> str:
-    """Return JSON that no text in it can end the script of."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    environment.tests["number"] = lambda cell: isinstance(cell, Number)
+    environment.tests["spread"] = lambda cell: isinstance(cell, Number) and (cell.sd, cell.interval) != (None, None)
+    environment.filters["anchor"] = lambda name: re.sub(r"[^\w-]+", "-", name)
+    return environment.get_template(f"{files.name}.html.j2").render(
+        style=files.with_suffix(".css").read_text(encoding="utf-8"),
+        script=files.with_suffix(".js").read_text(encoding="utf-8"),
+        plotly=get_plotlyjs(),
+        # No text in it can end the script that it stands in.
+        data=json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        **values,
+    )
 
 
 def _examples(examples: Examples | None) -> Any:

@@ -99,5 +99,14 @@ def missing(package: str) -> PoseplugError:
     return PoseplugError(f"This needs '{package}', which is not installed: pip install 'poseplug[report]'")
 
 
+def require(*packages: str) -> None:
+    """Raise PoseplugError, which says how to install them, unless these packages are installed."""
+    for package in packages:
+        try:
+            __import__(package)
+        except ImportError:
+            raise missing(package) from None
+
+
 def _divided(sums: Array, counts: NDArray[np.int64]) -> Array:
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)

@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from poseplug.core.storage.files import write_whole
+from poseplug.registry.lifting.choice import evenly
 from poseplug.registry.lifting.lifted import BLOCK, Lifted
 from poseplug.registry.lifting.outputs.bvh_rig import RigJoint, end_offset, local_rotations, rig, upright, zxy_angles
 from poseplug.registry.lifting.spool import Array
@@ -89,8 +90,7 @@ def _write(path: Path, lifted: Lifted, span: slice) -> None:
 
 def _lengths(lifted: Lifted, rows: Array) -> Array:
     """Return the median lengths [M] of bones over a track."""
-    some = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MEASURED)).astype(int))]
-    joints = lifted.rows(some).joints_3d.astype(np.float64)
+    joints = lifted.rows(evenly(rows, _MEASURED)).joints_3d.astype(np.float64)
     starts, ends = (list(side) for side in zip(*lifted.skeleton.bones, strict=True))
     lengths: Array = np.median(np.linalg.norm(joints[:, ends] - joints[:, starts], axis=-1), axis=0)
     return lengths

@@ -96,12 +96,14 @@ def local_rotations(joints: list[RigJoint], skeleton: Skeleton, poses: Array) ->
             directions = poses[:, ends] - poses[:, [parent_of[end] for end in ends]]
             directions = directions / np.maximum(np.linalg.norm(directions, axis=-1, keepdims=True), 1e-9)
             seen = np.einsum("nji,nbj->nbi", above, directions)  # in the frame of the parent
-            local[:, number] = _onto(rest[ends[0]], seen[:, 0]) if len(ends) == 1 else _best(rest[ends], seen)
+            local[:, number] = (
+                shortest_rotations(rest[ends[0]], seen[:, 0]) if len(ends) == 1 else _best(rest[ends], seen)
+            )
         world[:, number] = above @ local[:, number]
     return local
 
 
-def _onto(direction: Array, targets: Array) -> Array:
+def shortest_rotations(direction: Array, targets: Array) -> Array:
     """Return the shortest rotations [n, 3, 3] of a unit direction [3] onto unit targets [n, 3]."""
     cross, cosine = np.cross(direction, targets), targets @ direction
     # Straight back: half a turn about anything that is perpendicular.
