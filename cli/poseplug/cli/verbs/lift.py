@@ -70,6 +70,7 @@ def lift(
         from poseplug.registry.lifting import settings as said
         from poseplug.registry.lifting.files import Outputs, default_out, lift_to_files, open_file
 
+        said.check_fps(fps)
         image = said.parse_size(size) if size else None
         file, made = open_file(keypoints, keypoint_format, skeleton, image)
         settings = said.LiftSettings(

@@ -13,8 +13,8 @@ from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.open_keypoints import open_keypoints
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.lifting.lift import lifting
-from poseplug.registry.lifting.outputs import check_outputs, refuse_existing, write
-from poseplug.registry.lifting.settings import LiftSettings
+from poseplug.registry.lifting.outputs import check_outputs, refuse_existing, refuse_twice, write
+from poseplug.registry.lifting.settings import LiftSettings, check_fps
 
 
 @attrs.frozen(kw_only=True)
@@ -32,6 +32,7 @@ class Outputs:
         from poseplug.registry.lifting.picture import check_picture
 
         check_outputs(self.out, force=self.force)
+        refuse_twice([path for path in (*self.out, self.picture, self.page) if path is not None])
         for path, check in ((self.picture, check_picture), (self.page, check_page)):
             if path is not None:
                 check(path)
@@ -77,6 +78,7 @@ def lift_to_files(
     Raises:
         PoseplugError: see ``lifting``; a file that cannot be written.
     """
+    check_fps(fps)
     outputs.check()
     with lifting(run, file, settings, catalogue, fps) as lifted:
         written = [path for out in outputs.out for path in write(out, lifted, force=outputs.force)]

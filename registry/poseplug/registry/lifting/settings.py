@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
@@ -10,6 +11,8 @@ import attrs
 from poseplug.core.errors import PoseplugError
 
 VIEWS = ("auto", "given", "centred")
+# Longer than any video's track; each frame of the window is a pass over all people.
+_LONGEST_WINDOW = 10_000
 
 
 @attrs.frozen(kw_only=True)
@@ -58,13 +61,19 @@ class LiftSettings:
         _expect(known, f"--person must be all, best or the number of a track; got '{self.person}'.")
         _expect(0 <= self.min_confidence <= 1, f"--min-confidence must be from 0 to 1, got {self.min_confidence:g}.")
         _expect(self.max_gap >= 0, f"--max-gap must be at least 0, got {self.max_gap}.")
-        _expect(self.smooth >= 0, f"--smooth must be at least 0, got {self.smooth}.")
+        _expect(
+            0 <= self.smooth <= _LONGEST_WINDOW,
+            f"--smooth must be from 0 to {_LONGEST_WINDOW} frames, got {self.smooth}.",
+        )
         _expect(
             self.size is None or min(self.size) > 0, "--size must be a width and a height above 0, such as 1920x1080."
         )
-        _expect(self.focal is None or self.focal > 0, "--focal must be a number of pixels above 0.")
+        _expect(self.focal is None or 0 < self.focal < math.inf, "--focal must be a number of pixels above 0.")
         _expect(self.fov is None or 0 < self.fov < 180, "--fov must be between 0 and 180 degrees.")
-        _expect(self.camera is None or min(self.camera[:2]) > 0, "--camera must be fx,fy,cx,cy with fx and fy above 0.")
+        _expect(
+            self.camera is None or (min(self.camera[:2]) > 0 and all(map(math.isfinite, self.camera))),
+            "--camera must be fx,fy,cx,cy, four numbers of pixels with fx and fy above 0.",
+        )
 
 
 class Said(TypedDict, total=False):
@@ -87,6 +96,12 @@ class Said(TypedDict, total=False):
 def _expect(good: bool, otherwise: str) -> None:
     if not good:
         raise PoseplugError(otherwise)
+
+
+def check_fps(fps: float | None) -> None:
+    """Raise PoseplugError unless frames a second are not said, or a number above 0."""
+    if fps is not None:
+        _expect(0 < fps < math.inf, f"--fps must be a number of frames a second above 0, got {fps:g}.")
 
 
 def parse_size(text: str) -> tuple[int, int]:
