@@ -124,6 +124,8 @@ def test_the_first_poses_are_taken(tmp_path):
         ("builtni", {}, "no source 'builtni'. Did you mean 'builtin'"),
         ("builtin:splt=all", {}, "no setting 'splt'"),
         ("bvh:path=nowhere", {}, "nowhere"),
+        ("builtin", {"poses": -3}, "Numbers of poses must be at least 0; got -3"),
+        ("builtin", {"shard_size": -1}, "Numbers of poses must be at least 0; got -1"),
     ],
 )
 def test_what_cannot_be_leaves_nothing(tmp_path, source, options, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, TypedDict
 
 import attrs
@@ -13,6 +14,8 @@ from poseplug.core.errors import PoseplugError
 VIEWS = ("auto", "given", "centred")
 # Longer than any video's track; each frame of the window is a pass over all people.
 _LONGEST_WINDOW = 10_000
+# Settings that are numbers, and how many.
+_NUMBERS = {"size": 2, "focal": 1, "fov": 1, "camera": 4, "min_confidence": 1}
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +47,7 @@ class LiftSettings:
     fov: float | None = None
     camera: tuple[float, float, float, float] | None = None
     view: str = "auto"
-    person: str = "all"
+    person: str = attrs.field(default="all", converter=str)
     min_confidence: float = 0.1
     max_gap: int = 10
     made: Mapping[str, Any] = attrs.field(factory=dict)
@@ -53,6 +56,15 @@ class LiftSettings:
     device: str = "auto"
 
     def __attrs_post_init__(self) -> None:
+        for name, count in _NUMBERS.items():
+            value = getattr(self, name)
+            _expect(
+                value is None or _are_numbers(value if count > 1 else [value], count),
+                f"'{name}' must be {'a number' if count == 1 else f'{count} numbers'}; got {value!r}.",
+            )
+        for name in ("max_gap", "smooth"):
+            value = getattr(self, name)
+            _expect(isinstance(value, Integral), f"'{name}' must be a whole number of frames; got {value!r}.")
         said = [name for name in ("focal", "fov", "camera") if getattr(self, name) is not None]
         if len(said) > 1:
             raise PoseplugError(f"--{said[0]} and --{said[1]} say the same thing twice; give one of them.")
@@ -96,6 +108,13 @@ class Said(TypedDict, total=False):
 def _expect(good: bool, otherwise: str) -> None:
     if not good:
         raise PoseplugError(otherwise)
+
+
+def _are_numbers(values: Any, count: int) -> bool:
+    try:
+        return len([float(value) for value in values if not isinstance(value, str)]) == count
+    except (TypeError, ValueError):
+        return False
 
 
 def check_fps(fps: float | None) -> None:

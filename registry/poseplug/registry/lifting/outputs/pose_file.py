@@ -24,8 +24,8 @@ def write_posefile(path: Path, lifted: Lifted) -> list[Path]:
     """
     if not np.isfinite(lifted.poses.read(slice(None), "root")[0][lifted.good]).all(1).any():
         raise PoseplugError(
-            f"Nobody can be put into '{path}': of no one can be said where they stand, since all of their joints are seen "
-            "at one point. Look at the key points; .npz and .json hold poses without a place."
+            f"Nobody can be put into '{path}': of no one can be said where they stand, since all of their joints are "
+            "seen at one point. Look at the key points; .npz and .json hold poses without a place."
         )
     about = About(skeleton=lifted.skeleton, made_by="poseplug lift")
     write_pose_file(path, _batches(lifted), about, int(lifted.good.sum()))
