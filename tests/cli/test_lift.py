@@ -160,6 +160,13 @@ def test_no_run_and_no_key_points(poseplug, lifting_run, detections):
     refused(poseplug("lift", lifting_run.path, "nowhere.json"), "no file or folder 'nowhere.json'")
 
 
+def test_key_points_are_not_replaced(poseplug, lifting_run, detections):
+    before = detections.read_bytes()
+    done = poseplug("lift", lifting_run.path, detections, "--out", detections, "--force")
+    refused(done, "walk.json' holds the key points, which are not replaced")
+    assert detections.read_bytes() == before
+
+
 def test_a_damaged_file_leaves_nothing(poseplug, lifting_run, detections, tmp_path_factory):
     cut = tmp_path_factory.mktemp("cut") / "cut.json"
     cut.write_text(detections.read_text()[:20_000])

@@ -12,8 +12,8 @@ from poseplug.cli.options import runs_and_models
 EPILOG = """\b
 Examples:
   poseplug lift starter detections.json
-  poseplug lift runs/mine openpose/ --size 1920x1080 --out walk.bvh --page walk.html
-  poseplug lift runs/mine detections.json --smooth 9 --picture walk.gif --out walk.npz --out walk.json
+  poseplug lift runs/mine openpose/ --size 1920x1080 --out walk.bvh
+  poseplug lift runs/mine detections.json --smooth 9 --picture walk.gif
 """
 
 

@@ -36,7 +36,7 @@ def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
 
 def refuse_twice(paths: Sequence[Path]) -> None:
     """Raise PoseplugError if two names are of one file."""
-    places = [path.absolute().resolve() for path in paths]
+    places = [path.resolve() for path in paths]
     for path, place in zip(paths, places, strict=True):
         if places.count(place) > 1:
             raise PoseplugError(f"'{path}' is asked for twice; give each file a name of its own.")
