@@ -217,6 +217,15 @@ def test_a_root_estimator_says_where_people_are(lifting_run, walking, monkeypatc
     assert not np.allclose(centred.root[:, 2], 4, atol=1e-3)
 
 
+def test_without_room_for_temporary_files(lifting_run, walking, monkeypatch):
+    def full(*_, **__):
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("poseplug.registry.lifting.lift.TemporaryDirectory", full)
+    with pytest.raises(PoseplugError, match="No usable temporary directory found. Free some space, or say with TMPDIR"):
+        lifting_run.lift(walking.joints_2d, size=SIZE)
+
+
 def test_a_file_from_python(lifting_run, walking, tmp_path):
     np.save(tmp_path / "points.npy", walking.joints_2d.numpy())
     told = lift_file(
