@@ -83,6 +83,27 @@ def test_what_is_shown_is_chosen(poseplug, tmp_path):
     assert flat.exit_code == 0, flat.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--source", "{people}"], "learns from 3D joints, and source 'coco' gives 2D only; choose another"),
+        (["run", "--source", "{stored}"], "learns from 3D joints, and source 'posefile' gives 2D only"),
+        (["run", "--eval", "wild={people}"], "Evaluation 'wild' is on a source that gives 2D only"),
+    ],
+)
+def test_poses_without_3d_are_refused_before_there_is_a_folder(poseplug, tmp_path, arguments, message):
+    from poseplug_datasets.coco import Coco
+
+    Coco.example_settings(tmp_path)
+    people = "coco:path=person_keypoints.json,skeleton=h36m16"
+    assert poseplug("data", "convert", people, "flat.safetensors").exit_code == 0
+    words = [word.format(people=people, stored="posefile:path=flat.safetensors") for word in arguments]
+    done = poseplug(*words, "--eval", FEW, "--steps", 1, "--out", "runs/flat")
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_page_needs_nothing_else(poseplug, tmp_path):
     done = poseplug("data", "plot", FEW, "few.html")
     assert done.exit_code == 0, done.stderr

@@ -129,8 +129,11 @@ def test_warnings_stand_first_and_are_in_the_summary(poseplug, lifting_run, walk
         (["--focal", "1000", "--fov", "60"], "--focal and --fov say the same thing twice"),
         (["--fov", "200"], "--fov must be between 0 and 180"),
         (["--focal", "inf"], "--focal must be a number of pixels above 0"),
-        (["--camera", "1000,nan,500,500"], "--camera must be fx,fy,cx,cy with fx and fy above 0"),
-        (["--fps", "-25", "--out", "a.bvh"], "--fps must be a number of frames a second above 0"),
+        (["--camera", "1000,1000,nan,500"], "--camera must be fx,fy,cx,cy"),
+        (["--fps", "0"], "--fps must be a number of frames a second above 0, got 0"),
+        (["--fps", "nan", "--smooth", "0.3s"], "--fps must be a number of frames a second above 0, got nan"),
+        (["--smooth", "1e9"], "--smooth must be from 0 to 10000 frames, got 1000000000"),
+        (["--out", "a.npz", "--out", "./a.npz"], "'a.npz' is asked for twice"),
         (["--view", "behind"], "--view must be one of auto, given, centred; got 'behind'"),
         (["--person", "me"], "--person must be all, best or the number of a track; got 'me'"),
         (["--person", "7"], "--person 7: there is no such track; there are 0"),
@@ -155,6 +158,13 @@ def test_refused(poseplug, lifting_run, detections, arguments, message):
 def test_no_run_and_no_key_points(poseplug, lifting_run, detections):
     refused(poseplug("lift", "nowhere", detections), "'nowhere' holds no run")
     refused(poseplug("lift", lifting_run.path, "nowhere.json"), "no file or folder 'nowhere.json'")
+
+
+def test_key_points_are_not_replaced(poseplug, lifting_run, detections):
+    before = detections.read_bytes()
+    done = poseplug("lift", lifting_run.path, detections, "--out", detections, "--force")
+    refused(done, "walk.json' holds the key points, which are not replaced")
+    assert detections.read_bytes() == before
 
 
 def test_a_damaged_file_leaves_nothing(poseplug, lifting_run, detections, tmp_path_factory):

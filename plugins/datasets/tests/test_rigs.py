@@ -56,6 +56,7 @@ RIGS = {
         *("pelvis", ("thigh_{}", "calf_{}", "foot_{}"), ("upperarm_{}", "lowerarm_{}", "hand_{}")),
         *("spine_02", "neck_01", "head", "l", "r"),
     ),
+    "poseplug": {joint: joint for joint in H36M_16.joints},
 }
 
 

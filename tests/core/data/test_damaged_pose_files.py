@@ -158,7 +158,7 @@ def test_numbers_that_cannot_be_are_found_when_they_are_read(sound, tmp_path, na
     [
         (lambda path: None, "There is no file or folder .*; posefiles are written by: poseplug data convert"),
         (lambda path: path.mkdir(), "holds no posefile; expected part-00000.safetensors"),
-        (lambda path: path.write_bytes(b""), "is damaged, or no file of poseplug's"),
+        (lambda path: path.write_bytes(b""), "is damaged, or no file of poseplug's: it is empty"),
         (lambda path: path.write_bytes(b"\xff" * 100), "its header would have"),
         (lambda path: path.write_bytes(together({"a": 1}, b"")), "there is no '__metadata__'"),
         (lambda path: path.write_bytes(together({"__metadata__": {"poseplug": "[" * 5000}}, b"")), "is no posefile"),

@@ -126,18 +126,20 @@ def test_the_first_poses_are_taken(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "message"),
+    ("source", "options", "message"),
     [
-        ("fk_generator", "'fk_generator' has no end; say how many poses to write with --poses N"),
-        ("builtni", "no source 'builtni'. Did you mean 'builtin'"),
-        ("builtin:splt=all", "no setting 'splt'"),
-        ("bvh:path=nowhere", "nowhere"),
-        (Nobody(), "There are no poses to write to"),
+        ("fk_generator", {}, "'fk_generator' has no end; say how many poses to write with --poses N"),
+        ("builtni", {}, "no source 'builtni'. Did you mean 'builtin'"),
+        ("builtin:splt=all", {}, "no setting 'splt'"),
+        ("bvh:path=nowhere", {}, "nowhere"),
+        (Nobody(), {}, "There are no poses to write to"),
+        ("builtin", {"poses": -3}, "Numbers of poses must be at least 0; got -3"),
+        ("builtin", {"shard_size": -1}, "Numbers of poses must be at least 0; got -1"),
     ],
 )
-def test_what_cannot_be_leaves_nothing(tmp_path, source, message):
+def test_what_cannot_be_leaves_nothing(tmp_path, source, options, message):
     with pytest.raises(PoseplugError, match=message):
-        convert_data(source, tmp_path / "out")
+        convert_data(source, tmp_path / "out", **options)
     assert not list(tmp_path.iterdir())
 
 

@@ -148,6 +148,8 @@ def test_without_the_run_s_data_it_is_checked_on_random_input(trained, tmp_path,
         (["{mine}", "--out", "here.onnx", "--format", "both"], "pt2 and onnx was asked for; give a folder"),
         (["{mine}", "--out", "there.pt2"], "'there.pt2' exists; choose another --out, or replace it with --force"),
         (["{mine}", "--out", "there.txt"], "'there.txt' is a file; give a folder, or a name that ends with .pt2"),
+        (["{mine}", "--out", "here.pth"], "'here.pth' ends with .pth; give a folder, or a name that ends with .pt2"),
+        (["{mine}", "--out", "THERE.PT2", "--format", "onnx"], "one file in the format pt2"),
         (["{mine}", "--out", "there.txt/below"], "Cannot write 'there.txt/below/mine.pt2'"),
     ],
 )

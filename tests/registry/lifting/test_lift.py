@@ -217,6 +217,15 @@ def test_a_root_estimator_says_where_people_are(lifting_run, walking, monkeypatc
     assert not np.allclose(centred.root[:, 2], 4, atol=1e-3)
 
 
+def test_without_room_for_temporary_files(lifting_run, walking, monkeypatch):
+    def full(*_, **__):
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("poseplug.registry.lifting.lift.TemporaryDirectory", full)
+    with pytest.raises(PoseplugError, match="No usable temporary directory found. Free some space, or say with TMPDIR"):
+        lifting_run.lift(walking.joints_2d, size=SIZE)
+
+
 def test_a_file_from_python(lifting_run, walking, tmp_path):
     np.save(tmp_path / "points.npy", walking.joints_2d.numpy())
     told = lift_file(
@@ -240,6 +249,16 @@ def test_a_file_from_python(lifting_run, walking, tmp_path):
         ({"keypoints": torch.zeros(3, 17, 2)}, r"shape \[3, 16, 2\] for the skeleton 'h36m16'"),
         ({"confidence": torch.ones(3)}, r"confidence must have the shape \[300, 16\]"),
         ({"frame": [1]}, r"frame must have the shape \[300\]"),
+        ({"frame": [0.5] * 300}, "frame must be whole numbers"),
+        ({"frame": [float("nan")] * 300}, "frame must be whole numbers"),
+        ({"track": ["me"] * 300}, "track must be an array of numbers; got list"),
+        ({"keypoints": None}, "key points must be an array of numbers; got NoneType"),
+        ({"size": "1000x1000"}, "'size' must be 2 numbers; got '1000x1000'"),
+        ({"size": 1000}, "'size' must be 2 numbers; got 1000"),
+        ({"camera": (1, 2)}, r"'camera' must be 4 numbers; got \(1, 2\)"),
+        ({"focal": "long"}, "'focal' must be a number; got 'long'"),
+        ({"smooth": "9"}, "'smooth' must be a whole number of frames; got '9'"),
+        ({"person": 3}, "there is no such track; there are 0"),
         ({"skeleton": "coco71"}, "coco71"),
         ({"view": "side"}, "--view must be one of auto, given, centred; got 'side'"),
         ({"focal": 3, "fov": 3}, "--focal and --fov say the same thing twice"),

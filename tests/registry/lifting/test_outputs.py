@@ -2,6 +2,7 @@
 
 import json
 
+import attrs
 import numpy as np
 import pytest
 import torch
@@ -16,6 +17,7 @@ from poseplug.registry.lifting.lifted import Lifted
 from poseplug.registry.lifting.outputs import bvh, check_outputs, write
 from poseplug.registry.lifting.outputs.bvh_rig import shortest_rotations, zxy_angles
 from poseplug.registry.lifting.spool import Spool
+from poseplug_datasets.bvh_clips import read_clip
 from poseplug_datasets.bvh_file import read_bvh
 from poseplug_datasets.bvh_pose import joint_positions
 
@@ -207,6 +209,24 @@ def test_what_is_there_is_replaced_only_if_asked(tmp_path):
         check_outputs([tmp_path / "folder.json"], force=True)
     with pytest.raises(PoseplugError, match=r"the suffix must be one of .npz, .json, .bvh, .safetensors"):
         check_outputs([tmp_path / "poses.fbx"], force=False)
+
+
+@pytest.mark.parametrize("skeleton", [H36M_16, H36M_17], ids=lambda skeleton: skeleton.name)
+def test_the_source_bvh_reads_what_was_lifted(tmp_path, skeleton):
+    write(tmp_path / "body.bvh", lifted(tmp_path, skeleton, moving(skeleton, 6), range(6)))
+    joints, names = read_clip(tmp_path / "body.bvh", skeleton, up="y", units="m")
+    assert names == skeleton.joints
+    found, _ = read_back(tmp_path / "body.bvh", skeleton)
+    assert np.abs(np.diff(joints.numpy() - found * [1, -1, -1], axis=1)).max() < 1e-4
+
+
+def test_a_posefile_of_people_who_stand_nowhere(tmp_path):
+    poses = lifted(tmp_path, H36M_16, moving(H36M_16, 3), range(3))
+    nowhere = Spool(tmp_path / "nowhere", poses.poses.columns)
+    nowhere.append(joints_3d=poses.rows(slice(None)).joints_3d, root=np.full((3, 3), np.nan))
+    with pytest.raises(PoseplugError, match="can be said where they stand.*seen at one point"):
+        write(tmp_path / "a.safetensors", attrs.evolve(poses, poses=nowhere))
+    assert not (tmp_path / "a.safetensors").exists()
 
 
 def test_turning_one_direction_onto_another():

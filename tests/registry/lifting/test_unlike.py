@@ -57,6 +57,11 @@ def test_beyond_the_image(said):
     assert "beyond the right or lower edge of the image; give its true size with --size WxH" in warning
 
 
+def test_before_the_image(said):
+    (warning,) = said(lambda pixels: pixels - 1000)
+    assert "beyond the left or upper edge of the image; count x and y in pixels from its upper left" in warning
+
+
 def test_upside_down(said):
     (warning,) = said(lambda pixels: 1000 - pixels)
     assert "upside down" in warning

@@ -96,7 +96,7 @@ def convert(
             print_json({"path": str(out), "poses": made.poses, "bytes": made.bytes, "inputs": made.inputs})
         else:
             said = f"{made.poses} poses in {made.bytes / 1e6:.1f} MB, from {made.inputs} files"
-            say(f"{said}. Use them: --source posefile:path={out}")
+            say(f"{said}. Use them: --source posefile:path={out}, with test_every=N or --eval")
 
 
 @app.command(

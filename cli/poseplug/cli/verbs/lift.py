@@ -12,8 +12,8 @@ from poseplug.cli.options import AsJson, Force, RunOrModel
 EPILOG = """\b
 Examples:
   poseplug lift starter detections.json
-  poseplug lift runs/mine openpose/ --size 1920x1080 --out walk.bvh --page walk.html
-  poseplug lift runs/mine detections.json --smooth 9 --picture walk.gif --out walk.npz --out walk.json
+  poseplug lift runs/mine openpose/ --size 1920x1080 --out walk.bvh
+  poseplug lift runs/mine detections.json --smooth 9 --picture walk.gif
 """
 
 
@@ -65,6 +65,7 @@ def lift(
         from poseplug.registry.lifting import settings as said
         from poseplug.registry.lifting.files import Outputs, default_out, lift_to_files, open_file
 
+        said.check_fps(fps)
         image = said.parse_size(size) if size else None
         file, made = open_file(keypoints, keypoint_format, skeleton, image)
         settings = said.LiftSettings(

@@ -144,7 +144,7 @@ def check_numbers(path: Path, what: str, array: Array, whole: bool = False) -> N
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
         raise PoseplugError(f"'{path}': {what} is an array of {array.dtype}; expected numbers.")
     if whole and not ((array > -(2.0**62)) & (array < 2.0**62) & (array == np.trunc(array))).all():
-        raise PoseplugError(f"'{path}': {what} is not of whole numbers.")
+        raise PoseplugError(f"'{path}': {what} is not of whole numbers of at most 62 bits.")
 
 
 def _shape(array: Array) -> str:

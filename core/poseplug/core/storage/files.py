@@ -30,7 +30,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise PoseplugError(f"Cannot write '{path}': {error}. Free some space or choose another --out.") from error
+        raise PoseplugError(f"Cannot write '{path}': {error}. Free some space or choose another place.") from error
     finally:
         if temporary.exists():
             temporary.unlink()

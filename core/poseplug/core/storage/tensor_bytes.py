@@ -69,6 +69,8 @@ def read_header(path: Path) -> tuple[dict[str, Place], str]:
     """
     try:
         size = path.stat().st_size
+        if size < 8:
+            raise ValueError(f"it has {size} bytes" if size else "it is empty")
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(size - 8, _LONGEST_HEADER):

@@ -107,15 +107,28 @@ def check_combination(
     objective_name, objective_class = objective
     if objective_class.needs_discriminator and not tuple(discriminators):
         raise PoseplugError(f"Objective '{objective_name}' learns from a discriminator; add one with --discriminate.")
-    without_3d = [name for name, source in sources.items() if not source.has_3d]
-    readers = [f"Objective '{objective_name}'"] if objective_class.needs_3d else []
-    readers += [f"Root estimator '{root[0]}'"] if root else []
+    check_3d(
+        has_3d={name: source.has_3d for name, source in sources.items()},
+        objective=(objective_name, objective_class.needs_3d),
+        root=root[0] if root else None,
+    )
+    needing = [f"Source '{name}'" for name, source in sources.items() if source.needs_reference]
+    needing += [f"Reweighter '{reweighter}'"] if reweighter else []
+    if needing and not has_reference:
+        raise PoseplugError(f"{needing[0]} is made from reference poses; add --reference.")
+
+
+def check_3d(*, has_3d: Mapping[str, bool], objective: tuple[str, bool], root: str | None) -> None:
+    """Refuse sources without 3D joints where somebody learns from them; of some only their data tells.
+
+    Raises:
+        PoseplugError: naming both parts and the way out.
+    """
+    without_3d = [name for name, has in has_3d.items() if not has]
+    readers = [f"Objective '{objective[0]}'"] if objective[1] else []
+    readers += [f"Root estimator '{root}'"] if root else []
     if without_3d and readers:
         raise PoseplugError(
             f"{readers[0]} learns from 3D joints, and source '{without_3d[0]}' gives 2D only; choose another source, "
             "or an objective that needs no 3D."
         )
-    needing = [f"Source '{name}'" for name, source in sources.items() if source.needs_reference]
-    needing += [f"Reweighter '{reweighter}'"] if reweighter else []
-    if needing and not has_reference:
-        raise PoseplugError(f"{needing[0]} is made from reference poses; add --reference.")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.joint_mapping import JointMapping
+from poseplug.core.geometry.layouts import H36M_17
 from poseplug.core.geometry.skeleton import Skeleton
 
 # A joint that a map need not name: where it is missing, it is put in the middle of these two.
@@ -56,6 +57,8 @@ RIGS: Mapping[str, Mapping[str, str]] = {
     # Unreal Engine's mannequin.
     "unreal": _limbs("thigh_{s} calf_{s} foot_{s}", "upperarm_{s} lowerarm_{s} hand_{s}")
     | {"Hip": "pelvis", "Spine": "spine_02", "Thorax": "neck_01", "Head": "head"},
+    # Poses that poseplug has lifted: joints have the names of the skeleton.
+    "poseplug": {joint: joint for joint in H36M_17.joints},
 }
 
 

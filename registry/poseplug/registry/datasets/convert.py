@@ -62,6 +62,8 @@ def convert(
         PoseplugError: something is there; a source without end and no number; a number that is none.
     """
     check_free(out)
+    if min(poses, shard_size) < 0:
+        raise PoseplugError(f"Numbers of poses must be at least 0; got {min(poses, shard_size)}.")
     if opened.poses is None and not poses:
         raise PoseplugError(f"'{opened.said}' has no end; say how many poses to write with --poses N.")
     most = min(filter(None, (opened.poses, poses)), default=0)

@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import torch
 
+from poseplug.core.errors import PoseplugError
 from poseplug.registry.datasets.measures import Measures, spread
 from poseplug.registry.datasets.opening import Opened
 from poseplug.registry.datasets.problems import problems
@@ -65,6 +66,8 @@ class Inspection:
 
 def inspect(opened: Opened, most: int = LOOKED_AT) -> Inspection:
     """Look at a source's poses; of more than ``most`` at so many drawn ones."""
+    if most < 1:
+        raise PoseplugError(f"At least one pose must be looked at; got {most}.")
     found = Measures.of(opened, most)
     wrong = tuple(problems(found))
     return Inspection({**_facts(found), "problems": list(wrong)}, wrong)

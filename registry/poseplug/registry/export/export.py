@@ -29,6 +29,8 @@ from poseplug.registry.runs.saved_model import open_run
 
 # By what files' names end with.
 FORMATS: Mapping[str, FileFormat] = {"pt2": Pt2(), "onnx": Onnx()}
+# Endings of models that are others, and hardly meant for a folder.
+_OTHERS = ("pt", "pth", "ckpt", "safetensors")
 
 
 @attrs.frozen
@@ -110,7 +112,9 @@ def _files(directory: RunDirectory, folder: Path, formats: Sequence[str]) -> dic
     for name in formats:
         if name not in FORMATS:
             raise PoseplugError(f"There is no format '{name}' to export to.{did_you_mean(name, FORMATS)}")
-    ending = folder.suffix.removeprefix(".")
+    ending = folder.suffix.removeprefix(".").lower()
+    if ending in _OTHERS and not folder.is_dir():
+        raise PoseplugError(f"'{folder}' ends with .{ending}; give a folder, or a name that ends with .pt2 or .onnx.")
     if ending in FORMATS and not folder.is_dir():
         if set(formats) - {ending}:
             raise PoseplugError(

@@ -40,16 +40,16 @@ class Arrays:
         Raises:
             PoseplugError: shapes that do not go together.
         """
-        pixels = _tensor(joints, torch.float32)
-        n, count = len(pixels), skeleton.num_joints
+        pixels = _tensor("key points", joints, torch.float32)
+        n, count = len(pixels) if pixels.ndim else 0, skeleton.num_joints
         _check(
             "key points", pixels, (n, count, 2), f" for the skeleton '{skeleton.name}' ({', '.join(skeleton.joints)})"
         )
-        sure = torch.ones(n, count) if confidence is None else _tensor(confidence, torch.float32)
+        sure = torch.ones(n, count) if confidence is None else _tensor("confidence", confidence, torch.float32)
         _check("confidence", sure, (n, count))
-        frames = torch.arange(n) if frame is None else _tensor(frame, torch.int64)
+        frames = torch.arange(n) if frame is None else _tensor("frame", frame, torch.int64)
         _check("frame", frames, (n,))
-        tracks = torch.full((n,), -1) if track is None else _tensor(track, torch.int64)
+        tracks = torch.full((n,), -1) if track is None else _tensor("track", track, torch.int64)
         _check("track", tracks, (n,))
         image = torch.zeros(n, 2) if size is None else torch.tensor([size], dtype=torch.float32).expand(n, 2)
         return cls(Detections(pixels, sure.nan_to_num(0), frames, tracks, image), skeleton)
@@ -60,8 +60,15 @@ class Arrays:
             yield self.people.select(slice(start, start + CHUNK))
 
 
-def _tensor(values: Any, kind: torch.dtype) -> Tensor:
-    return torch.as_tensor(values).detach().to("cpu", kind)
+def _tensor(name: str, values: Any, kind: torch.dtype) -> Tensor:
+    try:
+        given = torch.as_tensor(values).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise PoseplugError(f"The {name} must be an array of numbers; got {type(values).__name__} ({error}).") from None
+    fraction = kind is torch.int64 and given.is_floating_point()
+    if fraction and not ((given == given.trunc()) & (given.abs() < 2**62)).all():
+        raise PoseplugError(f"The {name} must be whole numbers.")
+    return given.to(kind)
 
 
 def _check(name: str, values: Tensor, shape: tuple[int, ...], why: str = "") -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import attrs
 
+from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.own_layout import find_layout
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.open_keypoints import open_keypoints
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.lifting.lift import lifting
-from poseplug.registry.lifting.outputs import check_outputs, refuse_existing, write
+from poseplug.registry.lifting.outputs import check_outputs, refuse_existing, refuse_twice, write
 from poseplug.registry.lifting.settings import LiftSettings
 
 
@@ -26,12 +27,16 @@ class Outputs:
     page: Path | None = None
     force: bool = False
 
-    def check(self) -> None:
+    def check(self, keypoints: str) -> None:
         """Raise PoseplugError if one of them cannot be written, before anything is lifted."""
         from poseplug.registry.lifting.page import check_page
         from poseplug.registry.lifting.picture import check_picture
 
         check_outputs(self.out, force=self.force)
+        paths = [path for path in (*self.out, self.picture, self.page) if path is not None]
+        refuse_twice(paths)
+        if keypoints and Path(keypoints).resolve() in [path.resolve() for path in paths]:
+            raise PoseplugError(f"'{keypoints}' holds the key points, which are not replaced; choose another file.")
         for path, check in ((self.picture, check_picture), (self.page, check_page)):
             if path is not None:
                 check(path)
@@ -76,7 +81,7 @@ def lift_to_files(
     Raises:
         PoseplugError: see ``lifting``; a file that cannot be written.
     """
-    outputs.check()
+    outputs.check(name)
     with lifting(run, file, settings, catalogue) as lifted:
         written = [path for out in outputs.out for path in write(out, lifted, force=outputs.force)]
         if outputs.picture is not None:

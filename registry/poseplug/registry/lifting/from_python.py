@@ -46,6 +46,8 @@ def lift_file(
     Raises:
         PoseplugError: what was asked cannot be.
     """
+    import attrs
+
     from poseplug.registry.discovery.catalogue import load_catalogue
     from poseplug.registry.lifting.files import Outputs, lift_to_files, open_file
     from poseplug.registry.lifting.settings import LiftSettings
@@ -58,6 +60,8 @@ def lift_file(
         page=page and Path(page),
         force=said.pop("force", False),
     )
-    file, made = open_file(Path(keypoints), said.pop("format", "auto"), said.pop("skeleton", ""), said.get("size"))
-    settings = LiftSettings(**{**said, "made": {**made, **said.get("made", {})}})
+    form, skeleton = said.pop("format", "auto"), said.pop("skeleton", "")
+    settings = LiftSettings(**said)
+    file, made = open_file(Path(keypoints), form, skeleton, settings.size)
+    settings = attrs.evolve(settings, made={**made, **settings.made})
     return lift_to_files(str(run), file, settings, outputs, load_catalogue(), name=str(keypoints))

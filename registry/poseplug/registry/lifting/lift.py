@@ -25,7 +25,7 @@ from poseplug.registry.lifting.opened_run import OpenedRun
 from poseplug.registry.lifting.people import People, gather
 from poseplug.registry.lifting.settings import LiftSettings
 from poseplug.registry.lifting.smoothing import smoothed
-from poseplug.registry.lifting.spool import Spool
+from poseplug.registry.lifting.spool import Spool, no_room
 
 
 @contextmanager
@@ -33,9 +33,14 @@ def lifting(run: str, file: KeypointFile, settings: LiftSettings, catalogue: Cat
     """Lift all people of a file; what comes of it is on the disk until the context ends.
 
     Raises:
-        PoseplugError: no such run; key points that are damaged, or of which the run's joints cannot be made.
+        PoseplugError: no such run; key points that are damaged, or of which the run's joints cannot be made; no room
+            for temporary files.
     """
-    with TemporaryDirectory(prefix="poseplug-lift-") as folder:
+    try:
+        temporary = TemporaryDirectory(prefix="poseplug-lift-")
+    except OSError as error:  # the disk is full, or nothing may be written to it
+        raise no_room("the folder of temporary files", error) from error
+    with temporary as folder:
         yield lift(run, file, settings, catalogue, Path(folder))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, TypedDict
 
 import attrs
@@ -11,6 +12,10 @@ import attrs
 from poseplug.core.errors import PoseplugError
 
 VIEWS = ("auto", "given", "centred")
+# Longer than any video's track; each frame of the window is a pass over all people.
+_LONGEST_WINDOW = 10_000
+# Settings that are numbers, and how many.
+_NUMBERS = {"size": 2, "focal": 1, "fov": 1, "camera": 4, "min_confidence": 1}
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +48,7 @@ class LiftSettings:
     fov: float | None = None
     camera: tuple[float, float, float, float] | None = None
     view: str = "auto"
-    person: str = "all"
+    person: str = attrs.field(default="all", converter=str)
     min_confidence: float = 0.1
     max_gap: int = 10
     made: Mapping[str, Any] = attrs.field(factory=dict)
@@ -53,24 +58,37 @@ class LiftSettings:
     device: str = "auto"
 
     def __attrs_post_init__(self) -> None:
+        for name, count in _NUMBERS.items():
+            value = getattr(self, name)
+            _expect(
+                value is None or _are_numbers(value if count > 1 else [value], count),
+                f"'{name}' must be {'a number' if count == 1 else f'{count} numbers'}; got {value!r}.",
+            )
+        for name in ("max_gap", "smooth"):
+            value = getattr(self, name)
+            _expect(isinstance(value, Integral), f"'{name}' must be a whole number of frames; got {value!r}.")
         said = [name for name in ("focal", "fov", "camera") if getattr(self, name) is not None]
         if len(said) > 1:
             raise PoseplugError(f"--{said[0]} and --{said[1]} say the same thing twice; give one of them.")
         _expect(self.view in VIEWS, f"--view must be one of {', '.join(VIEWS)}; got '{self.view}'.")
-        _expect(self.fps is None or 0 < self.fps < math.inf, "--fps must be a number of frames a second above 0.")
+        check_fps(self.fps)
         known = self.person in ("all", "best") or self.person.isdecimal()
         _expect(known, f"--person must be all, best or the number of a track; got '{self.person}'.")
         _expect(0 <= self.min_confidence <= 1, f"--min-confidence must be from 0 to 1, got {self.min_confidence:g}.")
         _expect(self.max_gap >= 0, f"--max-gap must be at least 0, got {self.max_gap}.")
-        _expect(self.smooth >= 0, f"--smooth must be at least 0, got {self.smooth}.")
+        _expect(
+            0 <= self.smooth <= _LONGEST_WINDOW,
+            f"--smooth must be from 0 to {_LONGEST_WINDOW} frames, got {self.smooth}.",
+        )
         _expect(
             self.size is None or min(self.size) > 0, "--size must be a width and a height above 0, such as 1920x1080."
         )
         _expect(self.focal is None or 0 < self.focal < math.inf, "--focal must be a number of pixels above 0.")
         _expect(self.fov is None or 0 < self.fov < 180, "--fov must be between 0 and 180 degrees.")
-        lens = self.camera or (1.0, 1.0)
-        good = all(map(math.isfinite, lens)) and min(lens[:2]) > 0
-        _expect(good, "--camera must be fx,fy,cx,cy with fx and fy above 0.")
+        _expect(
+            self.camera is None or (min(self.camera[:2]) > 0 and all(map(math.isfinite, self.camera))),
+            "--camera must be fx,fy,cx,cy, four numbers of pixels with fx and fy above 0.",
+        )
 
 
 class Said(TypedDict, total=False):
@@ -93,6 +111,19 @@ class Said(TypedDict, total=False):
 def _expect(good: bool, otherwise: str) -> None:
     if not good:
         raise PoseplugError(otherwise)
+
+
+def _are_numbers(values: Any, count: int) -> bool:
+    try:
+        return len([float(value) for value in values if not isinstance(value, str)]) == count
+    except (TypeError, ValueError):
+        return False
+
+
+def check_fps(fps: float | None) -> None:
+    """Raise PoseplugError unless frames a second are not said, or a number above 0."""
+    if fps is not None:
+        _expect(0 < fps < math.inf, f"--fps must be a number of frames a second above 0, got {fps:g}.")
 
 
 def parse_size(text: str) -> tuple[int, int]:

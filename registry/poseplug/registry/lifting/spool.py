@@ -15,6 +15,13 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 
+def no_room(folder: Path | str, error: OSError) -> PoseplugError:
+    """Return what to say where temporary files cannot be written."""
+    return PoseplugError(
+        f"Cannot write to '{folder}': {error}. Free some space, or say with TMPDIR where temporary files go."
+    )
+
+
 class Spool:
     """A table that rows are appended to, and read from by number.
 
@@ -27,7 +34,10 @@ class Spool:
         self.folder = folder
         self.columns = dict(columns)
         self.rows = 0
-        folder.mkdir(parents=True)
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise no_room(folder, error) from error
 
     def append(self, **rows: Array) -> None:
         """Add rows, of each column an array [n, ...].
@@ -41,10 +51,7 @@ class Spool:
                 with (self.folder / name).open("ab") as file:
                     file.write(np.ascontiguousarray(values, kind).reshape(len(values), *shape).tobytes())
         except OSError as error:
-            raise PoseplugError(
-                f"Cannot write to '{self.folder}': {error}. Free some space, or say with TMPDIR where temporary files "
-                "go."
-            ) from error
+            raise no_room(self.folder, error) from error
         self.rows += len(next(iter(rows.values())))
 
     def read(self, index: slice | Array, *names: str) -> tuple[Array, ...]:

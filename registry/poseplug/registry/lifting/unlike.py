@@ -55,6 +55,12 @@ def warnings(pixels: Tensor, found: Tensor, camera: Camera, seen: InputRange | N
             f"{float(beyond):.0%} of the joints lie beyond the right or lower edge of the image; give its true size "
             "with --size WxH"
         )
+    before = (known < -0.05 * camera.size[:, None].expand_as(pixels)[found]).any(-1).float().mean()
+    if float(before) > _BEYOND_IMAGE:
+        said.append(
+            f"{float(before):.0%} of the joints lie beyond the left or upper edge of the image; count x and y in "
+            "pixels from its upper left corner"
+        )
     if seen is not None and len(pixels) >= _FEW:
         said += _order(pixels, found, camera, seen, skeleton)
     return said

@@ -19,7 +19,7 @@ from poseplug.core.models.modes import trainable
 from poseplug.core.sources.mixture import Mixture
 from poseplug.core.sources.pose_table import random_share
 from poseplug.core.sources.projection import projected
-from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.assembly import Assembly, check_3d
 from poseplug.core.training.multi_seed import side_by_side
 from poseplug.core.training.schedule import Training
 from poseplug.core.training.trainer import steps_of_epochs
@@ -71,6 +71,14 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     evaluations = build_evaluations(plan, context)
     metrics = build_metrics(plan, context, evaluations)
     assembly = _assemble(plan, context, source, reference)
+    root = plan.parts.one("root")
+    check_3d(
+        has_3d={
+            part.name: made.has_3d for part, made in zip(plan.parts.several("source").values(), sources, strict=True)
+        },
+        objective=(plan.parts.the("objective").name, assembly.objective.needs_3d),
+        root=root.name if root else None,
+    )
     if len(plan.seeds) > 1:
         check_together(assembly, plan)
         contexts = [_knowing(context, catalogue, seed=seed) for seed in plan.seeds[1:]]
@@ -154,7 +162,12 @@ def build_metrics(plan: Plan, context: BuildContext, evaluations: Mapping[str, P
     context = attrs.evolve(context, reference=None)  # a stored model is measured without it
     parts = plan.parts.several("metric")
     metrics = {f"{part.name} (metric {number})": construct(part, context) for number, part in parts.items()}
-    for evaluation in evaluations.values():
+    for label, evaluation in evaluations.items():
+        if not evaluation.has_3d:
+            raise PoseplugError(
+                f"Evaluation '{label}' is on a source that gives 2D only, and errors are measured against 3D joints; "
+                "evaluate on a source with 3D."
+            )
         check_measurable(evaluation, plan.protocol, metrics, context.device, roots=plan.parts.one("root") is not None)
     return metrics
 

@@ -34,6 +34,14 @@ def refuse_existing(paths: Sequence[Path], *, force: bool) -> None:
             raise PoseplugError(f"'{path}' is there already; choose another file, or replace it with --force.")
 
 
+def refuse_twice(paths: Sequence[Path]) -> None:
+    """Raise PoseplugError if two names are of one file."""
+    places = [path.resolve() for path in paths]
+    for path, place in zip(paths, places, strict=True):
+        if places.count(place) > 1:
+            raise PoseplugError(f"'{path}' is asked for twice; give each file a name of its own.")
+
+
 def write(path: Path, lifted: Lifted, *, force: bool = False) -> list[Path]:
     """Write poses to a file of the format that its suffix says; return what was written, of BVH a file a track.
 

@@ -11,6 +11,7 @@ import torch
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.pose_file_writer import write_pose_file
 from poseplug.core.data.stored_poses import About, StoredPoses
+from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.registry.lifting.lifted import Lifted
 
@@ -21,6 +22,11 @@ def write_posefile(path: Path, lifted: Lifted) -> list[Path]:
     Raises:
         PoseplugError: the file cannot be written.
     """
+    if not np.isfinite(lifted.poses.read(slice(None), "root")[0][lifted.good]).all(1).any():
+        raise PoseplugError(
+            f"Nobody can be put into '{path}': of no one can be said where they stand, since all of their joints are "
+            "seen at one point. Look at the key points; .npz and .json hold poses without a place."
+        )
     about = About(skeleton=lifted.skeleton, made_by="poseplug lift")
     write_pose_file(path, _batches(lifted), about, int(lifted.good.sum()))
     return [path]
