@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
@@ -114,12 +115,14 @@ class PoseSource(Component, ABC):
         has_3d: False where it gives 2D only.
         needs_reference: True where it is made from reference data (``context.reference``).
         label_names: for each label in its batches the names of the classes.
+        further_files: files that it was made from, besides those that its settings name as paths.
     """
 
     has_3d: bool = True
     needs_reference: ClassVar[bool] = False
     skeleton: Skeleton
     label_names: Mapping[str, tuple[str, ...]] = {}
+    further_files: Sequence[Path] = ()
 
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:

@@ -138,6 +138,7 @@ def test_detections(folder, people, symmetry):
     found["S2"] = {"Walking": [np.zeros((3, 17, 2), np.float32)] * 4}
     write_detections(folder / "data_2d_h36m_cpn_ft_h36m_dbb.npz", found, symmetry)
     read = source(folder, skeleton="h36m17", detections="cpn_ft_h36m_dbb")
+    assert read.further_files == (folder / "data_2d_h36m_cpn_ft_h36m_dbb.npz",)
     assert read.measured_2d
     expected = [v[: len(people["S1"][take])] for take, videos in found["S1"].items() for v in videos]
     mine = everything(read).joints_2d[: sum(map(len, expected))]

@@ -75,6 +75,11 @@ def test_every_file_is_known_by_its_hash(mocap, tmp_path):
     assert again.poses == made.poses
 
 
+def test_files_of_the_reference_are_known_too(mocap, tmp_path):
+    convert_data("fk_generator", tmp_path / "out", poses=3, reference=f"bvh:path={mocap},split=all")
+    assert [file.path for file in PoseFile(tmp_path / "out").about.inputs] == ["mocap/deep/walk.bvh", "mocap/sway.bvh"]
+
+
 def test_a_generator_is_drawn_from(tmp_path):
     def drawn(name, seed):
         assert convert_data("fk_generator", tmp_path / name, poses=5000, seed=seed).poses == 5000

@@ -93,7 +93,10 @@ class H36M(ImagedPoses):
     Config = H36MSettings
 
     def __init__(self, config: H36MSettings, context: BuildContext) -> None:
-        super().__init__(read(config, config.layout(context)).to(context.device), config.path)
+        path, skeleton = _find(Path(config.path).expanduser()), config.layout(context)
+        detected = Detected(path, config.detections, skeleton) if config.detections else None
+        self.further_files = (detected.path,) if detected else ()
+        super().__init__(read(config, path, skeleton, detected).to(context.device), config.path)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:
@@ -102,15 +105,21 @@ class H36M(ImagedPoses):
         return {"path": str(folder)}
 
 
-def read(config: H36MSettings, skeleton: Skeleton) -> Recordings:
-    """Return the chosen subjects' poses, in a world with y up, on the CPU; take by take, and camera by camera."""
-    path, subjects = _find(Path(config.path).expanduser()), config.chosen
+def read(config: H36MSettings, path: Path, skeleton: Skeleton, detected: Detected | None) -> Recordings:
+    """Return the chosen subjects' poses, in a world with y up, on the CPU; take by take, and camera by camera.
+
+    Args:
+        config: whose poses, and which.
+        path: the file with the 3D joints.
+        skeleton: the layout wanted.
+        detected: what a detector found in their videos; None: the exact projection.
+    """
+    subjects = config.chosen
     takes = _takes(path, subjects)
     # Classes are numbered over the whole file, so that its splits agree.
     actions = sorted({_action(take) for found in takes.values() for take in found})
     if config.correct_s9 and "S9" in subjects and not set(_SHIFTED) <= set(takes["S9"]):
         raise PoseplugError(f"'{path}' lacks one of S9's takes {', '.join(_SHIFTED)}, which correct_s9 is about.")
-    detected = Detected(path, config.detections, skeleton) if config.detections else None
     kept = [_OF_32[H36M_17.index(joint)] for joint in skeleton.joints]
     joints, columns, pixels = [], [], []
     start = 0

@@ -73,7 +73,7 @@ def convert(
         label_names={name: tuple(classes) for name, classes in source.label_names.items()},
         made_by=opened.said,
         made_with={"poseplug": __version__, **catalogue.versions()},
-        inputs=input_files(opened.part),
+        inputs=input_files(opened),
     )
 
     def told() -> Iterator[PoseBatch]:

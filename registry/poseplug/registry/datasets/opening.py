@@ -31,13 +31,14 @@ class Opened:
         said: how it is typed.
         source: the source.
         seed: of what is drawn from it.
-        part: how it was found, with its settings; None where it is a source of one's own.
+        parts: how it was found, with its settings, and the reference that it was made from; none where it is a source
+            of one's own.
     """
 
     said: str
     source: PoseSource
     seed: int = 0
-    part: Part | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def poses(self) -> int | None:
@@ -86,11 +87,12 @@ def open_source(said: str | PoseSource, catalogue: Catalogue, *, seed: int = 0, 
     if isinstance(said, PoseSource):
         return Opened(type(said).__name__, said, seed)
     context = _building(BuildContext(seed=seed), catalogue)
-    part = find_part(catalogue, "source", parse_spec(said))
-    if part.component.needs_reference:
-        real = construct(find_part(catalogue, "source", parse_spec(reference)), context)
+    parts = [find_part(catalogue, "source", parse_spec(said))]
+    if parts[0].component.needs_reference:
+        parts.append(find_part(catalogue, "source", parse_spec(reference)))
+        real = construct(parts[1], context)
         context = _building(attrs.evolve(context, reference=real, skeleton=real.skeleton), catalogue)
-    return Opened(said, construct(part, context), seed, part)
+    return Opened(said, construct(parts[0], context), seed, tuple(parts))
 
 
 def _building(context: BuildContext, catalogue: Catalogue) -> BuildContext:
@@ -100,20 +102,24 @@ def _building(context: BuildContext, catalogue: Catalogue) -> BuildContext:
     return attrs.evolve(context, build=build)
 
 
-def input_files(part: Part | None) -> tuple[InputFile, ...]:
-    """Return what there is to know of every file that a source's settings name, or that lies in a folder they name.
+def input_files(opened: Opened) -> tuple[InputFile, ...]:
+    """Return what there is to know of every file that a source was made from.
+
+    These are the files that its settings and those of its reference name, or that lie in folders they name, and those
+    that the source itself tells of.
 
     Raises:
         PoseplugError: one of them cannot be read.
     """
-    fields = [] if part is None else attrs.fields(type(part.config))
-    paths = [getattr(part.config, field.name) for field in fields if part and field.metadata.get("path")]
-    found = []
-    for path in (Path(path) for path in paths if path):
+    settings = [(part.config, field) for part in opened.parts for field in attrs.fields(type(part.config))]
+    named = [getattr(config, field.name) for config, field in settings if field.metadata.get("path")]
+    found: dict[Path, InputFile] = {}
+    for path in (*(Path(name) for name in named if name), *opened.source.further_files):
         inside = path.rglob("*") if path.is_dir() else [path]
         files = [f for f in inside if f.is_file() and not any(p.startswith(".") for p in f.relative_to(path).parts)]
-        found += [_described(file, path.parent) for file in sorted(files)]
-    return tuple(found)
+        for file in sorted(set(files) - found.keys()):
+            found[file] = _described(file, path.parent)
+    return tuple(found.values())
 
 
 def _described(file: Path, above: Path) -> InputFile:
