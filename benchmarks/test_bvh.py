@@ -9,8 +9,8 @@ import pytest
 from poseplug.core.interfaces import BuildContext
 from poseplug_datasets.builtin import Builtin, BuiltinSettings
 from poseplug_datasets.bvh import BVH, BVHSettings
-from poseplug_datasets.bvh_clips import read_clip
-from poseplug_datasets.bvh_file import read_bvh
+from poseplug_datasets.mocap.bvh_clips import read_clip
+from poseplug_datasets.mocap.bvh_file import read_bvh
 
 LAB = Path(os.environ.get("POSEPLUG_MOCAP", Path(__file__).resolve().parents[2] / "shared/data/bandai-namco")) / "lab"
 CHAINS = (

@@ -26,7 +26,7 @@ from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.layouts import H36M_16, layout
 from poseplug.core.geometry.viewpoints import fixed_cameras
 from poseplug_datasets.builtin import world_poses
-from poseplug_datasets.bvh_clips import find_clips, read_clip
+from poseplug_datasets.mocap.bvh_clips import find_clips, read_clip
 
 COCO = layout("coco17")
 # Where the points of a face are, from the middle of the ears: forwards, to its own right, upwards; metres. Rounded from

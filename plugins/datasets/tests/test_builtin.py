@@ -8,12 +8,12 @@ import torch
 from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.geometry.layouts import H36M_16, H36M_17
 from poseplug.core.interfaces import BuildContext
-from poseplug_datasets.actions import ANGLES, LIMITS, angle_kind
-from poseplug_datasets.animation import angle_curves, pose
-from poseplug_datasets.anthropometry import SUBJECTS, statures
-from poseplug_datasets.anthropometry import bone_lengths as body_lengths
 from poseplug_datasets.builtin import Builtin, BuiltinSettings, h36m_cameras, world_poses
-from poseplug_datasets.repertoire import ACTIONS
+from poseplug_datasets.procedural.actions import ANGLES, LIMITS, angle_kind
+from poseplug_datasets.procedural.animation import angle_curves, pose
+from poseplug_datasets.procedural.anthropometry import SUBJECTS, statures
+from poseplug_datasets.procedural.anthropometry import bone_lengths as body_lengths
+from poseplug_datasets.procedural.repertoire import ACTIONS
 
 CPU = torch.device("cpu")
 

@@ -6,9 +6,9 @@ import torch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import H36M_16, H36M_17
 from poseplug.core.interfaces import BuildContext
-from poseplug_datasets import bvh_clips, bvh_file
 from poseplug_datasets.bvh import BVH, BVHSettings, read_poses
-from poseplug_datasets.bvh_clips import UNITS, describe, find_clips, read_clip
+from poseplug_datasets.mocap import bvh_clips, bvh_file
+from poseplug_datasets.mocap.bvh_clips import UNITS, describe, find_clips, read_clip
 
 
 def source(path, context=None, **options):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from poseplug.core.errors import PoseplugError
-from poseplug_datasets.bvh_file import read_bvh
+from poseplug_datasets.mocap.bvh_file import read_bvh
 
 SMALL = """HIERARCHY
 ROOT Base

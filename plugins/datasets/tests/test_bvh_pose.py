@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poseplug_datasets.bvh_file import Clip, Joint, read_bvh
-from poseplug_datasets.bvh_pose import joint_positions
+from poseplug_datasets.mocap.bvh_file import Clip, Joint, read_bvh
+from poseplug_datasets.mocap.bvh_pose import joint_positions
 
 
 def product(a, b):

@@ -5,8 +5,8 @@ import torch
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import H36M_16, H36M_17
-from poseplug_datasets.bvh_clips import read_clip
-from poseplug_datasets.rigs import apply_names, detect, read_names
+from poseplug_datasets.mocap.bvh_clips import read_clip
+from poseplug_datasets.mocap.rigs import apply_names, detect, read_names
 
 
 def sided(hips, legs, arms, spine, neck, head, left="Left", right="Right"):

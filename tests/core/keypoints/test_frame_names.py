@@ -3,7 +3,7 @@
 import pytest
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.keypoints.frame_names import frames_by_name, in_order, numbered
+from poseplug.core.keypoints.formats.frame_names import frames_by_name, in_order, numbered
 
 
 @pytest.mark.parametrize(

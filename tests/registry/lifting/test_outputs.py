@@ -17,9 +17,9 @@ from poseplug.registry.lifting.lifted import Lifted
 from poseplug.registry.lifting.outputs import bvh, check_outputs, write
 from poseplug.registry.lifting.outputs.bvh_rig import shortest_rotations, zxy_angles
 from poseplug.registry.lifting.spool import Spool
-from poseplug_datasets.bvh_clips import read_clip
-from poseplug_datasets.bvh_file import read_bvh
-from poseplug_datasets.bvh_pose import joint_positions
+from poseplug_datasets.mocap.bvh_clips import read_clip
+from poseplug_datasets.mocap.bvh_file import read_bvh
+from poseplug_datasets.mocap.bvh_pose import joint_positions
 
 FIVE = Skeleton("five legs", ("a b", "c", "d", "e", "f"), ("", "a b", "a b", "a b", "c"))
 

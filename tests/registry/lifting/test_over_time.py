@@ -6,12 +6,12 @@ import torch
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import H36M_16, layout
-from poseplug.registry.lifting import people as people_module
 from poseplug.registry.lifting.arrays import Arrays
-from poseplug.registry.lifting.gaps import fill_gaps
-from poseplug.registry.lifting.joints import JointMaker
-from poseplug.registry.lifting.people import gather
-from poseplug.registry.lifting.smoothing import smoothed
+from poseplug.registry.lifting.tracking import people as people_module
+from poseplug.registry.lifting.tracking.gaps import fill_gaps
+from poseplug.registry.lifting.tracking.joints import JointMaker
+from poseplug.registry.lifting.tracking.people import gather
+from poseplug.registry.lifting.tracking.smoothing import smoothed
 
 RNG = np.random.default_rng(0)
 BODY = RNG.uniform(0, 100, (16, 2))

@@ -5,7 +5,7 @@ import torch
 
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.models.input_range import InputRange
-from poseplug.registry.lifting.unlike import outside_share, too_far_out, warnings
+from poseplug.registry.lifting.views.unlike import outside_share, too_far_out, warnings
 
 
 @pytest.fixture

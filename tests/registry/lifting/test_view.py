@@ -7,8 +7,8 @@ import torch
 
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.models.input_range import InputRange
-from poseplug.registry.lifting.place import estimated_roots
-from poseplug.registry.lifting.view import centred, turned_back, turned_towards
+from poseplug.registry.lifting.views.place import estimated_roots
+from poseplug.registry.lifting.views.view import centred, turned_back, turned_towards
 
 FULL_HD = ((1500.0, 1400.0), (900.0, 560.0), (1920.0, 1080.0))
 

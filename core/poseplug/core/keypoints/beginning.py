@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.keypoints.csv_table import is_table
 from poseplug.core.keypoints.file_values import shown
-from poseplug.core.keypoints.frame_names import json_files
+from poseplug.core.keypoints.formats.csv_table import is_table
+from poseplug.core.keypoints.formats.frame_names import json_files
 from poseplug.core.keypoints.json_stream import JsonStream
 
 # Of an object, keys are looked at up to one of these: the next values may be all of a large file.

@@ -10,16 +10,16 @@ import attrs
 
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.keypoints.alphapose import open_alphapose
 from poseplug.core.keypoints.beginning import Beginning, look_at
-from poseplug.core.keypoints.coco import open_coco
-from poseplug.core.keypoints.csv_table import open_csv
 from poseplug.core.keypoints.detections import KeypointFile
-from poseplug.core.keypoints.mediapipe import open_mediapipe
-from poseplug.core.keypoints.mmpose import open_mmpose
-from poseplug.core.keypoints.npy import open_npy
-from poseplug.core.keypoints.npz import open_npz
-from poseplug.core.keypoints.openpose import open_openpose
+from poseplug.core.keypoints.formats.alphapose import open_alphapose
+from poseplug.core.keypoints.formats.coco import open_coco
+from poseplug.core.keypoints.formats.csv_table import open_csv
+from poseplug.core.keypoints.formats.mediapipe import open_mediapipe
+from poseplug.core.keypoints.formats.mmpose import open_mmpose
+from poseplug.core.keypoints.formats.npy import open_npy
+from poseplug.core.keypoints.formats.npz import open_npz
+from poseplug.core.keypoints.formats.openpose import open_openpose
 from poseplug.core.keypoints.people import Size
 
 

@@ -15,9 +15,9 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.geometry.viewpoints import fixed_cameras
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.settings import setting
-from poseplug_datasets.animation import angle_curves, clip_labels, pose
-from poseplug_datasets.anthropometry import SUBJECTS, TEST_SUBJECTS, bone_lengths, statures
-from poseplug_datasets.repertoire import ACTIONS
+from poseplug_datasets.procedural.animation import angle_curves, clip_labels, pose
+from poseplug_datasets.procedural.anthropometry import SUBJECTS, TEST_SUBJECTS, bone_lengths, statures
+from poseplug_datasets.procedural.repertoire import ACTIONS
 from poseplug_datasets.viewing import ViewedPoses, ViewSettings, WorldPoses
 
 # The poses are part of the program: they come from this seed and not from the run's.

@@ -11,8 +11,8 @@ import torch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.settings import REQUIRED, setting
-from poseplug_datasets.bvh_clips import check_units, describe, find_clips, load, mapper, turned_up, up_axis
-from poseplug_datasets.example_clip import example_bvh
+from poseplug_datasets.mocap.bvh_clips import check_units, describe, find_clips, load, mapper, turned_up, up_axis
+from poseplug_datasets.mocap.example_clip import example_bvh
 from poseplug_datasets.viewing import ViewedPoses, ViewSettings, WorldPoses
 
 _TEST_EVERY = 5

@@ -22,11 +22,11 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.settings import REQUIRED, setting
 from poseplug.core.storage.plain_npz import read_npz
-from poseplug_datasets.annotations import check_depths, numbers, plain_dict, wanted_file
-from poseplug_datasets.example_recordings import write_h36m
-from poseplug_datasets.h36m_cameras import CAMERAS, SUBJECTS, TEST, TRAIN, cameras, y_up
-from poseplug_datasets.h36m_detections import Detected
-from poseplug_datasets.imaged import ImagedPoses, ImagedSettings, Recordings, Views
+from poseplug_datasets.recorded.annotations import check_depths, numbers, plain_dict, wanted_file
+from poseplug_datasets.recorded.example_recordings import write_h36m
+from poseplug_datasets.recorded.h36m_cameras import CAMERAS, SUBJECTS, TEST, TRAIN, cameras, y_up
+from poseplug_datasets.recorded.h36m_detections import Detected
+from poseplug_datasets.recorded.imaged import ImagedPoses, ImagedSettings, Recordings, Views
 
 FILE = "data_3d_h36m.npz"
 # Which of the 32 markers the 17 joints are.

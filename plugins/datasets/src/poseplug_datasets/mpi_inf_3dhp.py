@@ -11,11 +11,11 @@ from pathlib import Path
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext
-from poseplug_datasets.annotations import wanted_file
-from poseplug_datasets.example_recordings import write_3dhp
-from poseplug_datasets.imaged import ImagedPoses, Recordings
-from poseplug_datasets.mpi_inf_3dhp_files import read_poseaug, read_test, read_train
-from poseplug_datasets.mpi_inf_3dhp_settings import MPIINF3DHPSettings
+from poseplug_datasets.recorded.annotations import wanted_file
+from poseplug_datasets.recorded.example_recordings import write_3dhp
+from poseplug_datasets.recorded.imaged import ImagedPoses, Recordings
+from poseplug_datasets.recorded.mpi_inf_3dhp_files import read_poseaug, read_test, read_train
+from poseplug_datasets.recorded.mpi_inf_3dhp_settings import MPIINF3DHPSettings
 
 _TEST, _TRAIN = "TS*/annot_data.mat", "S*/Seq*/annot.mat"
 _HOME = "https://vcai.mpi-inf.mpg.de/3dhp-dataset (get_dataset.sh and get_testset.sh of its download)"

@@ -20,9 +20,9 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.settings import REQUIRED, setting
 from poseplug.core.storage.plain_pickle import load_plain_pickle
-from poseplug_datasets.annotations import check_depths, numbers, plain_dict, wanted_file
-from poseplug_datasets.example_recordings import write_pw3d
-from poseplug_datasets.imaged import Film, ImagedPoses, ImagedSettings, Recordings, recordings
+from poseplug_datasets.recorded.annotations import check_depths, numbers, plain_dict, wanted_file
+from poseplug_datasets.recorded.example_recordings import write_pw3d
+from poseplug_datasets.recorded.imaged import Film, ImagedPoses, ImagedSettings, Recordings, recordings
 
 _SPLITS = ("train", "validation", "test")
 # A rotation may be off by rounding, not by more.

@@ -29,8 +29,8 @@ class Outputs:
 
     def check(self, keypoints: str) -> None:
         """Raise PoseplugError if one of them cannot be written, before anything is lifted."""
-        from poseplug.registry.lifting.page import check_page
-        from poseplug.registry.lifting.picture import check_picture
+        from poseplug.registry.lifting.pictures.page import check_page
+        from poseplug.registry.lifting.pictures.picture import check_picture
 
         check_outputs(self.out, force=self.force)
         paths = [path for path in (*self.out, self.picture, self.page) if path is not None]
@@ -85,11 +85,11 @@ def lift_to_files(
     with lifting(run, file, settings, catalogue) as lifted:
         written = [path for out in outputs.out for path in write(out, lifted, force=outputs.force)]
         if outputs.picture is not None:
-            from poseplug.registry.lifting.picture import write_picture
+            from poseplug.registry.lifting.pictures.picture import write_picture
 
             written += write_picture(outputs.picture, lifted)
         if outputs.page is not None:
-            from poseplug.registry.lifting.page import write_page
+            from poseplug.registry.lifting.pictures.page import write_page
 
             written += write_page(outputs.page, lifted, Path(name).name)
         return {

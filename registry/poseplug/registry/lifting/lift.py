@@ -16,16 +16,16 @@ from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.training.runtime import pick_device
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
-from poseplug.registry.lifting.cameras import CameraRule
-from poseplug.registry.lifting.joints import JointMaker
 from poseplug.registry.lifting.lift_block import Job, lift_block
 from poseplug.registry.lifting.lifted import BLOCK, Lifted
-from poseplug.registry.lifting.look import look
 from poseplug.registry.lifting.opened_run import OpenedRun
-from poseplug.registry.lifting.people import People, gather
 from poseplug.registry.lifting.settings import LiftSettings
-from poseplug.registry.lifting.smoothing import smoothed
 from poseplug.registry.lifting.spool import Spool, no_room
+from poseplug.registry.lifting.tracking.joints import JointMaker
+from poseplug.registry.lifting.tracking.people import People, gather
+from poseplug.registry.lifting.tracking.smoothing import smoothed
+from poseplug.registry.lifting.views.cameras import CameraRule
+from poseplug.registry.lifting.views.look import look
 
 
 @contextmanager
@@ -74,9 +74,10 @@ def lift(run: str, file: KeypointFile, settings: LiftSettings, catalogue: Catalo
         poses = _smooth(poses, people, settings.smooth, Spool(folder / "smooth", poses.columns))
     camera = rule.cameras(torch.from_numpy(people.rows(0, 1)[2]))
     width, height = camera.size[0].tolist()
+    frames = len(np.unique(people.frame))
     facts = {
         "people": len(people),
-        "frames": len(np.unique(people.frame)),
+        "frames": frames,
         "tracks": len(people.tracks),
         "joints": list(skeleton.joints),
         "image": [width, height],
@@ -97,14 +98,14 @@ def lift(run: str, file: KeypointFile, settings: LiftSettings, catalogue: Catalo
         poses=poses,
         fps=settings.fps or file.fps,
         image=(width, height),
-        notes=(_who(people), *done),
+        notes=(_who(people, frames), *done),
         warnings=tuple(warned),
         facts=facts,
     )
 
 
-def _who(people: People) -> str:
-    tracks, frames = len(people.tracks), len(np.unique(people.frame))
+def _who(people: People, frames: int) -> str:
+    tracks = len(people.tracks)
     linked = ", linked from frame to frame here" * people.linked
     doubled = f"; {people.doubled} left out, of whose track a surer person is in the same frame" * (people.doubled > 0)
     return f"{len(people)} people in {frames} frames, {tracks} track{'s' * (tracks != 1)}{linked}{doubled}"

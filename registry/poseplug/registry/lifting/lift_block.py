@@ -9,13 +9,13 @@ from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.missing_joints import put_missing
 from poseplug.core.models.input_range import InputRange
 from poseplug.core.models.lifting_model import LiftingModel
-from poseplug.registry.lifting.cameras import CameraRule
-from poseplug.registry.lifting.gaps import fill_gaps
-from poseplug.registry.lifting.people import People
-from poseplug.registry.lifting.place import estimated_roots
 from poseplug.registry.lifting.settings import LiftSettings
 from poseplug.registry.lifting.spool import Array, Spool
-from poseplug.registry.lifting.view import centred, turned_back
+from poseplug.registry.lifting.tracking.gaps import fill_gaps
+from poseplug.registry.lifting.tracking.people import People
+from poseplug.registry.lifting.views.cameras import CameraRule
+from poseplug.registry.lifting.views.place import estimated_roots
+from poseplug.registry.lifting.views.view import centred, turned_back
 
 
 @attrs.define

@@ -10,9 +10,9 @@ import attrs
 import numpy as np
 
 from poseplug.core.storage.files import write_whole
-from poseplug.registry.lifting.choice import evenly
 from poseplug.registry.lifting.lifted import BLOCK, Lifted
 from poseplug.registry.lifting.outputs.bvh_rig import RigJoint, end_offset, local_rotations, rig, upright, zxy_angles
+from poseplug.registry.lifting.pictures.choice import evenly
 from poseplug.registry.lifting.spool import Array
 
 _USUAL_FPS = 30.0

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseplug.core.geometry.layouts import LAYOUTS
-from poseplug_datasets.h36m_cameras import SUBJECTS
+from poseplug_datasets.recorded.h36m_cameras import SUBJECTS
 
 _ACTIONS = (
     *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases"),

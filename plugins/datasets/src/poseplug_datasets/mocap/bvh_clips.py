@@ -15,9 +15,9 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.joint_mapping import JointMapping
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug_datasets.bvh_file import read_bvh
-from poseplug_datasets.bvh_pose import joint_positions
-from poseplug_datasets.rigs import apply_names, detect, read_names
+from poseplug_datasets.mocap.bvh_file import read_bvh
+from poseplug_datasets.mocap.bvh_pose import joint_positions
+from poseplug_datasets.mocap.rigs import apply_names, detect, read_names
 
 # Metres per unit. "cmu" is the unit of the CMU motion capture library, 1/0.45 inch.
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}

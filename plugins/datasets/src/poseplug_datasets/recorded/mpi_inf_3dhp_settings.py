@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from poseplug.core.settings import REQUIRED, setting
-from poseplug_datasets.imaged import ImagedSettings
+from poseplug_datasets.recorded.imaged import ImagedSettings
 
 CAMERAS = 14
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.keypoints.arrays import array_file
 from poseplug.core.keypoints.detections import KeypointFile
+from poseplug.core.keypoints.formats.arrays import array_file
 from poseplug.core.keypoints.people import Size
 
 # From here on an array stays on the disk and is read as it is used.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.geometry.rotations import euler_to_rotmat
-from poseplug_datasets.bvh_file import Clip, Joint
+from poseplug_datasets.mocap.bvh_file import Clip, Joint
 
 
 @attrs.frozen

@@ -14,12 +14,12 @@ from typing import Any
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.keypoints.coco import KNOWN
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.file_values import shown
-from poseplug.core.keypoints.frame_names import frames_by_name
+from poseplug.core.keypoints.formats.coco import KNOWN
+from poseplug.core.keypoints.formats.frame_names import frames_by_name
+from poseplug.core.keypoints.formats.openpose import people_of
 from poseplug.core.keypoints.json_stream import JsonStream
-from poseplug.core.keypoints.openpose import people_of
 from poseplug.core.keypoints.people import Person, Size, open_people
 
 _BY_IMAGE = {18: LAYOUTS["openpose18"]}

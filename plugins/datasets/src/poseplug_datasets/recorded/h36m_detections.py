@@ -14,8 +14,8 @@ from poseplug.core.geometry.layout_mapping import map_layout
 from poseplug.core.geometry.layouts import H36M_16, H36M_17, LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.storage.plain_npz import read_npz
-from poseplug_datasets.annotations import numbers, plain_dict, wanted_file
-from poseplug_datasets.h36m_cameras import CAMERAS
+from poseplug_datasets.recorded.annotations import numbers, plain_dict, wanted_file
+from poseplug_datasets.recorded.h36m_cameras import CAMERAS
 
 # The order of joints is known by how many there are and which are left ones: metadata's keypoints_symmetry, of which
 # data/data_utils.py of VideoPose3D has a list. Its name, layout_name, is not in every file.

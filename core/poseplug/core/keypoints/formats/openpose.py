@@ -16,7 +16,7 @@ from poseplug.core.geometry.layouts import LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.file_values import shown
-from poseplug.core.keypoints.frame_names import numbered_files
+from poseplug.core.keypoints.formats.frame_names import numbered_files
 from poseplug.core.keypoints.json_stream import JsonStream
 from poseplug.core.keypoints.people import Person, Size, open_people
 

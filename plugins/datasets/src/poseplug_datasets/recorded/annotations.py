@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseplug.core.errors import PoseplugError, one_line
-from poseplug_datasets.imaged import FARTHEST_M, NEAREST_M
+from poseplug_datasets.recorded.imaged import FARTHEST_M, NEAREST_M
 
 # No frame of a file is wider than this many metres or pixels.
 _LARGEST = 1e6

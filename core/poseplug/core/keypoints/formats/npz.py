@@ -15,9 +15,9 @@ import numpy as np
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.keypoints.arrays import Array, array_file
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.file_values import shown
+from poseplug.core.keypoints.formats.arrays import Array, array_file
 from poseplug.core.keypoints.people import Size
 from poseplug.core.storage.plain_npz import read_npz
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.storage.files import write_whole
-from poseplug.registry.lifting.choice import USUAL_FPS, evenly, people_in, stretch
-from poseplug.registry.lifting.drawing import Stage, pillow
 from poseplug.registry.lifting.lifted import Lifted
+from poseplug.registry.lifting.pictures.choice import USUAL_FPS, evenly, people_in, stretch
+from poseplug.registry.lifting.pictures.drawing import Stage, pillow
 
 # Frames of a PNG, and of a GIF: more are thinned out evenly.
 _STILL, _MOVING, _COLUMNS = 6, 150, 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from poseplug.core.geometry.layouts import H36M_16
-from poseplug_datasets.rigs import RIGS
+from poseplug_datasets.mocap.rigs import RIGS
 
 _NAMES = RIGS["bandai"]
 _LENGTHS = {"Knee": 44.0, "Foot": 42.0, "Hip": 13.0, "Head": 20.0}

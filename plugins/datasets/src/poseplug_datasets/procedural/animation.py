@@ -12,8 +12,8 @@ from torch import Tensor
 from poseplug.core.geometry.kinematics import forward_kinematics
 from poseplug.core.geometry.rotations import euler_to_rotmat, rotvec_to_rotmat
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug_datasets.actions import ANGLES, LIMITS, WANDER, Action, angle_kind
-from poseplug_datasets.anthropometry import ANKLE_HEIGHT
+from poseplug_datasets.procedural.actions import ANGLES, LIMITS, WANDER, Action, angle_kind
+from poseplug_datasets.procedural.anthropometry import ANKLE_HEIGHT
 
 FRAME_RATE = 10.0
 _COLUMN = {angle: column for column, angle in enumerate(ANGLES)}

@@ -11,10 +11,10 @@ import numpy as np
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.keypoints.detections import KeypointFile
-from poseplug.registry.lifting.joints import JointMaker, split_found
 from poseplug.registry.lifting.lifted import BLOCK
 from poseplug.registry.lifting.spool import Array, Spool
-from poseplug.registry.lifting.tracks import link
+from poseplug.registry.lifting.tracking.joints import JointMaker, split_found
+from poseplug.registry.lifting.tracking.tracks import link
 
 
 @attrs.frozen(eq=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from poseplug_datasets.actions import Action, Wave
+from poseplug_datasets.procedural.actions import Action, Wave
 
 Posture = Mapping[str, tuple[float, float]]
 

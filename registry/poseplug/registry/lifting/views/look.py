@@ -8,9 +8,9 @@ from torch import Tensor
 from poseplug.core.data.normalise import Normalisation
 from poseplug.core.errors import PoseplugError
 from poseplug.core.models.input_range import InputRange
-from poseplug.registry.lifting import unlike
-from poseplug.registry.lifting.choice import evenly
 from poseplug.registry.lifting.lift_block import Job
+from poseplug.registry.lifting.pictures.choice import evenly
+from poseplug.registry.lifting.views import unlike
 
 # So many people are looked at to see whether they are like those of the training.
 _LOOKED_AT = 4096

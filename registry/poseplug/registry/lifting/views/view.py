@@ -8,7 +8,7 @@ from torch import Tensor
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.models.input_range import InputRange
-from poseplug.registry.lifting.cameras import USUAL_FOCAL
+from poseplug.registry.lifting.views.cameras import USUAL_FOCAL
 
 
 def centred(

@@ -9,8 +9,8 @@ import numpy as np
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.storage.files import write_text
-from poseplug.registry.lifting.choice import USUAL_FPS, stretch
 from poseplug.registry.lifting.lifted import Lifted
+from poseplug.registry.lifting.pictures.choice import USUAL_FPS, stretch
 from poseplug.registry.lifting.spool import Array
 from poseplug.registry.reports.page import filled
 from poseplug.registry.reports.statistics import require

@@ -1,0 +1,1 @@
+"""A format of key points in each file."""

@@ -1,0 +1,1 @@
+"""The movements and bodies of the embedded reference."""

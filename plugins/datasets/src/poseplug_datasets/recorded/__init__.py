@@ -1,0 +1,1 @@
+"""What the readers of licensed data sets share, and the parts of each."""

@@ -1,0 +1,1 @@
+"""People over time: who is who, their joints, gaps and trembling."""
