@@ -54,7 +54,7 @@ PUBLIC = {
     "poseplug.core.keypoints.open_keypoints": ["open_keypoints"],
     "poseplug.core.data.normalise": ["Normalisation", "extents", "max_normalised", "screen_coordinates"],
     "poseplug.core.geometry.kinematics": ["bone_lengths", "bone_vectors", "forward_kinematics", "joints_from_bones"],
-    "poseplug.core.geometry.rotations": ["euler_to_rotmat", "rotvec_to_rotmat"],
+    "poseplug.core.geometry.rotations": ["euler_to_rotmat", "quaternion_to_rotmat", "rotvec_to_rotmat"],
     "poseplug.core.geometry.viewpoints": ["TARGET_HEIGHT", "ViewRange", "around_origin", "fixed_cameras"],
     "poseplug.core.models.dense": ["Dense", "Norm", "dense", "dropout"],
     "poseplug.core.sources.pose_table": ["PoseTable"],

@@ -23,9 +23,9 @@ def euler_to_rotmat(axes: str, angles: Tensor) -> Tensor:
     """
     turns = [_about(axis, angle) for axis, angle in zip(axes, angles.unbind(-1), strict=True)]
     if len(turns) == 1:
-        return _quaternion_to_rotmat(turns[0])
+        return quaternion_to_rotmat(turns[0])
     quaternion = reduce(_product, turns)
-    return _quaternion_to_rotmat(quaternion / torch.linalg.vector_norm(quaternion, dim=-1, keepdim=True))
+    return quaternion_to_rotmat(quaternion / torch.linalg.vector_norm(quaternion, dim=-1, keepdim=True))
 
 
 def rotvec_to_rotmat(vectors: Tensor) -> Tensor:
@@ -63,8 +63,8 @@ def _product(first: Tensor, second: Tensor) -> Tensor:
     return torch.cat([vector, scalar[..., None]], dim=-1)
 
 
-def _quaternion_to_rotmat(quaternion: Tensor) -> Tensor:
-    """Return the rotations [..., 3, 3] of unit quaternions [..., 4]."""
+def quaternion_to_rotmat(quaternion: Tensor) -> Tensor:
+    """Return the rotations [..., 3, 3] of unit quaternions [..., 4] (x, y, z, w)."""
     x, y, z, w = quaternion.unbind(-1)
     x2, y2, z2, w2 = x * x, y * y, z * z, w * w
     xy, xz, yz, xw, yw, zw = x * y, x * z, y * z, x * w, y * w, z * w

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from poseplug.core.geometry.camera import Camera
+from poseplug.core.geometry.rotations import quaternion_to_rotmat
 
 # Cameras 54138969, 55011271, 58860488, 60457274, the same for all subjects: focal lengths, principal point (pixels),
 # image size, k1 k2 k3, p1 p2 in the order in which the data set keeps them. Figures of Human3.6M's metadata.xml as
@@ -69,7 +70,8 @@ def cameras(subjects: Sequence[str]) -> Camera:
     """
     table = np.array([line.split()[1:] for line in _EXTRINSICS.strip().splitlines()], float).reshape(-1, CAMERAS, 7)
     rows = table[[SUBJECTS.index(subject) for subject in subjects]].reshape(-1, 7)
-    rotation = y_up(_rotations(rows[:, :4]).swapaxes(1, 2))
+    turned = torch.from_numpy(rows[:, [1, 2, 3, 0]] / np.linalg.norm(rows[:, :4], axis=1, keepdims=True))
+    rotation = y_up(quaternion_to_rotmat(turned).mT.numpy())
     inner = np.tile(np.array(_INTRINSICS.split(), float).reshape(CAMERAS, 11), (len(subjects), 1))
     values = (inner[:, :2], inner[:, 2:4], inner[:, 4:6], inner[:, 6:], rotation, y_up(rows[:, 4:] / 1000))
     return Camera(*(torch.from_numpy(np.ascontiguousarray(value)).float() for value in values))
@@ -79,14 +81,3 @@ def y_up(points: NDArray[Any]) -> NDArray[Any]:
     """Return points [..., 3] of Human3.6M's world, whose z axis points up, in one whose y axis does."""
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
     return np.stack([x, z, -y], axis=-1)
-
-
-def _rotations(quaternions: NDArray[Any]) -> NDArray[Any]:
-    """Return the rotation matrices [N, 3, 3] of quaternions [N, 4], w x y z."""
-    w, x, y, z = (quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)).T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.moveaxis(np.array(rows), -1, 0)
