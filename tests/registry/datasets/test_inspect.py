@@ -242,3 +242,9 @@ def test_knees_know_left_from_right_in_a_pose_by_hand():
     left, right = measures.knees
     assert left == pytest.approx(0.3 / (2 * 0.5), abs=0.01)
     assert right == pytest.approx(0, abs=1e-6)
+
+
+def test_one_topic_may_be_said_alone(tmp_path):
+    plot_data("builtin:takes=1,frames=2", tmp_path / "alone.png", "bones")
+    plot_data("builtin:takes=1,frames=2", tmp_path / "listed.png", ["bones"])
+    assert (tmp_path / "alone.png").read_bytes() == (tmp_path / "listed.png").read_bytes()

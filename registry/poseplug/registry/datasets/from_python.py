@@ -66,7 +66,7 @@ def convert_data(
 def plot_data(
     source: str | PoseSource,
     out: Path | str,
-    show: Sequence[str] = (),
+    show: str | Sequence[str] = (),
     *,
     rows: int = 3,
     columns: int = 8,
@@ -78,7 +78,7 @@ def plot_data(
     Args:
         source, reference, seed: as in ``inspect_data``.
         out: the file.
-        show: of "poses", "cameras", "people", "bones"; none: all.
+        show: one or more of "poses", "cameras", "people", "bones"; none: all.
         rows, columns: of the grid of poses.
 
     Raises:
@@ -90,7 +90,7 @@ def plot_data(
     plot(
         open_source(source, load_catalogue(), seed=seed, reference=reference),
         Path(out),
-        show,
+        [show] if isinstance(show, str) else show,
         rows=rows,
         columns=columns,
     )
