@@ -1,4 +1,4 @@
-"""``poseplug data``: what is in a data set, a picture of it, and poseplug's own file of it."""
+"""``poseplug data``: what is in a data set, a picture of it, poseplug's own file of it; new ones, by annotating."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poseplug.cli.options import AsJson, names_of
+from poseplug.cli.verbs import annotate
 
 if TYPE_CHECKING:
     from poseplug.registry.datasets.opening import Opened
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.command("annotate", epilog=annotate.EPILOG)(annotate.annotate)
 
 Source = Annotated[
     str,

@@ -1,0 +1,156 @@
+// What stands around the two views: lists of images, people and joints, buttons, figures, messages.
+
+const get = (id) => document.getElementById(id);
+// The order in which U3DPW's joints were annotated; what a skeleton has besides comes after them.
+const ORDER =
+  "RFoot RAnkle RKnee RHip LHip LKnee LFoot LAnkle RWrist RElbow RShoulder LShoulder LElbow LWrist Neck Head HeadTop Spine Thorax Nose";
+const STATES = { none: ["○", "nobody"], begun: ["◐", "begun"], lifted: ["●", "everybody in 3D"], done: ["✓", "done"] };
+
+export class Panels {
+  /** `on` has what buttons do, by name. */
+  constructor({ skeleton, images, out }, on) {
+    Object.assign(this, { skeleton, images, on });
+    const names = ORDER.split(" ").filter((name) => skeleton.joints.includes(name));
+    const rest = skeleton.joints.filter((name) => !names.includes(name));
+    this.order = [...names, ...rest].map((name) => skeleton.joints.indexOf(name));
+    for (const id of ["undo", "redo", "write", "next", "previous", "lift", "fit", "flip"])
+      get(id).addEventListener("click", () => on[id]());
+    get("done").addEventListener("change", () => on.done());
+    get("focal").addEventListener("change", ({ target }) => {
+      if (target.value > 0) on.focal(Number(target.value));
+      else target.value = this.focal;
+    });
+    for (const [id, by] of [["smaller", 0.8], ["whole", 0], ["larger", 1.25]])
+      get(id).addEventListener("click", () => on.zoom(by));
+    for (const button of document.querySelectorAll("[data-view]"))
+      button.addEventListener("click", () => on.look(button.dataset.view));
+    get("message").querySelector("button").addEventListener("click", () => (get("message").hidden = true));
+    get("write").title = `Ctrl+S: ${out}`;
+    get("images").append(
+      ...images.map(({ name }, number) => {
+        const [item, button] = [document.createElement("li"), this.button("", () => on.open(number))];
+        button.append(this.text("span", "mark", ""), this.text("span", "label", name));
+        button.title = name;
+        item.append(button);
+        return item;
+      }),
+    );
+  }
+
+  get auto() {
+    return get("auto").checked;
+  }
+
+  saved(text, late) {
+    get("saved").textContent = text;
+    get("saved").className = late ? "late" : "";
+  }
+
+  say(text, bad) {
+    const message = get("message");
+    message.hidden = false;
+    message.className = bad ? "bad" : "";
+    message.firstElementChild.textContent = text;
+  }
+
+  button(text, act) {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = text;
+    made.addEventListener("click", act);
+    return made;
+  }
+
+  text(tag, kind, text) {
+    const made = document.createElement(tag);
+    made.className = kind;
+    made.textContent = text;
+    return made;
+  }
+
+  show(chosen, { again, fitting, beyond, history }) {
+    const image = this.images[chosen.image], person = image.people[chosen.person];
+    get("name").textContent = image.name;
+    get("name").title = image.name;
+    get("done").checked = image.done;
+    this.focal = image.focal;
+    if (document.activeElement !== get("focal")) get("focal").value = image.focal;
+    get("undo").disabled = !history.past.length;
+    get("redo").disabled = !history.future.length;
+    get("previous").disabled = chosen.image === 0;
+    get("next").disabled = chosen.image === this.images.length - 1;
+    get("lift").disabled = get("fit").disabled = !person;
+    get("flip").disabled = !person?.pose || !(this.skeleton.parents[chosen.joint] >= 0);
+    this.showImages(chosen.image);
+    this.showPeople(image, chosen.person);
+    this.showJoints(person, chosen.joint);
+    get("hint").replaceChildren(...this.hint(image, person, chosen.joint));
+    get("figures").textContent = fitting ? "fitting" : this.figures(person, again, beyond);
+  }
+
+  showImages(current) {
+    [...get("images").children].forEach(({ firstElementChild: button }, number) => {
+      const { people, done } = this.images[number];
+      const state = done ? "done" : !people.length ? "none" : people.every(({ pose }) => pose) ? "lifted" : "begun";
+      button.className = state;
+      button.firstElementChild.textContent = STATES[state][0];
+      button.setAttribute("aria-label", `${this.images[number].name}, ${STATES[state][1]}`);
+      if (number === current && button.getAttribute("aria-current") !== "true") button.scrollIntoView({ block: "nearest", inline: "nearest" });
+      button.setAttribute("aria-current", number === current);
+    });
+    const done = this.images.filter((image) => image.done).length;
+    get("progress").textContent = `${done} of ${this.images.length} done`;
+  }
+
+  showPeople({ people }, current) {
+    const buttons = people.map((_, number) => {
+      const button = this.button(String(number + 1), () => this.on.choosePerson(number));
+      button.setAttribute("aria-label", `Person ${number + 1}`);
+      button.setAttribute("aria-pressed", number === current);
+      return button;
+    });
+    const added = this.button("New person ", () => this.on.newPerson());
+    added.id = "new";
+    added.append(this.text("kbd", "", "N"));
+    const removed = this.button("Remove", () => this.on.removePerson());
+    removed.disabled = current < 0;
+    removed.className = "end";
+    get("people").replaceChildren(...buttons, added, removed);
+  }
+
+  showJoints(person, current) {
+    const list = get("joints");
+    list.hidden = !person;
+    if (!person) return;
+    const made = this.order.map((joint) => {
+      const button = this.button(this.skeleton.joints[joint], () => this.on.chooseJoint(joint));
+      const bone = this.skeleton.bones.findIndex(([, child]) => child === joint);
+      const state = ["missing", "hidden", "seen"][person.seen[joint]];
+      button.className = `${state} side-${this.skeleton.sides[bone] || "none"}${joint === current ? " current" : ""}`;
+      button.title = `${this.skeleton.joints[joint]}: ${state}`;
+      button.dataset.name = this.skeleton.joints[joint];
+      return button;
+    });
+    list.replaceChildren(...made);
+  }
+
+  hint(image, person, joint) {
+    const name = this.skeleton.joints[joint];
+    if (!person) return [image.people.length ? "Choose a person." : "Nobody is marked yet: New person (N)."];
+    if (joint < 0) return ["Click a joint to choose it; drag it to move it."];
+    const bold = this.text("b", "", name);
+    if (!person.seen[joint]) return ["Click where ", bold, " is. M: it is not to be seen."];
+    return [bold, person.seen[joint] === 1 ? ": hidden. H: it is seen." : ": seen. H: hidden, M: missing; arrows move it."];
+  }
+
+  figures(person, again, beyond) {
+    if (!person?.pose) return "";
+    const apart = person.joints.flatMap(([x, y], i) => (person.seen[i] ? [Math.hypot(x - again[i][0], y - again[i][1])] : []));
+    const said = apart.length ? [`${(apart.reduce((a, b) => a + b) / apart.length).toFixed(1)} px from the marks`] : [];
+    said.push(`${person.pose[this.skeleton.root][2].toFixed(2)} m away`);
+    if (person.by_hand) said.push("corrected by hand");
+    const odd = beyond.flatMap((angle, bone) => (angle > 5 ? [`${this.skeleton.joints[this.skeleton.bones[bone][1]]} ${angle.toFixed(0)}°`] : []));
+    if (odd.length) said.push(`beyond what joints can do: ${odd.join(", ")}`);
+    return said.join("; ");
+  }
+}
