@@ -26,7 +26,7 @@ Limits = Callable[[Tensor], Tensor]
 # How large residuals may well be: marks, over the size of the person in the image; turns of bones that a lifter gives,
 # radians; logarithms of lengths; metres of the root; radians beyond a limit.
 _MARKS, _TURNS, _LENGTHS, _ROOT, _LIMITS = 0.005, 0.35, 0.08, 2.0, 0.05
-_STEPS, _ENOUGH = 60, 1e-7
+_STEPS, _ENOUGH, _STEP = 60, 1e-7, 1e-4
 # Nothing nearer than this is in an image, metres.
 _NEAREST = 0.05
 
@@ -194,7 +194,10 @@ class _Problem:
     def _seen_at(self, joints: Tensor) -> tuple[Tensor, Tensor]:
         """Return pixels [N, J, 2] and their slopes [N, J, 2, 3] along the axes of the camera."""
         ways = torch.eye(3, dtype=joints.dtype, device=joints.device)
-        slopes = [torch.func.jvp(self.projected, (joints,), (way.expand_as(joints),))[1] for way in ways]
+        # In double precision differences over a tenth of a millimetre are exact to nine digits, with any distortion.
+        slopes = [
+            (self.projected(joints + _STEP * way) - self.projected(joints - _STEP * way)) / (2 * _STEP) for way in ways
+        ]
         return self.projected(joints), torch.stack(slopes, -1)
 
     def _beyond(self, joints: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from poseplug.core.data.pose_file_reader import PoseFile
 from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.storage.files import left_behind, write_text
 from poseplug.registry.annotation.people import Annotated, read_annotated
 
+# How the posefiles that are written begin to say who made them.
+MADE_BY = "poseplug data annotate"
 _FORMAT = {"format": "annotations", "format_version": 1}
 
 
@@ -32,13 +36,14 @@ class AnnotationFolder:
     def __init__(self, out: Path, skeleton: Skeleton) -> None:
         self.path, self.skeleton = folder_of(out), skeleton
         about = self.path / "about.json"
-        if not about.exists():
-            for there in (out, self.path):
-                if there.exists() or there.is_symlink():
-                    raise PoseplugError(
-                        f"'{there}' is there already, and was not made by annotating; nothing is replaced. Choose "
-                        "another --out, or remove it."
-                    )
+        strange = [self.path] * (not about.exists()) + [out] * (not about.exists() or not _is_ours(out))
+        for there in strange:
+            if there.exists() or there.is_symlink():
+                raise PoseplugError(
+                    f"'{there}' is there already, and was not made by annotating; nothing is replaced. Choose another "
+                    "--out, or remove it."
+                )
+        self._new = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path / ".lock")
@@ -56,7 +61,9 @@ class AnnotationFolder:
             raise
 
     def close(self) -> None:
-        """Let others write to it."""
+        """Let others write to it; of one that was made for nothing, nothing is left."""
+        if self._new and not any((self.path / "images").rglob("*.json")):
+            shutil.rmtree(self.path, ignore_errors=True)
         self._lock.release()
 
     def every(self) -> Iterator[Annotated]:
@@ -89,8 +96,8 @@ class AnnotationFolder:
             raise PoseplugError(f"'{about}' is damaged, or not poseplug's: {one_line(error)}.") from None
         if not same:
             raise PoseplugError(
-                f"The people in '{self.path}' are of skeleton '{skeleton.get('name', '?')}'; go on with that --skeleton "
-                "or choose another --out."
+                f"The people in '{self.path}' are of skeleton '{skeleton.get('name', '?')}'; go on with it, by "
+                "--skeleton, or choose another --out."
             )
         for path in (self.path / "images").rglob("*.json"):
             for stale in left_behind(path):
@@ -102,6 +109,13 @@ def folder_of(out: Path) -> Path:
     if out.suffix != ".safetensors":
         raise PoseplugError(f"--out '{out}' must end with .safetensors, since it is a posefile.")
     return out.with_suffix(".annotations")
+
+
+def _is_ours(out: Path) -> bool:
+    try:
+        return PoseFile(out).about.made_by.startswith(MADE_BY)
+    except PoseplugError:
+        return False
 
 
 def _loaded(path: Path) -> Any:

@@ -16,6 +16,7 @@ from poseplug.core.data.stored_poses import About, InputFile, StoredPoses
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.missing_joints import put_missing
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.registry.annotation.folder import MADE_BY
 from poseplug.registry.annotation.images import ImageFile
 from poseplug.registry.annotation.people import CONFIDENCE, Annotated, Person
 
@@ -71,7 +72,7 @@ def write_annotations(
                 "image": tuple(image.name for image in images),
                 "person": tuple(str(number) for number in range(most)),
             },
-            made_by=f"poseplug data annotate, lifter {run}",
+            made_by=f"{MADE_BY}, lifter {run}",
             made_with={"poseplug": __version__},
             inputs=tuple(inputs),
         )
