@@ -177,7 +177,8 @@ def _dot(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    return vectors / torch.linalg.vector_norm(vectors, dim=0).clamp_min(_TINY)
+    units: Tensor = vectors / torch.linalg.vector_norm(vectors, dim=0).clamp_min(_TINY)
+    return units
 
 
 def _into(frame: Tensor, vectors: Tensor) -> Tensor:
