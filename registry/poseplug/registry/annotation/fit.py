@@ -25,7 +25,7 @@ from poseplug.core.tensors import TensorRecord
 Limits = Callable[[Tensor], Tensor]
 # How large residuals may well be: marks, over the size of the person in the image; turns of bones that a lifter gives,
 # radians; logarithms of lengths; metres of the root; radians beyond a limit.
-_MARKS, _TURNS, _LENGTHS, _ROOT, _LIMITS = 0.005, 0.35, 0.08, 2.0, 0.05
+_MARKS, _TURNS, _LENGTHS, _ROOT, _LIMITS = 0.005, 0.35, 0.08, 2.0, 0.1
 _STEPS, _ENOUGH, _STEP = 60, 1e-7, 1e-4
 # Nothing nearer than this is in an image, metres.
 _NEAREST = 0.05

@@ -10,6 +10,7 @@ import torch
 
 from poseplug.core.geometry.own_layout import find_layout
 from poseplug.registry.annotation.begin import people_of
+from poseplug.registry.annotation.body_limits import BodyLimits
 from poseplug.registry.annotation.folder import AnnotationFolder, folder_of
 from poseplug.registry.annotation.images import ImageFile, find_images
 from poseplug.registry.annotation.lifter import FirstPose
@@ -62,7 +63,7 @@ def open_session(
     first = FirstPose(run, layout, catalogue)
     folder = AnnotationFolder(out, layout)
     try:
-        session = Session(images, folder, out, first, _focal(images, said))
+        session = Session(images, folder, out, first, _focal(images, said), BodyLimits.of(layout))
         begun = session.begin_with(people)
     except BaseException:
         folder.close()

@@ -12,7 +12,8 @@ import torch
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.registry.annotation.fit import Limits, fit_to_2d
+from poseplug.registry.annotation.body_limits import BodyLimits
+from poseplug.registry.annotation.fit import fit_to_2d
 from poseplug.registry.annotation.folder import AnnotationFolder
 from poseplug.registry.annotation.images import ImageFile
 from poseplug.registry.annotation.lifter import FirstPose
@@ -53,7 +54,7 @@ class Session:
         out: Path,
         first: FirstPose,
         focal: Sequence[float],
-        limits: Limits | None = None,
+        limits: BodyLimits | None = None,
     ) -> None:
         self.images, self.out, self.first = tuple(images), out, first
         self._folder, self._limits = folder, limits
@@ -145,8 +146,8 @@ class Session:
                 there is a pose.
 
         Returns:
-            pose [J, 3]; error_px, the mean distance from marked joints; beyond [M], degrees by which bones are turned
-            further than joints can.
+            pose [J, 3]; error_px, the mean distance from marked joints; beyond, for each bone that is turned further
+            than joints can the joint at its end, and degrees.
 
         Raises:
             PoseplugError: there is too little to fit to.
@@ -162,7 +163,7 @@ class Session:
             else:
                 start, options = torch.tensor([person.pose]), {"turns": _BY_HAND} if person.by_hand else {}
             fitted = fit_to_2d(joints, weights, start, camera, self.skeleton, self._limits, **options)
-            beyond = [] if self._limits is None else self._limits(fitted.joints_3d)[0].rad2deg().tolist()
+            beyond = [] if self._limits is None else self._limits.beyond(fitted.joints_3d[0])
         if not bool(torch.isfinite(fitted.joints_3d).all()):
             raise PoseplugError("No pose fits joints that are marked like this; look at where they are.")
         pose = [[round(value, 5) for value in row] for row in fitted.joints_3d[0].tolist()]

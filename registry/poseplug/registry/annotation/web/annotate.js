@@ -165,6 +165,7 @@ function removePerson() {
 function byHand(pose) {
   person().pose = rounded(pose, 5);
   person().by_hand = true;
+  beyond = [];
   show();
 }
 

@@ -149,7 +149,7 @@ export class Panels {
     const said = apart.length ? [`${(apart.reduce((a, b) => a + b) / apart.length).toFixed(1)} px from the marks`] : [];
     said.push(`${person.pose[this.skeleton.root][2].toFixed(2)} m away`);
     if (person.by_hand) said.push("corrected by hand");
-    const odd = beyond.flatMap((angle, bone) => (angle > 5 ? [`${this.skeleton.joints[this.skeleton.bones[bone][1]]} ${angle.toFixed(0)}°`] : []));
+    const odd = beyond.map(([joint, angle]) => `${this.skeleton.joints[joint]} ${angle.toFixed(0)}°`);
     if (odd.length) said.push(`beyond what joints can do: ${odd.join(", ")}`);
     return said.join("; ");
   }
