@@ -7,6 +7,7 @@ from annotating import camera, figures
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.kinematics import bone_lengths, bone_vectors, joints_from_bones
 from poseplug.core.geometry.layouts import H36M_17
+from poseplug.registry.annotation.body_limits import BodyLimits
 from poseplug.registry.annotation.fit import fit_to_2d
 
 N = 30
@@ -103,23 +104,24 @@ def test_a_hand_holds_faster_than_a_lifter(known):
 
 
 def test_limits_push_a_knee_that_bends_forward(known):
-    """A limit made up for the test: the left shin turned forward of the thigh, in an upright frame, is beyond it."""
     poses, pixels = known
-    hip, knee, foot = (H36M_17.index(name) for name in ("LHip", "LKnee", "LFoot"))
-
-    def limits(joints):
-        bend = (joints[:, foot] - joints[:, knee])[:, 2] - (joints[:, knee] - joints[:, hip])[:, 2]
-        beyond = torch.zeros(len(joints), 16, dtype=joints.dtype)
-        return beyond.index_copy(1, torch.tensor([5]), (-bend).clamp_min(0)[:, None])
-
+    limits = BodyLimits.of(H36M_17)
+    left, right, knee, foot = (H36M_17.index(name) for name in ("LHip", "RHip", "LKnee", "LFoot"))
+    bone = limits.ends.index(foot)
+    up, across = poses[:, H36M_17.index("Thorax")] - poses[:, 0], poses[:, right] - poses[:, left]
+    forward = torch.nn.functional.normalize(torch.linalg.cross(up, across), dim=-1)
+    thigh = torch.nn.functional.normalize(poses[:, knee] - poses[:, left], dim=-1)
     start = poses.clone()
-    start[:, foot] = start[:, knee] + torch.tensor([0.0, 0.3, -0.3])
+    start[:, foot] = start[:, knee] + 0.3 * (thigh + forward)
     weights = torch.ones(N, 17)
     weights[:, foot] = 0
     free = fit_to_2d(pixels, weights, start, camera(N), H36M_17).joints_3d
     kept = fit_to_2d(pixels, weights, start, camera(N), H36M_17, limits).joints_3d
-    assert limits(free)[:, 5].mean() > 0.1
-    assert limits(kept)[:, 5].max() < 0.3 * limits(free)[:, 5].mean()
+    before, after = limits(free)[:, bone], limits(kept)[:, bone]
+    assert (before > 0.2).float().mean() > 0.9
+    assert after[before > 0.2].mean() < 0.3 * before[before > 0.2].mean()
+    told = [dict(limits.beyond(pose)).get(foot, 0.0) for pose in free]
+    assert told == pytest.approx(before.rad2deg().tolist(), abs=0.06)
 
 
 def test_distorted_cameras(known):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -125,10 +124,10 @@ def _rows(told: Any, count: int, width: int) -> Rows:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"expected a number, got {value!r:.40}")
-    if abs(value) > _FURTHEST:
-        raise ValueError(f"{value:g} is further away than anything can be")
+    if not abs(value) <= _FURTHEST:  # nor is what is no number
+        raise ValueError(f"{value!r:.40} is further away than anything can be")
     return float(value)
 
 

@@ -113,12 +113,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Return the parts of the path behind the token; None where the request is refused, which is answered."""
         origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "none")
         own = {f"http://{host}" for host in self.server.hosts}
-        foreign = (origin is not None and origin not in own) or site not in ("same-origin", "none")
+        token, *parts = self.path.partition("?")[0].removeprefix("/").split("/")
+        # A link elsewhere, such as in a terminal that is a page itself, may lead to the page, but to nothing else.
+        linked = parts == [""] and self.command == "GET"
+        foreign = (origin is not None and origin not in own) or (site not in ("same-origin", "none") and not linked)
         # Another name that leads here is a trick, which makes this page and a stranger's one origin.
         if self.headers.get("Host") not in self.server.hosts or foreign:
             self._refuse(403, "Only this machine's own page may ask.")
             return None
-        token, *parts = self.path.partition("?")[0].removeprefix("/").split("/")
         if not secrets.compare_digest(token.encode(), self.server.token.encode()):
             self._refuse(403, "Open the address that poseplug has printed, with everything behind the port.")
             return None

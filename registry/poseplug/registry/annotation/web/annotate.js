@@ -248,8 +248,8 @@ function taken(number, state) {
   images[number] = Object.assign(images[number], state);
   histories[number] = new History();
   panels.say(`${state.name} was changed in another tab, and is shown as it is there now; use one tab only.`, true);
+  panels.mark(number);
   if (number === chosen.image) open(number);
-  else show();
 }
 
 async function write() {
@@ -270,5 +270,5 @@ others.onmessage = ({ data }) => {
 };
 others.postMessage("who is there");
 open(Math.max(images.findIndex(({ done }) => !done), 0));
-panels.saved("all changes are saved", false);
+panels.saved("saved", false);
 document.body.dataset.ready = "yes";

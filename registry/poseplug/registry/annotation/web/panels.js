@@ -35,6 +35,7 @@ export class Panels {
         return item;
       }),
     );
+    images.forEach((_, number) => this.mark(number));
   }
 
   get auto() {
@@ -81,25 +82,34 @@ export class Panels {
     get("next").disabled = chosen.image === this.images.length - 1;
     get("lift").disabled = get("fit").disabled = !person;
     get("flip").disabled = !person?.pose || !(this.skeleton.parents[chosen.joint] >= 0);
-    this.showImages(chosen.image);
+    this.showImage(chosen.image);
     this.showPeople(image, chosen.person);
     this.showJoints(person, chosen.joint);
     get("hint").replaceChildren(...this.hint(image, person, chosen.joint));
     get("figures").textContent = fitting ? "fitting" : this.figures(person, again, beyond);
   }
 
-  showImages(current) {
-    [...get("images").children].forEach(({ firstElementChild: button }, number) => {
-      const { people, done } = this.images[number];
-      const state = done ? "done" : !people.length ? "none" : people.every(({ pose }) => pose) ? "lifted" : "begun";
-      button.className = state;
-      button.firstElementChild.textContent = STATES[state][0];
-      button.setAttribute("aria-label", `${this.images[number].name}, ${STATES[state][1]}`);
-      if (number === current && button.getAttribute("aria-current") !== "true") button.scrollIntoView({ block: "nearest", inline: "nearest" });
-      button.setAttribute("aria-current", number === current);
-    });
-    const done = this.images.filter((image) => image.done).length;
-    get("progress").textContent = `${done} of ${this.images.length} done`;
+  /** Show in the list which image is open, and how it stands; there may be thousands of others. */
+  showImage(current) {
+    const list = get("images").children;
+    if (current !== this.open) {
+      list[this.open]?.firstElementChild.removeAttribute("aria-current");
+      list[current].firstElementChild.setAttribute("aria-current", "true");
+      list[current].scrollIntoView({ block: "nearest", inline: "nearest" });
+      this.open = current;
+    }
+    this.mark(current);
+  }
+
+  mark(number) {
+    const { people, done, name } = this.images[number];
+    const state = done ? "done" : !people.length ? "none" : people.every(({ pose }) => pose) ? "lifted" : "begun";
+    const button = get("images").children[number].firstElementChild;
+    button.className = state;
+    button.firstElementChild.textContent = STATES[state][0];
+    button.setAttribute("aria-label", `${name}, ${STATES[state][1]}`);
+    const ready = this.images.filter((image) => image.done).length;
+    get("progress").textContent = `${ready} of ${this.images.length} done`;
   }
 
   showPeople({ people }, current) {

@@ -51,7 +51,7 @@ export class Saving {
     const numbers = [...this.unsent];
     this.unsent.clear();
     await Promise.all(numbers.map((number) => this.sendOne(number)));
-    if (!this.waiting) this.show("all changes are saved", false);
+    if (!this.waiting) this.show("saved", false);
   }
 
   async sendOne(number) {
