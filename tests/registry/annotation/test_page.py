@@ -264,7 +264,6 @@ def test_it_fits_the_window(page, known, width):
     page.browser.set_window_size(width, 940)
     try:
         assert page.browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-        page.press(" ")
         page.browser.find_element("css selector", "#images li:nth-child(2) button").click()
         assert page.text("name") == "figure-1.png"
         assert page.text("hint") == "Nobody is marked yet: New person (N)."

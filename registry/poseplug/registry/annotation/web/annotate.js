@@ -1,5 +1,6 @@
 // The page: what is chosen, what is changed, and what the two views and the lists show of it.
-import { flipBone, project, turnBone, unit, sub } from "./geometry.js";
+import { Fitting } from "./fitting.js";
+import { flipBone, project, sub, turnBone, unit } from "./geometry.js";
 import { History } from "./history.js";
 import { ImageView } from "./image_view.js";
 import { listen } from "./keys.js";
@@ -7,36 +8,41 @@ import { Panels } from "./panels.js";
 import { PoseView } from "./pose_view.js";
 import { ask, Saving } from "./saving.js";
 
-const SOON = 300, MISSING = 0, HIDDEN = 1, SEEN = 2;
+const MISSING = 0, HIDDEN = 1, SEEN = 2;
 const about = await ask("about");
 const { skeleton, images } = about;
 const histories = images.map(() => new History());
-// What is chosen: an image, a person in it, a joint; and of how many fits the answers are awaited.
+// What is chosen: an image, a person in it, a joint; and which of their joints the last fit found turned too far.
 const chosen = { image: 0, person: -1, joint: -1 };
-let fitting = 0, soon = 0, beyond = [];
+let beyond = [];
 
 const here = () => images[chosen.image];
 const person = () => here().people[chosen.person];
-const copy = () => JSON.stringify({ people: here().people, focal: here().focal, done: here().done });
+const copy = (image = chosen.image) => {
+  const { people, focal, done } = images[image];
+  return JSON.stringify({ people, focal, done });
+};
 const rounded = (rows, digits) => rows.map((row) => row.map((value) => Number(value.toFixed(digits))));
 
 const saving = new Saving(images, (text, late) => panels.saved(text, late), taken, (text) => panels.say(text, true));
+const fitting = new Fitting(images, { waits: show, found: fitted, failed: (text) => panels.say(text, true) });
 const panels = new Panels(about, {
   open, newPerson, removePerson, undo, redo, write, flip,
   choosePerson: (number) => choose(number, -1),
   chooseJoint: (joint) => choose(chosen.person, joint),
-  lift: () => fit(true),
-  fit: () => fit(false),
+  lift: () => fitting.fit(chosen.image, chosen.person, true, false),
+  fit: () => fitting.fit(chosen.image, chosen.person, false, false),
   next: () => open(chosen.image + 1),
   previous: () => open(chosen.image - 1),
   done: () => change(() => (here().done = !here().done)),
   zoom: (by) => (by ? view.zoom(by) : view.whole()),
   look: (from) => depth.look(from),
-  focal: (value) => change(() => (here().focal = value)) || refit(),
+  focal: (value) => change(() => (here().focal = value)) || fitting.again(chosen.image),
 });
 const view = new ImageView(document.getElementById("image"), skeleton, {
   choose, put, begin, end: () => end(true),
   moved: (joint, at) => mark(joint, at, person().seen[joint] || SEEN),
+  broken: () => panels.say(`${here().name} cannot be shown any more; is it still there?`, true),
 });
 const depth = new PoseView(document.getElementById("pose"), skeleton, {
   begin, end: () => end(false),
@@ -44,12 +50,13 @@ const depth = new PoseView(document.getElementById("pose"), skeleton, {
   turned: (pose) => byHand(pose),
 });
 listen({
-  m: () => toggle(MISSING), delete: () => toggle(MISSING), h: () => toggle(HIDDEN), j: () => step(1), k: () => step(-1),
+  m: () => toggle(MISSING), delete: () => toggle(MISSING), h: () => toggle(HIDDEN),
+  j: () => step(1), k: () => step(-1),
   n: newPerson, p: () => here().people.length && choose((chosen.person + 1) % here().people.length, -1),
   pagedown: () => open(chosen.image + 1), pageup: () => open(chosen.image - 1), d: panels.on.done,
   l: panels.on.lift, f: panels.on.fit, b: flip, "+": () => view.zoom(1.25), "=": () => view.zoom(1.25),
-  "-": () => view.zoom(0.8), 0: () => view.whole(), "ctrl+z": undo, "ctrl+shift+z": redo, "ctrl+y": redo, "ctrl+s": write,
-  q: () => twist(-3), e: () => twist(3), arrow,
+  "-": () => view.zoom(0.8), 0: () => view.whole(), q: () => twist(-3), e: () => twist(3), arrow,
+  "ctrl+z": undo, "ctrl+shift+z": redo, "ctrl+y": redo, "ctrl+s": write,
 });
 
 /** Show everything as it is. */
@@ -62,7 +69,8 @@ function show() {
   view.show(people, chosen.person, chosen.joint);
   const enough = Math.ceil(skeleton.joints.length / 2);
   depth.show(person()?.pose ?? null, chosen.joint, person() ? `Mark ${enough} joints, then lift (L)` : "");
-  panels.show(chosen, { again: people[chosen.person]?.again, fitting, beyond, history: histories[chosen.image] });
+  const again = people[chosen.person]?.again;
+  panels.show(chosen, { again, fitting: fitting.waiting, beyond, history: histories[chosen.image] });
 }
 
 function open(number) {
@@ -88,10 +96,8 @@ function begin() {
 function end(marked) {
   saving.changed(chosen.image);
   show();
-  if (marked && panels.auto && person() && !person().by_hand && enoughMarked()) {
-    clearTimeout(soon);
-    soon = setTimeout(() => fit(false, true), SOON);
-  }
+  const follows = marked && panels.auto && person() && !person().by_hand && enoughMarked();
+  if (follows) fitting.soon(chosen.image, chosen.person);
 }
 
 function change(make, marked = false) {
@@ -197,40 +203,21 @@ function arrow([x, y], far) {
   }
 }
 
-/** Ask for the pose that fits what is marked; the answer is dropped if marks have changed meanwhile. */
-async function fit(anew, quietly = false, number = chosen.person) {
-  clearTimeout(soon);
-  const image = chosen.image, whose = images[image].people[number];
-  if (!whose) return;
-  const asked = JSON.stringify([whose.joints, whose.seen]);
-  fitting += 1;
-  show();
-  try {
-    const found = await ask(`fit/${image}`, { person: whose, focal: images[image].focal, anew });
-    if (JSON.stringify([whose.joints, whose.seen]) !== asked || images[image].people[number] !== whose) return;
-    if (!quietly) histories[image].note(JSON.stringify({ people: images[image].people, focal: images[image].focal, done: images[image].done }));
-    whose.pose = found.pose;
-    if (anew) whose.by_hand = false;
-    if (image === chosen.image && number === chosen.person) beyond = found.beyond;
-    saving.changed(image);
-  } catch (error) {
-    if (!quietly || error.status !== 422) panels.say(error.message, true);
-  } finally {
-    fitting -= 1;
-    show();
-  }
-}
-
-/** Fit all of an image again, as its camera has changed. */
-async function refit() {
-  for (const [number, whose] of here().people.entries()) if (whose.pose) await fit(false, true, number);
+/** Take a pose that fits. */
+function fitted(image, number, found, anew, quietly) {
+  if (!quietly) histories[image].note(copy(image));
+  const whose = images[image].people[number];
+  whose.pose = found.pose;
+  if (anew) whose.by_hand = false;
+  if (image === chosen.image && number === chosen.person) beyond = found.beyond;
+  saving.changed(image);
 }
 
 function restore(state) {
   if (state === undefined) return;
   Object.assign(here(), JSON.parse(state));
   chosen.person = Math.min(Math.max(chosen.person, here().people.length ? 0 : -1), here().people.length - 1);
-  clearTimeout(soon);
+  fitting.stop();
   saving.changed(chosen.image);
   show();
 }
@@ -266,7 +253,7 @@ async function write() {
 const others = new BroadcastChannel(`poseplug ${location.pathname}`);
 others.onmessage = ({ data }) => {
   if (data === "who is there") others.postMessage("I am");
-  else panels.say("This page is open in another tab as well. An image that is changed in both is kept as the first has it.", true);
+  else panels.say("This page is open in another tab as well; what both change is kept as the first has it.", true);
 };
 others.postMessage("who is there");
 open(Math.max(images.findIndex(({ done }) => !done), 0));

@@ -17,7 +17,10 @@ export function turned(vector, axis, angle) {
 
 /** Return the pixels of a pose, of points before the camera. */
 export function project(pose, focal, [width, height]) {
-  return pose.map(([x, y, z]) => [(focal * x) / Math.max(z, 0.05) + width / 2, (focal * y) / Math.max(z, 0.05) + height / 2]);
+  return pose.map(([x, y, z]) => {
+    const by = focal / Math.max(z, 0.05);
+    return [by * x + width / 2, by * y + height / 2];
+  });
 }
 
 /** Return a joint and all that hang on it. */

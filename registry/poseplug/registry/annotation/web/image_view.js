@@ -9,11 +9,13 @@ export const element = (name, attributes = {}) => {
 };
 
 export class ImageView {
-  /** `on` has `begin()`, `moved(joint, [x, y])` and `end()` of a drag, `put([x, y])`, `choose(person, joint)`. */
+  /** `on` has `begin()`, `moved(joint, [x, y])` and `end()` of a drag, `put([x, y])`, `choose(person, joint)`,
+   * and `broken()` where the image cannot be shown. */
   constructor(svg, skeleton, on) {
     Object.assign(this, { svg, skeleton, on, box: [0, 0, 1, 1], size: [1, 1], people: [], chosen: -1, joint: -1 });
     this.picture = element("image", { x: 0, y: 0 });
     this.layer = element("g");
+    this.picture.addEventListener("error", () => on.broken());
     svg.append(this.picture, this.layer);
     svg.addEventListener("pointerdown", (event) => this.down(event));
     svg.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
@@ -114,7 +116,8 @@ export class ImageView {
         this.svg.removeEventListener(name, listener);
       this.svg.classList.remove("panning");
       if (moved && joint >= 0) this.on.end();
-      else if (!moved && (joint < 0 || this.asked) && event.button === 0 && last.type === "pointerup") this.on.put(began);
+      const clicked = !moved && event.button === 0 && last.type === "pointerup";
+      if (clicked && (joint < 0 || this.asked)) this.on.put(began);
     };
     this.svg.addEventListener("pointermove", move);
     this.svg.addEventListener("pointerup", up);

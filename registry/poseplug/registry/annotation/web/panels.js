@@ -2,15 +2,19 @@
 
 const get = (id) => document.getElementById(id);
 // The order in which U3DPW's joints were annotated; what a skeleton has besides comes after them.
-const ORDER =
-  "RFoot RAnkle RKnee RHip LHip LKnee LFoot LAnkle RWrist RElbow RShoulder LShoulder LElbow LWrist Neck Head HeadTop Spine Thorax Nose";
-const STATES = { none: ["○", "nobody"], begun: ["◐", "begun"], lifted: ["●", "everybody in 3D"], done: ["✓", "done"] };
+const ORDER = [
+  ..."RFoot RAnkle RKnee RHip LHip LKnee LFoot LAnkle RWrist RElbow RShoulder".split(" "),
+  ..."LShoulder LElbow LWrist Neck Head HeadTop Spine Thorax Nose".split(" "),
+];
+const STATES = {
+  none: ["○", "nobody"], begun: ["◐", "begun"], lifted: ["●", "everybody in 3D"], done: ["✓", "done"],
+};
 
 export class Panels {
   /** `on` has what buttons do, by name. */
   constructor({ skeleton, images, out }, on) {
     Object.assign(this, { skeleton, images, on });
-    const names = ORDER.split(" ").filter((name) => skeleton.joints.includes(name));
+    const names = ORDER.filter((name) => skeleton.joints.includes(name));
     const rest = skeleton.joints.filter((name) => !names.includes(name));
     this.order = [...names, ...rest].map((name) => skeleton.joints.indexOf(name));
     for (const id of ["undo", "redo", "write", "next", "previous", "lift", "fit", "flip"])
@@ -150,13 +154,17 @@ export class Panels {
     if (joint < 0) return ["Click a joint to choose it; drag it to move it."];
     const bold = this.text("b", "", name);
     if (!person.seen[joint]) return ["Click where ", bold, " is. M: it is not to be seen."];
-    return [bold, person.seen[joint] === 1 ? ": hidden. H: it is seen." : ": seen. H: hidden, M: missing; arrows move it."];
+    if (person.seen[joint] === 1) return [bold, ": hidden. H: it is seen."];
+    return [bold, ": seen. H: hidden, M: missing; arrows move it."];
   }
 
   figures(person, again, beyond) {
     if (!person?.pose) return "";
-    const apart = person.joints.flatMap(([x, y], i) => (person.seen[i] ? [Math.hypot(x - again[i][0], y - again[i][1])] : []));
-    const said = apart.length ? [`${(apart.reduce((a, b) => a + b) / apart.length).toFixed(1)} px from the marks`] : [];
+    const apart = person.joints
+      .map(([x, y], joint) => Math.hypot(x - again[joint][0], y - again[joint][1]))
+      .filter((_, joint) => person.seen[joint]);
+    const mean = apart.reduce((a, b) => a + b, 0) / apart.length;
+    const said = apart.length ? [`${mean.toFixed(1)} px from the marks`] : [];
     said.push(`${person.pose[this.skeleton.root][2].toFixed(2)} m away`);
     if (person.by_hand) said.push("corrected by hand");
     const odd = beyond.map(([joint, angle]) => `${this.skeleton.joints[joint]} ${angle.toFixed(0)}°`);

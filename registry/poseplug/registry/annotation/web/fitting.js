@@ -1,0 +1,49 @@
+// Poses that follow what is marked: asked of the server, soon after marks have moved or when they are asked for.
+import { ask } from "./saving.js";
+
+const SOON = 300;
+
+export class Fitting {
+  /** `on.waits()` is called as answers are awaited or come, `on.found(image, number, found, anew, quietly)` with what
+   * fits, `on.failed(text)` if nothing does. */
+  constructor(images, on) {
+    Object.assign(this, { images, on, waiting: 0, timer: 0 });
+  }
+
+  /** Fit somebody of an image once their marks have been still for a moment. */
+  soon(image, number) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.fit(image, number, false, true), SOON);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+  }
+
+  /** Fit somebody; the answer is dropped if they have changed meanwhile. Quietly: that too few joints are marked is not
+   * told, and there is nothing to undo. */
+  async fit(image, number, anew, quietly) {
+    this.stop();
+    const whose = this.images[image].people[number];
+    if (!whose) return;
+    const asked = JSON.stringify([whose.joints, whose.seen]);
+    this.waiting += 1;
+    this.on.waits();
+    try {
+      const found = await ask(`fit/${image}`, { person: whose, focal: this.images[image].focal, anew });
+      const same = this.images[image].people[number] === whose && JSON.stringify([whose.joints, whose.seen]) === asked;
+      if (same && !(quietly && whose.by_hand)) this.on.found(image, number, found, anew, quietly);
+    } catch (error) {
+      if (!quietly || error.status !== 422) this.on.failed(error.message);
+    } finally {
+      this.waiting -= 1;
+      this.on.waits();
+    }
+  }
+
+  /** Fit all of an image again, as its camera has changed. */
+  async again(image) {
+    for (const [number, { pose }] of this.images[image].people.entries())
+      if (pose) await this.fit(image, number, false, true);
+  }
+}
