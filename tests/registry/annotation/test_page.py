@@ -47,7 +47,7 @@ class Page:
 
     def kept(self, number=0):
         """Return what is on the disk once everything is saved."""
-        self.until(lambda: self.text("saved") == "saved" and self.text("figures") != "fitting")
+        self.until(lambda: self.text("saved") == "saved" and "fitting" not in self.text("figures"))
         folder = self.server.session.out.with_suffix(".annotations") / "images"
         return json.loads((folder / f"figure-{number}.png.json").read_text())
 

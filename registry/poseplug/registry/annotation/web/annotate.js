@@ -70,7 +70,7 @@ function show() {
   const enough = Math.ceil(skeleton.joints.length / 2);
   depth.show(person()?.pose ?? null, chosen.joint, person() ? `Mark ${enough} joints, then lift (L)` : "");
   const again = people[chosen.person]?.again;
-  panels.show(chosen, { again, fitting: fitting.waiting, beyond, history: histories[chosen.image] });
+  panels.show(chosen, { again, fitting: fitting.busy, beyond, history: histories[chosen.image] });
 }
 
 function open(number) {
@@ -95,9 +95,9 @@ function begin() {
 /** End a change: it is shown and saved; where joints were moved, the pose follows. */
 function end(marked) {
   saving.changed(chosen.image);
-  show();
   const follows = marked && panels.auto && person() && !person().by_hand && enoughMarked();
   if (follows) fitting.soon(chosen.image, chosen.person);
+  show();
 }
 
 function change(make, marked = false) {

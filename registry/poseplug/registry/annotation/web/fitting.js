@@ -10,14 +10,20 @@ export class Fitting {
     Object.assign(this, { images, on, waiting: 0, timer: 0 });
   }
 
+  /** Whether a pose will follow. */
+  get busy() {
+    return this.waiting > 0 || this.timer > 0;
+  }
+
   /** Fit somebody of an image once their marks have been still for a moment. */
   soon(image, number) {
-    clearTimeout(this.timer);
+    this.stop();
     this.timer = setTimeout(() => this.fit(image, number, false, true), SOON);
   }
 
   stop() {
     clearTimeout(this.timer);
+    this.timer = 0;
   }
 
   /** Fit somebody; the answer is dropped if they have changed meanwhile. Quietly: that too few joints are marked is not

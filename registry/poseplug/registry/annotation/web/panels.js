@@ -90,7 +90,8 @@ export class Panels {
     this.showPeople(image, chosen.person);
     this.showJoints(person, chosen.joint);
     get("hint").replaceChildren(...this.hint(image, person, chosen.joint));
-    get("figures").textContent = fitting ? "fitting" : this.figures(person, again, beyond);
+    const figures = [this.figures(person, again, beyond), fitting ? "fitting" : ""];
+    get("figures").textContent = figures.filter(Boolean).join("; ");
   }
 
   /** Show in the list which image is open, and how it stands; there may be thousands of others. */
