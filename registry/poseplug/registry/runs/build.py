@@ -124,8 +124,6 @@ def check_together(assembly: Assembly, plan: Plan) -> None:
         obstacles.append(f"this run also trains root estimator '{root.name}'")
     if reweighter := parts.one("reweighter"):
         obstacles.append(f"reweighter '{reweighter.name}' weighs the poses of one seed only")
-    if type(assembly.model.lifter).begin_phase is not Lifter.begin_phase:  # only one of the seeds would be told
-        obstacles.append(f"lifter '{parts.the('lifter').name}' changes with the phases of the run")
     obstacles += [f"phase '{phase.name}' keeps poses" for phase in plan.phases if phase.keep]
     if obstacles:
         raise SeedsApart(
