@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from poseplug.registry import hookimpl
-from poseplug.registry.hookspecs import Register
+from poseplug.registry.hookspecs import Register, RegisterRecipe
 
 POSEPLUG_API = 1
 _PAPER = "EvoSkeleton (Li et al., Cascaded deep monocular 3D human pose estimation with evolutionary data, CVPR 2020)"
@@ -34,4 +36,14 @@ def register_objectives(register: Register) -> None:
         "poseplug_evoskeleton.standardised:Standardised",
         summary="squared error of joints in deviations from their means over the training set",
         paper=f"{_PAPER}, its released code",
+    )
+
+
+@hookimpl
+def register_recipes(register: RegisterRecipe) -> None:
+    """Register evoskeleton-cascade."""
+    register(
+        "evoskeleton-cascade",
+        Path(__file__).parent / "recipes" / "evoskeleton-cascade.toml",
+        summary="EvoSkeleton's cascade of lifters without evolved poses, sized for a demo",
     )
