@@ -43,8 +43,8 @@ def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue) -> None:
         parts.put("discriminator", "0", default("discriminator", home, wanted))
     _add_inputs(parts, catalogue)
     sources = list(parts.several("source").values())
-    needs_reference = parts.one("reweighter") or any(part.component.needs_reference for part in sources)
-    if needs_reference and not parts.one("reference"):
+    needs_reference = any(part.needs_reference for part in (*sources, objective))
+    if (needs_reference or parts.one("reweighter")) and not parts.one("reference"):
         parts.put("reference", "", default(*_SOURCE))
     trained_on = [*parts.several("reference").values(), *sources]
     if not parts.several("eval"):

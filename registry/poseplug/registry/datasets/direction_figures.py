@@ -14,6 +14,7 @@ _NOTE = {
     2: "In axes that turn with the bone above, where a straight limb is at +. Allowed is what some allowed position of "
     "that bone allows.",
 }
+_GAP = 0.08
 
 
 def direction_figures(shown: Directions) -> list[Figure]:
@@ -23,20 +24,20 @@ def direction_figures(shown: Directions) -> list[Figure]:
 
 def _figure(kind: Kind, shown: Directions) -> Figure:
     data, many = [], len(shown.sources)
-    layout: dict[str, Any] = {"height": 330 if many > 1 else 420, "showlegend": False, "annotations": []}
+    layout: dict[str, Any] = {"height": 330 if many > 1 else 420, "showlegend": False}
     most = max(float(held.share.max()) for held in kind.held if held)
-    for number, (said, held) in enumerate(zip(shown.sources, kind.held, strict=True)):
+    for number, held in enumerate(kind.held):
         mark = "" if number == 0 else str(number + 1)
         axes = {"xaxis": f"x{mark}", "yaxis": f"y{mark}"}
-        begin, end = number / many + 0.06 * (number > 0), (number + 1) / many
+        width = (1 - _GAP * (many - 1)) / many
+        begin = number * (width + _GAP)
         fixed = {"showgrid": False, "zeroline": False, "fixedrange": True}
-        title = f"azimuth, degrees: {said}" if many > 1 else "azimuth, degrees"
         layout[f"xaxis{mark}"] = {
             **fixed,
-            "title": {"text": title},
+            "title": {"text": "azimuth, degrees"},
             "range": [-180, 180],
             "dtick": 90,
-            "domain": [begin, end],
+            "domain": [begin, begin + width],
             "anchor": f"y{mark}",
         }
         layout[f"yaxis{mark}"] = {**fixed, "range": [-90, 90], "dtick": 45, "anchor": f"x{mark}"}
@@ -48,7 +49,10 @@ def _figure(kind: Kind, shown: Directions) -> Figure:
         if kind.straight is not None:
             data.append({**_straight(kind.straight), **axes})
     title = f"{kind.name.capitalize()}: how often it points where, and what joint limits allow"
-    return Figure(f"direction-{kind.name.replace(' ', '-')}", title, _NOTE[kind.order], data, layout)
+    note = (
+        f"{'; '.join(f'{side}: {said}' for side, said in zip(('Left', 'right'), shown.sources))}. " if many > 1 else ""
+    )
+    return Figure(f"direction-{kind.name.replace(' ', '-')}", title, note + _NOTE[kind.order], data, layout)
 
 
 def _heatmap(share: Any, most: float) -> dict[str, Any]:

@@ -71,9 +71,7 @@ def _panel(axis: Any, kind: Kind, held: Held | None, norm: Any) -> Any:
     drawn = None
     if held is not None:
         shares = np.ma.masked_equal(held.share * 100, 0)
-        drawn = axis.imshow(
-            shares, extent=extent, origin="lower", interpolation="nearest", norm=norm, cmap="viridis_r"
-        )
+        drawn = axis.imshow(shares, extent=extent, origin="lower", interpolation="nearest", norm=norm, cmap="viridis_r")
     axis.plot(*kind.outline, color=_OUTLINE, linewidth=1.3, solid_capstyle="projecting")
     if kind.straight is not None:
         axis.plot(*([x] for x in kind.straight), "+", color="black", markersize=8, markeredgewidth=1.4)
