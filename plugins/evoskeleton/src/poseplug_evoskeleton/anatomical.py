@@ -30,8 +30,8 @@ class AnatomicalConfig:
 class Anatomical(Objective):
     """Mean squared error against 3D labels, plus how far limb bones of predictions are from where they may point.
 
-    Both are means over poses, weighted where poses are; of reference poses in 2D only there is the second. The lifter sees ``unlabelled`` key points in a pass of their
-    own.
+    Both are means over poses, weighted where poses are; of reference poses in 2D only there is the second. The lifter
+    sees ``unlabelled`` key points in a pass of their own.
 
     Raises:
         PoseplugError: the skeleton has no limbs, the file holds no limits, or ``unlabelled`` names no source with the

@@ -43,6 +43,6 @@ class LimitDiscriminator(Discriminator):
     def adversarial_loss(self, fake: Tensor) -> Tensor:
         return -self.weight * fake.mean()
 
-    def loss(self, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+    def loss(self, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
         """Return 0: there is nothing to train."""
         return fake.new_zeros(())

@@ -111,7 +111,7 @@ class _WithinLimitsInOrder(WithinLimits, FiniteSource):
     inner: FiniteSource
     kept: Tensor
 
-    def _measure(self, context: BuildContext) -> float:  # noqa: ARG002
+    def _measure(self, context: BuildContext) -> float:
         found = [self.body.plausible(batch.absolute).cpu() for batch in self.inner.batches(_TRIAL)]
         self.kept = torch.cat(found)
         return float(self.kept.double().mean())
@@ -129,7 +129,7 @@ class _WithinLimitsInOrder(WithinLimits, FiniteSource):
 
 
 def _first(plausible: Tensor, n: int) -> Tensor:
-    """Return the row numbers of the first n plausible poses, over again where they are fewer; of any if there are none."""
+    """Return the row numbers of the first n plausible poses, over again where they are fewer; of any if none is."""
     order = plausible.to(torch.uint8).argsort(descending=True, stable=True)
     count, places = plausible.sum(), torch.arange(n, device=plausible.device)
     return order[torch.where(count > 0, places % count.clamp_min(1), places)]

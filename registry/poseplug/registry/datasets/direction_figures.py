@@ -49,9 +49,8 @@ def _figure(kind: Kind, shown: Directions) -> Figure:
         if kind.straight is not None:
             data.append({**_straight(kind.straight), **axes})
     title = f"{kind.name.capitalize()}: how often it points where, and what joint limits allow"
-    note = (
-        f"{'; '.join(f'{side}: {said}' for side, said in zip(('Left', 'right'), shown.sources))}. " if many > 1 else ""
-    )
+    sides = "; ".join(f"{side}: {said}" for side, said in zip(("Left", "right"), shown.sources, strict=False))
+    note = f"{sides}. " if many > 1 else ""
     return Figure(f"direction-{kind.name.replace(' ', '-')}", title, note + _NOTE[kind.order], data, layout)
 
 

@@ -195,7 +195,7 @@ def _middles(cells: int, end: float) -> Array:
 def _lines(x: Array, y: Array, right: float, up: float) -> Array:
     """Return lines from K places, [3K, 2]: beginning, end, NaN."""
     begin = np.stack([x, y], -1).astype(float)
-    return np.stack([begin, begin + (right, up), np.full_like(begin, np.nan)], 1).reshape(-1, 2)
+    return np.stack([begin, begin + np.array([right, up]), np.full_like(begin, np.nan)], 1).reshape(-1, 2)
 
 
 def _cells(flat: Tensor) -> Array:
