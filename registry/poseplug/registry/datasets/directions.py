@@ -7,7 +7,7 @@ Bones of the left are seen in the mirror, so that both sides are one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -27,7 +27,7 @@ Array = NDArray[Any]
 CELL = 5
 _COLUMNS, _ROWS = 360 // CELL, 180 // CELL
 # A bone that hangs from another may point wherever any so held parent lets it.
-_PARENT_STEP = 12
+_PARENT_STEP = 6
 # By limb and order; what comes further out has no limits.
 _KINDS = {
     ("head", 1): "head",
@@ -166,18 +166,23 @@ def _allowed(limits: JointLimits, limbs: Limbs, bone: int) -> tuple[Array, tuple
     sign = -1.0 if facts.side == "left" else 1.0
     mirror = torch.tensor([sign, 1.0, 1.0])[:, None]
     cells = _grid(CELL) * mirror
-    # Whatever the others do: only the parent matters.
-    held = rest.expand(3, len(limbs.bones), cells.shape[1]).clone()
-    held[:, bone] = cells
     if facts.parent < 0:
-        return _cells(limits.valid(held, limbs)[bone]), None
+        return _cells(_may(limits, limbs, {bone: cells})[bone]), None
     found = torch.zeros(cells.shape[1], dtype=torch.bool)
-    for parent in (_grid(_PARENT_STEP) * mirror).T:
-        held[:, facts.parent] = parent[:, None]
-        fine = limits.valid(held, limbs)
-        found |= fine[bone] & fine[facts.parent]
+    parents = _grid(_PARENT_STEP) * mirror
+    for parent in parents[:, _may(limits, limbs, {facts.parent: parents})[facts.parent]].T:
+        found |= _may(limits, limbs, {bone: cells, facts.parent: parent[:, None].expand_as(cells)})[bone]
     azimuth, elevation = to_spherical(rest[:, bone, 0] * mirror[:, 0])
     return _cells(found), (math.degrees(float(azimuth)), math.degrees(float(elevation)))
+
+
+def _may(limits: JointLimits, limbs: Limbs, held: Mapping[int, Tensor]) -> Tensor:
+    """Return which bones may be where they are held, bool [B, N]: some in directions [3, N], the others straight."""
+    (count,) = {each.shape[1] for each in held.values()}
+    every = rest_directions(limbs, torch.zeros(1)).expand(3, len(limbs.bones), count).clone()
+    for bone, way in held.items():
+        every[:, bone] = way
+    return limits.valid(every, limbs)
 
 
 def _grid(step: int) -> Tensor:

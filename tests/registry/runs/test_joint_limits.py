@@ -1,0 +1,65 @@
+"""Joint limits in whole runs, beside other parts, and around sources that need something of the run."""
+
+import json
+
+import pytest
+
+from poseplug.registry.api import inspect_data
+from poseplug.registry.config.resolve import find_part
+from poseplug.registry.config.spec_syntax import parse_spec
+from poseplug.registry.discovery.catalogue import load_catalogue
+
+SMALL = ["--lifter", "mlp:channels=8,blocks=1", "--steps", "3", "--batch-size", "16"]
+FEW = ["--eval", "builtin:takes=1,frames=2", "--metric", "plausible"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        "--augment poseaug --discriminate joint_limits --discriminate kcs_part",
+        "--augment poseaug --discriminate joint_limits",
+        "--augment jitter --augment joint_limits",
+        "--augment joint_limits:then=weigh --seeds 2",
+        "--augment poseaug --augment joint_limits:then=report --discriminate kcs_part",
+        "--source within_limits:of=fk_generator --objective anatomical:unlabelled=fk_generator",
+        "--source within_limits:of=builtin --reference builtin --reweight cips --objective anatomical",
+        "--objective anatomical:unlabelled=builtin --seeds 2",
+    ],
+)
+def test_they_go_with_other_parts(poseplug, parts):
+    done = poseplug("run", *parts.split(), *SMALL, *FEW, "--out", "here", "--json")
+    assert done.exit_code == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert 0 <= result["metrics"]["builtin"]["plausible"] <= 100
+    said = {part: found for part, found in result["diagnostics"].items() if "plausible" in found}
+    assert len(said) == ("augment joint_limits" in parts or "within_limits" in parts)
+    for found in said.values():
+        assert 0 < found["plausible"] <= 1
+
+
+def test_a_source_is_made_from_what_its_inner_source_is_made_from():
+    """Outside a run, and however deep it lies."""
+    catalogue = load_catalogue()
+    for text, needs in {
+        "within_limits:of=fk_generator": True,
+        "within_limits:of='within_limits:of=fk_generator'": True,
+        "within_limits:of=builtin": False,
+        "fk_generator": True,
+    }.items():
+        assert find_part(catalogue, "source", parse_spec(text)).needs_reference == needs
+    assert inspect_data("within_limits:of=fk_generator", poses=100).facts["looked_at"] == 100
+
+
+def test_an_inner_source_that_is_not_there_is_told_before_anything_is_built(poseplug):
+    done = poseplug("run", "--source", "within_limits:of=fk_generatro", "--dry-run")
+    assert done.exit_code == 2
+    assert "no source 'fk_generatro'. Did you mean 'fk_generator'" in done.stderr
+
+
+def test_a_converted_set_names_the_files_of_its_inner_source(poseplug, tmp_path):
+    from poseplug_datasets.bvh import BVH
+
+    BVH.example_settings(tmp_path)
+    made = poseplug("data", "convert", "within_limits:of=bvh:path=sway.bvh", "fine.safetensors", "--json")
+    assert made.exit_code == 0, made.stderr
+    assert json.loads(made.stdout)["inputs"] == 1
