@@ -56,10 +56,9 @@ def test_an_inner_source_that_is_not_there_is_told_before_anything_is_built(pose
     assert "no source 'fk_generatro'. Did you mean 'fk_generator'" in done.stderr
 
 
-def test_a_converted_set_names_the_files_of_its_inner_source(poseplug, tmp_path):
-    from poseplug_datasets.bvh import BVH
-
-    BVH.example_settings(tmp_path)
-    made = poseplug("data", "convert", "within_limits:of=bvh:path=sway.bvh", "fine.safetensors", "--json")
+def test_a_converted_set_names_the_files_of_its_inner_source(poseplug):
+    assert poseplug("data", "convert", "builtin:takes=1,frames=2", "all.safetensors").exit_code == 0
+    made = poseplug("data", "convert", "within_limits:of='posefile:path=all.safetensors,split=all'", "fine", "--json")
     assert made.exit_code == 0, made.stderr
     assert json.loads(made.stdout)["inputs"] == 1
+    assert 0 < json.loads(made.stdout)["poses"] <= 7 * 15 * 4 * 2

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.anatomy.joint_limits import JointLimits
+from poseplug.core.anatomy.limb_kinds import kind_of
 from poseplug.core.anatomy.limbs import limbs_of
 from poseplug.core.evaluation.metric import Comparison, Metric
 from poseplug.core.interfaces import BuildContext
@@ -38,9 +39,8 @@ class Plausible(Metric):
         limits = JointLimits.load(Path(config.limits)) if config.limits else JointLimits.default()
         self.limits = limits.to(context.device)
         limbs = limbs_of(context.layout)
-        kinds = {(kind.limb, kind.order) for kind in limits.bones}
         # Of hands and toes nothing is known.
-        self.bones = [i for i, bone in enumerate(limbs.bones) if (bone.limb.rpartition("_")[2], bone.order) in kinds]
+        self.bones = [i for i, bone in enumerate(limbs.bones) if kind_of(bone) in limits.bones]
         self.names = [f"plausible_{limbs.names[i].lower().replace('-', '_')}" for i in self.bones]
 
     def measure(self, comparison: Comparison) -> Mapping[str, Tensor]:

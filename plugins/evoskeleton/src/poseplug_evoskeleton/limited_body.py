@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from poseplug.core.anatomy.joint_limits import JointLimits
+from poseplug.core.anatomy.limb_kinds import kind_of
 from poseplug.core.anatomy.limbs import limbs_of
 from poseplug.core.geometry.skeleton import Skeleton
 
@@ -24,7 +25,7 @@ class LimitedBody:
     Attributes:
         limits: which way limb bones may point.
         skeleton: a skeleton with limbs.
-        bones: how many of its limb bones the limits know; these come first.
+        bones: how many of its limb bones are no hands or toes; these come first.
     """
 
     limits: JointLimits
@@ -39,8 +40,7 @@ class LimitedBody:
             PoseplugError: a file that holds no limits, or a skeleton without limbs.
         """
         limits = JointLimits.load(Path(path)) if path else JointLimits.default()
-        known = {(kind.limb, kind.order) for kind in limits.bones}
-        bones = sum((bone.limb.rpartition("_")[2], bone.order) in known for bone in limbs_of(skeleton).bones)
+        bones = sum(kind_of(bone) is not None for bone in limbs_of(skeleton).bones)
         return cls(limits.to(device), skeleton, bones)
 
     @torch.no_grad()
@@ -49,7 +49,7 @@ class LimitedBody:
         return self.limits.accepts(joints, self.skeleton).all(1)
 
     def violation(self, joints: Tensor) -> Tensor:
-        """Return by how much poses [N, J, 3] break the limits, radians [N, B] for the bones that have some."""
+        """Return by how much poses [N, J, 3] break the limits, radians [N, B], for all but hands and toes."""
         return self.limits.violation(joints, self.skeleton)[:, : self.bones]
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from poseplug.core.anatomy.joint_limits import JointLimits
 from poseplug.core.anatomy.limb_frames import from_spherical, measure_limbs, poses_last, rest_directions, to_spherical
+from poseplug.core.anatomy.limb_kinds import KINDS, kind_of
 from poseplug.core.anatomy.limbs import LimbBone, Limbs, limbs_of
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
@@ -28,14 +29,6 @@ CELL = 5
 _COLUMNS, _ROWS = 360 // CELL, 180 // CELL
 # A bone that hangs from another may point wherever any so held parent lets it.
 _PARENT_STEP = 6
-# By limb and order; what comes further out has no limits.
-_KINDS = {
-    ("head", 1): "head",
-    ("arm", 1): "upper arm",
-    ("arm", 2): "forearm",
-    ("leg", 1): "thigh",
-    ("leg", 2): "shin",
-}
 
 
 @attrs.frozen(eq=False)
@@ -131,8 +124,8 @@ def directions(sources: Sequence[tuple[str, PoseBatch]], limits: JointLimits) ->
     ]
     valid = [limits.valid(each.float(), of) for each, of in zip(measured, limbs, strict=True)]
     kinds = []
-    for key, name in _KINDS.items():
-        bones = [[i for i, bone in enumerate(of.bones) if _key(bone) == key] for of in limbs]
+    for kind in KINDS:
+        bones = [[i for i, bone in enumerate(of.bones) if kind_of(bone) == kind] for of in limbs]
         having = next((i for i, own in enumerate(bones) if own), None)
         if having is None:
             continue
@@ -141,13 +134,9 @@ def directions(sources: Sequence[tuple[str, PoseBatch]], limits: JointLimits) ->
             _held(each[:, own], fine[own], allowed, of.bones, own) if own else None
             for each, fine, own, of in zip(measured, valid, bones, limbs, strict=True)
         ]
-        kinds.append(Kind(name, key[1], allowed, straight, held))
+        kinds.append(Kind(kind.name.replace("_", " "), kind.order, allowed, straight, held))
     within = [float(fine.all(0).double().mean()) for fine in valid]
     return Directions([said for said, _ in sources], [len(batch) for _, batch in sources], within, kinds)
-
-
-def _key(bone: LimbBone) -> tuple[str, int]:
-    return bone.limb.rpartition("_")[2], bone.order
 
 
 def _held(vectors: Tensor, fine: Tensor, allowed: Array, bones: Sequence[LimbBone], own: Sequence[int]) -> Held:
