@@ -143,7 +143,7 @@ def _held(vectors: Tensor, fine: Tensor, allowed: Array, bones: Sequence[LimbBon
     sides = torch.tensor([-1.0 if bones[i].side == "left" else 1.0 for i in own], dtype=vectors.dtype)
     azimuth, elevation = to_spherical(torch.stack([vectors[0] * sides[:, None], vectors[1], vectors[2]]))
     ranges = ((-90, 90), (-180, 180))
-    counts, _, _ = np.histogram2d(*(_degrees(angle) for angle in (elevation, azimuth)), (_ROWS, _COLUMNS), ranges)
+    counts, _, _ = np.histogram2d(_degrees(elevation), _degrees(azimuth), (_ROWS, _COLUMNS), ranges)
     solid = np.cos(np.radians(_middles(_ROWS, 90)))[:, None] * allowed
     covered = float((solid * (counts > 0)).sum() / max(solid.sum(), 1e-12))
     return Held(counts / max(counts.sum(), 1), float(fine.double().mean()), covered, int(fine.numel()))
