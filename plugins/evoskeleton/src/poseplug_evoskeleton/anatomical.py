@@ -17,7 +17,7 @@ from poseplug_evoskeleton.limited_body import LIMITS, LimitedBody
 class AnatomicalConfig:
     """Settings of the objective."""
 
-    weight: float = setting(0.1, "factor on the mean angle by which bones break the limits, in radians", minimum=0)
+    weight: float = setting(0.01, "factor on the mean angle by which bones break the limits, in radians", minimum=0)
     unlabelled: str = setting(
         "",
         "a further source, whose key points are lifted too, without looking at any 3D; such as coco:path=FILE",
