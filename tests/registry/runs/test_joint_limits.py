@@ -8,6 +8,7 @@ from poseplug.registry.api import inspect_data
 from poseplug.registry.config.resolve import find_part
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import load_catalogue
+from poseplug.registry.runs.plan import make_plan
 
 SMALL = ["--lifter", "mlp:channels=8,blocks=1", "--steps", "3", "--batch-size", "16"]
 FEW = ["--eval", "builtin:takes=1,frames=2", "--metric", "plausible"]
@@ -48,6 +49,31 @@ def test_a_source_is_made_from_what_its_inner_source_is_made_from():
     }.items():
         assert find_part(catalogue, "source", parse_spec(text)).needs_reference == needs
     assert inspect_data("within_limits:of=fk_generator", poses=100).facts["looked_at"] == 100
+
+
+def test_an_evaluation_on_the_inner_source_sees_what_was_not_trained_on():
+    """By default its test split, and wherever it is named; other data is seen whole."""
+    catalogue = load_catalogue()
+    source = {"name": "within_limits", "of": "builtin:cameras=random"}
+    (default,) = make_plan({"source": [source]}, catalogue).parts.several("eval").values()
+    assert (default.name, default.config.cameras, default.config.split) == ("builtin", "random", "test")
+    evals = {"own": {"name": "builtin"}, "deep": {"name": "builtin", "noise": 3.0}}
+    deeper = {"name": "within_limits", "of": "within_limits:of=builtin"}
+    for part in make_plan({"source": [deeper], "eval": evals}, catalogue).parts.several("eval").values():
+        assert part.config.split == "test"
+
+
+def test_the_share_of_plausible_poses_is_in_the_history(poseplug):
+    from poseplug.registry.api import load_run
+
+    parts = ["--augment", "jitter", "--augment", "joint_limits", "--augment", "poseaug", "--discriminate", "kcs_part"]
+    done = poseplug("run", *parts, *SMALL, *FEW, "--set", "log_every=1", "--out", "here")
+    assert done.exit_code == 0, done.stderr
+    history = load_run("here").history
+    shares = history["augmentor1.plausible"].values
+    assert len(shares) == 3
+    assert bool(((shares > 0) & (shares <= 1)).all())
+    assert "augmentor2.turn" in history
 
 
 def test_an_inner_source_that_is_not_there_is_told_before_anything_is_built(poseplug):

@@ -58,6 +58,10 @@ class LimitPoses(Augmentor):
         # Whoever is drawn twice would stand twice in one place, so people no longer share scenes.
         return Augmentation(attrs.evolve(batch.select(rows), scene=None), accepted=plausible[rows])
 
+    def logs(self) -> Mapping[str, Tensor]:
+        """Return ``plausible``, the share of poses of the last batch that were within the limits."""
+        return {} if self.tally.last is None else {"plausible": self.tally.last}
+
     def diagnostics(self) -> Mapping[str, float]:
         """Return ``plausible``, the share of poses that were within the limits."""
         share = self.tally.share

@@ -54,9 +54,14 @@ class LimitedBody:
 
 
 class Tally(nn.Module):
-    """Counts plausible poses on the device; the host asks once, at the end."""
+    """Counts plausible poses on the device; the host asks once, at the end.
+
+    Attributes:
+        last: the share of plausible poses in the last batch; None before the first.
+    """
 
     counts: Tensor
+    last: Tensor | None = None
 
     def __init__(self, device: torch.device) -> None:
         super().__init__()
@@ -65,6 +70,7 @@ class Tally(nn.Module):
     def add(self, plausible: Tensor) -> None:
         """Take note of poses, bool [N]."""
         with torch.no_grad():
+            self.last = plausible.float().mean()
             self.counts += torch.stack([plausible.sum(), torch.ones_like(plausible).sum()])
 
     @property
