@@ -80,7 +80,10 @@ class Component:
         return {}
 
     def logs(self) -> Mapping[str, Tensor]:
-        """Return scalars about the last step, left on the device, for the history; a trained part or a reweighter."""
+        """Return scalars about the last step, left on the device, for the history.
+
+        An augmentor, a reweighter, or a part that is trained.
+        """
         return {}
 
 

@@ -12,6 +12,39 @@ _PAPER = "EvoSkeleton (Li et al., Cascaded deep monocular 3D human pose estimati
 
 
 @hookimpl
+def register_sources(register: Register) -> None:
+    """Register within_limits."""
+    register(
+        "within_limits",
+        "poseplug_evoskeleton.within_limits:WithinLimits",
+        summary="the poses of another source that are within joint limits",
+        paper=f"{_PAPER}, Sec. 3.3",
+    )
+
+
+@hookimpl
+def register_augmentors(register: Register) -> None:
+    """Register joint_limits."""
+    register(
+        "joint_limits",
+        "poseplug_evoskeleton.limit_poses:LimitPoses",
+        summary="replace poses that break joint limits, weigh them 0, or count them",
+        paper=f"{_PAPER}, Sec. 3.3",
+    )
+
+
+@hookimpl
+def register_discriminators(register: Register) -> None:
+    """Register joint_limits."""
+    register(
+        "joint_limits",
+        "poseplug_evoskeleton.limit_discriminator:LimitDiscriminator",
+        summary="pull poses inside joint limits; nothing in it is trained",
+        paper=f"none: a soft form of the validity function of {_PAPER}",
+    )
+
+
+@hookimpl
 def register_lifters(register: Register) -> None:
     """Register tagnet and cascade."""
     register(
@@ -30,12 +63,18 @@ def register_lifters(register: Register) -> None:
 
 @hookimpl
 def register_objectives(register: Register) -> None:
-    """Register standardised."""
+    """Register standardised and anatomical."""
     register(
         "standardised",
         "poseplug_evoskeleton.standardised:Standardised",
         summary="squared error of joints in deviations from their means over the training set",
         paper=f"{_PAPER}, its released code",
+    )
+    register(
+        "anatomical",
+        "poseplug_evoskeleton.anatomical:Anatomical",
+        summary="squared error, and predictions within joint limits, with or without labels",
+        paper=f"none: a soft form of the validity function of {_PAPER}",
     )
 
 

@@ -20,11 +20,18 @@ class Part:
 
     Attributes:
         component: its class, a subclass of its kind's interface.
+        inner: the parts that its settings name.
     """
 
     name: str
     component: Any
     config: Any
+    inner: tuple[Part, ...] = ()
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it, or a source that it is made of, is made from reference poses."""
+        return getattr(self.component, "needs_reference", False) or any(part.needs_reference for part in self.inner)
 
     @property
     def plain_name(self) -> str:
@@ -65,7 +72,10 @@ def find_part(catalogue: Catalogue, kind: str, table: Mapping[str, Any]) -> Part
     settings = dict(table)
     name = settings.pop("name")
     component = catalogue.find(kind, name).load()
-    return Part(name, component, structure(component.Config, settings, f"{kind} '{name}'"))
+    config = structure(component.Config, settings, f"{kind} '{name}'")
+    named = [(f.metadata.get("names"), getattr(config, f.name)) for f in attrs.fields(component.Config)]
+    inner = tuple(find_part(catalogue, of, parse_spec(text)) for of, text in named if of and text)
+    return Part(name, component, config, inner)
 
 
 def find_inputs(

@@ -87,7 +87,7 @@ def open_source(said: str | PoseSource, catalogue: Catalogue, *, seed: int = 0, 
         return Opened(type(said).__name__, said, seed)
     context = knowing(BuildContext(seed=seed), catalogue)
     parts = [find_part(catalogue, "source", parse_spec(said))]
-    if parts[0].component.needs_reference:
+    if parts[0].needs_reference:
         parts.append(find_part(catalogue, "source", parse_spec(reference)))
         real = construct(parts[1], context)
         context = knowing(attrs.evolve(context, reference=real, skeleton=real.skeleton), catalogue)
@@ -103,7 +103,10 @@ def input_files(opened: Opened) -> tuple[InputFile, ...]:
     Raises:
         PoseplugError: one of them cannot be read.
     """
-    settings = [(part.config, field) for part in opened.parts for field in attrs.fields(type(part.config))]
+    parts = list(opened.parts)
+    for part in parts:  # grows by those that its parts are made of
+        parts += part.inner
+    settings = [(part.config, field) for part in parts for field in attrs.fields(type(part.config))]
     named = [getattr(config, field.name) for config, field in settings if field.metadata.get("path")]
     found: dict[Path, InputFile] = {}
     for path in (*(Path(name) for name in named if name), *opened.source.further_files):
