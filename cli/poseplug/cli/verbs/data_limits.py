@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from poseplug.core.anatomy.joint_limits import JointLimits
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+class Bones(enum.StrEnum):
+    """Which bones get limits."""
+
+    ALL = "all"
+    LOWER = "lower"
+
 
 Out = Annotated[Path, typer.Option("--out", help="A new file (.safetensors).", metavar="OUT")]
 Reference = Annotated[str, typer.Option(help="Real poses, for a source that is made from some.", metavar="SOURCE")]
@@ -123,6 +132,33 @@ def check(
             print_json(found.facts)
         else:
             print_table(("what", "within limits"), list(found.lines()))
+
+
+@app.command(
+    "import",
+    epilog="""\b
+Examples:
+  poseplug data limits import jointAngleModel_v2.mat staticPose.mat --out akhter_black.safetensors
+  poseplug data limits import jointAngleModel_v2.npy staticPose.npy --bones lower --out lower.safetensors
+""",
+)
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="The joint angle model and the static pose.", metavar="FILE...")],
+    out: Out,
+    bones: Annotated[
+        Bones, typer.Option(help="All nine, or forearms and shins only, which EvoSkeleton's code checks in effect.")
+    ] = Bones.ALL,
+    as_json: AsJson = False,
+) -> None:
+    """Read the published tables of Akhter and Black (CVPR 2015) as limits."""
+    from poseplug.cli.render import reporting
+
+    with reporting():
+        from poseplug.core.anatomy.akhter_black import import_akhter_black
+        from poseplug.registry.datasets.convert import check_free
+
+        check_free(out)
+        _keep(import_akhter_black(files, lower_only=bones is Bones.LOWER), out, as_json)
 
 
 def _keep(limits: JointLimits, out: Path, as_json: bool) -> None:
