@@ -73,6 +73,7 @@ PUBLIC = {
     "poseplug.core.evaluation.metric": ["Comparison", "Metric"],
     "poseplug.core.evaluation.protocol": ["Protocol", "lookup"],
     "poseplug.core.storage.files": ["write_text"],
+    "poseplug.core.storage.mat5": ["MatFile"],
     "poseplug.core.storage.plain_npz": ["most_bytes", "read_npz"],
     "poseplug.core.storage.plain_pickle": ["load_plain_pickle"],
 }
