@@ -2,5 +2,19 @@
 
 from __future__ import annotations
 
+from poseplug.registry import hookimpl
+from poseplug.registry.hookspecs import Register
+
 POSEPLUG_API = 1
 _PAPER = "EvoSkeleton (Li et al., Cascaded deep monocular 3D human pose estimation with evolutionary data, CVPR 2020)"
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    """Register evolved."""
+    register(
+        "evolved",
+        "poseplug_evoskeleton.evolution.evolved:Evolved",
+        summary="the reference's poses and their descendants: exchanged limbs, turned bones, other bodies",
+        paper=f"{_PAPER}, Algorithm 1",
+    )
