@@ -76,7 +76,7 @@ def measure_limbs(coordinates: Tensor, limbs: Limbs) -> LimbPose:
     for bones, parents in tables.rounds:
         # Each round takes away the turn of one more bone on the way up from a bone to the torso.
         along = local.index_select(1, parents)
-        local = local.index_copy(1, bones, _turn(along, rest[:, bones], local.index_select(1, bones)))
+        local = local.index_copy(1, bones, turn(along, rest[:, bones], local.index_select(1, bones)))
     return LimbPose(frames, local, lengths)
 
 
@@ -86,7 +86,7 @@ def limb_vectors(frames: Tensor, directions: Tensor, lengths: Tensor, limbs: Lim
     turned = directions
     for bones, parents in reversed(tables.rounds):
         along = directions.index_select(1, parents)
-        turned = turned.index_copy(1, bones, _turn(rest[:, bones], along, turned.index_select(1, bones)))
+        turned = turned.index_copy(1, bones, turn(rest[:, bones], along, turned.index_select(1, bones)))
     turned = turned * lengths
     return torch.cat([_out_of(frames[g], turned[:, part]) for g, part in tables.girdles], 1)
 
@@ -197,7 +197,7 @@ def _out_of(frame: Tensor, vectors: Tensor) -> Tensor:
     return total
 
 
-def _turn(start: Tensor, stop: Tensor, vectors: Tensor) -> Tensor:
+def turn(start: Tensor, stop: Tensor, vectors: Tensor) -> Tensor:
     """Return vectors after the smallest turn that takes ``start`` to ``stop``: two reflections."""
     middle = start + stop
     share = _dot(middle, vectors) / (1 + _dot(start, stop)).clamp_min(_TINY)

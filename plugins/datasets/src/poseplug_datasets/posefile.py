@@ -19,6 +19,7 @@ from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import BuildContext, FiniteSource
 from poseplug.core.settings import REQUIRED, setting
 from poseplug_datasets.builtin import Builtin, BuiltinSettings
+from poseplug_datasets.thinning import ShareSettings
 
 Rows = NDArray[np.uint32]
 # A label of this name says of each pose whether it is train or test.
@@ -26,7 +27,7 @@ _SPLIT = "split"
 
 
 @attrs.frozen(kw_only=True)
-class PoseFileSettings:
+class PoseFileSettings(ShareSettings):
     """Which poses of which file are read."""
 
     path: str = setting(REQUIRED, "a posefile, or a folder of its shards (part-00000.safetensors, ...)", path=True)
@@ -62,7 +63,10 @@ class PoseFileSource(FiniteSource):
         self._device = context.device
         self.skeleton, self.label_names = self._file.about.skeleton, self._file.about.label_names
         self.has_3d = "joints_3d" in self._file.columns
-        self._rows = _chosen(self._file, config)
+        rows = _chosen(self._file, config)
+        if (kept := config.kept(len(self._file) if rows is None else len(rows))) is not None:
+            rows = kept.numpy().astype(np.uint32) if rows is None else rows[kept.numpy()]
+        self._rows = rows
 
     def __len__(self) -> int:
         return len(self._file) if self._rows is None else len(self._rows)

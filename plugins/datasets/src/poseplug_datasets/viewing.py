@@ -17,6 +17,7 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.geometry.viewpoints import ViewRange, around_origin, fixed_cameras
 from poseplug.core.interfaces import BuildContext, FiniteSource
 from poseplug.core.settings import ordered, setting
+from poseplug_datasets.thinning import ShareSettings
 
 # The views of `batches` are drawn from this seed and never from the run's, so that every evaluation asks the same.
 _VIEW_SEED = 20210
@@ -24,8 +25,8 @@ _PI = math.pi
 
 
 @attrs.frozen(kw_only=True)
-class LayoutSettings:
-    """The layout of the poses, which sources choose by the run's."""
+class LayoutSettings(ShareSettings):
+    """Which of the poses, and their layout, which sources choose by the run's."""
 
     skeleton: str = setting(
         "auto", "layout of the poses; auto: the run's, or h36m16", choices=("auto", *sorted(H36M_LAYOUTS))
@@ -85,6 +86,14 @@ class WorldPoses:
     labels: Mapping[str, Tensor]
     label_names: Mapping[str, tuple[str, ...]]
 
+    def only(self, rows: Tensor | None) -> WorldPoses:
+        """Return the poses of these rows [n]; all for None."""
+        if rows is None:
+            return self
+        rows = rows.to(self.joints.device)
+        labels = {name: classes[rows] for name, classes in self.labels.items()}
+        return attrs.evolve(self, joints=self.joints[rows], labels=labels)
+
 
 class ViewedPoses(FiniteSource):
     """World-space poses, looked at by fixed or random cameras.
@@ -102,6 +111,7 @@ class ViewedPoses(FiniteSource):
     """
 
     def __init__(self, poses: WorldPoses, settings: ViewSettings, fixed: Camera | None = None) -> None:
+        poses = poses.only(settings.kept(len(poses.joints)))
         self.skeleton = poses.skeleton
         self.label_names = dict(poses.label_names)
         self._world = poses.joints

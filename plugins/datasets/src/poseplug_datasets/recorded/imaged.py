@@ -71,6 +71,14 @@ class Recordings:
     label_names: Mapping[str, tuple[str, ...]]
     left_out: int | None = None
 
+    def only(self, poses: Tensor | None) -> Recordings:
+        """Return the views of these poses [n]; all for None."""
+        if poses is None:
+            return self
+        keep = torch.zeros(len(self.joints), dtype=torch.bool)
+        keep[poses] = True
+        return attrs.evolve(self, views=self.views.select(keep.to(self.joints.device)[self.views.pose]))
+
     def to(self, device: torch.device) -> Recordings:
         """Return them on another device."""
         there = self.joints.to(device), self.cameras.to(device), self.views.to(device)
@@ -84,13 +92,15 @@ class ImagedPoses(FiniteSource):
 
     Args:
         recordings: what to show.
+        settings: how much of it.
         path: how messages call it.
 
     Raises:
         PoseplugError: there is no view.
     """
 
-    def __init__(self, recordings: Recordings, path: str) -> None:
+    def __init__(self, recordings: Recordings, settings: ImagedSettings, path: str) -> None:
+        recordings = recordings.only(settings.kept(len(recordings.joints)))
         if not len(recordings.views):
             raise PoseplugError(f"'{path}' holds no poses that can be used; check its split and other filters.")
         self.skeleton = recordings.skeleton
