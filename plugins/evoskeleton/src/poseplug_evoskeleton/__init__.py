@@ -18,3 +18,14 @@ def register_sources(register: Register) -> None:
         summary="the reference's poses and their descendants: exchanged limbs, turned bones, other bodies",
         paper=f"{_PAPER}, Algorithm 1",
     )
+
+
+@hookimpl
+def register_augmentors(register: Register) -> None:
+    """Register evolution."""
+    register(
+        "evolution",
+        "poseplug_evoskeleton.evolution.online:Evolution",
+        summary="poses get limbs of others and turn their bones, as far as bodies can",
+        paper=f"{_PAPER}, Sec. 3.2, on line",
+    )

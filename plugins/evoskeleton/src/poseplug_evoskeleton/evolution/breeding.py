@@ -82,7 +82,9 @@ class Breeding:
             # Few are turned; elsewhere to count them would take longer than to turn them all.
             at = turned.nonzero()[:, 0]
             flat = coordinates.flatten(0, 1)
-            rotated = self._turned(flat.index_select(1, at).view(3, -1, len(at)), axes[..., at], generator)
+            rotated = self._turned(
+                flat.index_select(1, at).unflatten(0, coordinates.shape[:2]), axes[..., at], generator
+            )
             return flat.index_copy(1, at, rotated.flatten(0, 1)).view_as(coordinates)
         return torch.where(turned, self._turned(coordinates, axes, generator), coordinates)
 

@@ -25,7 +25,7 @@ from poseplug_evoskeleton.evolution.body_sizes import BodySizes, Resizing
 from poseplug_evoskeleton.evolution.breeding import Breeding, limits_of
 from poseplug_evoskeleton.evolution.operator_settings import OperatorSettings
 from poseplug_evoskeleton.evolution.placement import Ground
-from poseplug_evoskeleton.evolution.population import Population
+from poseplug_evoskeleton.evolution.population import Population, couples
 from poseplug_evoskeleton.evolution.stored import StoredEvolution, fingerprint
 
 BODIES = ("both", "end", "none")
@@ -119,7 +119,9 @@ class Evolved(FiniteSource):
         if self._population is None:
             assert self._stored is not None
             return self._stored.rows(index)
-        joints, ancestor = (table.index_select(0, index) for table in (self._population.joints, self._population.ancestor))
+        joints, ancestor = (
+            table.index_select(0, index) for table in (self._population.joints, self._population.ancestor)
+        )
         return self._seen(joints, ancestor, index < len(self._captured))
 
     def _seen(self, joints: Tensor, ancestor: Tensor, captured: Tensor) -> PoseBatch:
@@ -187,15 +189,11 @@ class Evolved(FiniteSource):
     def _most(self, n: int) -> int:
         """Return how many poses there may be in the end, of n that there are at first."""
         config = self.config
-        if int(config.couples * n) < 1:
-            least = math.ceil(1 / config.couples)
-            raise PoseplugError(
-                f"evolved: {n} reference poses give no couple with couples={config.couples:g}; name a reference of "
-                f"{least} poses or more, or give a larger share."
-            )
+        if n < 2:
+            raise PoseplugError("evolved: one reference pose alone has no children; name a reference of more.")
         if config.generations:
             for _ in range(config.generations):
-                n += 2 * int(config.couples * n)
+                n += 2 * couples(n, config.couples)
             return n
         most = config.poses or math.ceil(config.times * n)
         if most < n:

@@ -34,10 +34,10 @@ class OperatorSettings:
         "elevation of one bone change (angles, the paper)",
         choices=MUTATIONS,
     )
-    mutation_rate: float = setting(
-        0.3, "axes: probability that an exchanged bone is turned", minimum=0, maximum=1
+    mutation_rate: float = setting(0.3, "axes: probability that an exchanged bone is turned", minimum=0, maximum=1)
+    mutation_std: float = setting(
+        10.0, "standard deviation of the angles by which bones turn", unit="degrees", minimum=0
     )
-    mutation_std: float = setting(10.0, "standard deviation of the angles by which bones turn", unit="degrees", minimum=0)
     turn_rate: float = setting(0.1, "probability that a child turns as a whole", minimum=0, maximum=1)
     turn_std: float = setting(
         60.0,

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from poseplug.core.anatomy.limb_frames import measure_limbs, poses_last
+from poseplug.core.anatomy.limb_frames import measure_limbs
 from poseplug.core.anatomy.limbs import Limbs
 from poseplug_evoskeleton.evolution.breeding import Breeding
 from poseplug_evoskeleton.evolution.crossover import Genes
@@ -32,17 +32,19 @@ class Population:
     """
 
     def __init__(self, captured: Tensor, ground: Ground, limbs: Limbs, most: int) -> None:
-        """Begin with captured poses [N, J, 3] and the ground under each; at most ``most`` poses in all."""
+        """Begin with captured poses [N, 3, J] and the ground under each; at most ``most`` poses in all."""
         n, device = len(captured), captured.device
         self.limbs, self.ground = limbs, ground
-        self.joints = captured.new_empty(most, 3, limbs.skeleton.num_joints)
+        self.joints = captured.new_empty(most, *captured.shape[1:])
         self.genes = captured.new_empty(most, 4 * len(limbs.bones))
         self.ancestor = torch.empty(most, dtype=torch.int32, device=device)
         self.starts: list[int] = []
         self.count = 0
         self.begin_generation()
-        for joints, rows in zip(captured.split(self.chunk), torch.arange(n, device=device).split(self.chunk)):
-            coordinates = poses_last(joints)
+        for part, rows in zip(
+            captured.split(self.chunk), torch.arange(n, device=device).split(self.chunk), strict=True
+        ):
+            coordinates = columns(part)
             self.add(coordinates, genes_of(coordinates, limbs), rows)
 
     @property
@@ -99,8 +101,7 @@ class Population:
         if len(kept) < len(parents):
             genes, parents = genes.select(kept), parents.index_select(0, kept)
         ancestor = self.ancestor.index_select(0, parents)
-        torsos = self.joints.index_select(0, parents).flatten(1).t().contiguous().view(3, -1, len(parents))
-        coordinates = breeding.embody(torsos, genes)
+        coordinates = breeding.embody(columns(self.joints.index_select(0, parents)), genes)
         axes, level = self.ground.select(ancestor).columns()
         coordinates = breeding.place(breeding.turn(coordinates, axes, generator), axes[1], level, generator)
         seen = in_front(coordinates)
@@ -110,11 +111,20 @@ class Population:
         return coordinates, genes, ancestor
 
 
+def couples(n: int, share: float) -> int:
+    """Return how many couples there are in a generation of n poses: floor(share n), or one."""
+    return max(1, int(share * n))
+
+
 def draw_pairs(n: int, share: float, generator: torch.Generator) -> Tensor:
-    """Return couples [2, floor(share n)] of n poses, no pose in two of them."""
-    couples = int(share * n)
-    drawn = torch.randperm(n, generator=generator, device=generator.device)[: 2 * couples]
-    return drawn.view(2, couples)
+    """Return the couples [2, C] of a generation of n poses; no pose is in two of them."""
+    count = couples(n, share)
+    return torch.randperm(n, generator=generator, device=generator.device)[: 2 * count].view(2, count)
+
+
+def columns(joints: Tensor) -> Tensor:
+    """Return poses [N, 3, J] as coordinates [3, J, N]."""
+    return joints.flatten(1).t().contiguous().unflatten(0, joints.shape[1:])
 
 
 def genes_of(coordinates: Tensor, limbs: Limbs) -> Genes:

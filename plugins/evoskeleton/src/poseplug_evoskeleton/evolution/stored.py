@@ -139,9 +139,7 @@ def _said(name: str, facts: Mapping[str, Any]) -> str:
     return f"{name} {value[:12]}" if isinstance(value, str) and len(value) == 64 else f"{name}={value}"
 
 
-def fingerprint(
-    config: Any, context: BuildContext, limits: JointLimits, captured: PoseBatch
-) -> dict[str, Any]:
+def fingerprint(config: Any, context: BuildContext, limits: JointLimits, captured: PoseBatch) -> dict[str, Any]:
     """Return what an evolution depends on: its settings, seed, kind of device, joint limits and reference poses."""
     settings = attrs.asdict(config, filter=lambda field, _: field.name not in ("folder", "limits"))
     camera = captured.camera
