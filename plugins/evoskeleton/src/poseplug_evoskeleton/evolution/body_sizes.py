@@ -50,7 +50,7 @@ class BodySizes:
         # A mirror image may be the root in an odd skeleton; such a bone is its own.
         twins = [ends_at.get(skeleton.flip_index[child], bone) for bone, (_, child) in enumerate(skeleton.bones)]
         measured = (measured + measured[:, twins]) / 2
-        templates = torch.stack([measured[subject == number].quantile(0.5, dim=0) for number in subject.unique()])
+        templates = torch.stack([measured[subject == number].quantile(0.5, dim=0) for number in torch.unique(subject)])
         group = torch.tensor([min(pair) for pair in enumerate(twins)], device=templates.device)
         return cls(templates, group, size, proportion)
 
@@ -91,7 +91,7 @@ class Resizing:
             ancestor: [N], rows of the ground.
             generator: of the draws.
         """
-        for part, rows in zip(joints.split(_CHUNK), ancestor.split(_CHUNK), strict=True):
+        for part, rows in zip(torch.split(joints, _CHUNK), torch.split(ancestor, _CHUNK), strict=True):
             resized = torch.rand(len(part), generator=generator, device=generator.device) < self.rate
             lengths = self.bodies.draw(len(part), generator)
             coordinates = poses_last(mutate_lengths(part.mT.contiguous(), lengths, self.skeleton))

@@ -82,9 +82,8 @@ class Breeding:
             # Few are turned; elsewhere to count them would take longer than to turn them all.
             at = turned.nonzero()[:, 0]
             flat = coordinates.flatten(0, 1)
-            rotated = self._turned(
-                flat.index_select(1, at).unflatten(0, coordinates.shape[:2]), axes[..., at], generator
-            )
+            few = flat.index_select(1, at).view(*coordinates.shape[:2], len(at))
+            rotated = self._turned(few, axes[..., at], generator)
             return flat.index_copy(1, at, rotated.flatten(0, 1)).view_as(coordinates)
         return torch.where(turned, self._turned(coordinates, axes, generator), coordinates)
 

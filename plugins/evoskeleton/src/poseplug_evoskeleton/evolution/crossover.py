@@ -32,7 +32,7 @@ class Genes:
     def directions(self) -> Tensor:
         """[3, B, N], each in the frame of its bone; see ``LimbPose``."""
         bones = len(self.table) // 4
-        return self.table[: 3 * bones].unflatten(0, (3, bones))
+        return self.table[: 3 * bones].view(3, bones, self.table.shape[1])
 
     @property
     def lengths(self) -> Tensor:

@@ -1,8 +1,8 @@
 """The source ``evolved``: EvoSkeleton's data evolution (Algorithm 1), from any reference to any size.
 
 Li, Ke, Pratama, Tai, Tang, Cheng: Cascaded deep monocular 3D human pose estimation with evolutionary training data,
-CVPR 2020, Sec. 3 and supplement. Written from the paper and from a description of what its released code does; README.md
-of this plugin says where these differ, and what is ours.
+CVPR 2020, Sec. 3 and supplement. Written from the paper and from a description of what its released code does; the
+README.md of this plugin says where these differ, and what is ours.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _LAST = _BODIES - _GENERATIONS - 2
 _AT_ONCE = 1 << 16
 # So many generations without a child in a row will not be followed by one with children.
 _PATIENCE = 20
+_FEW = 100
 
 
 @attrs.frozen(kw_only=True)
@@ -49,8 +50,8 @@ class EvolvedSettings(OperatorSettings):
     )
     bodies: str = setting(
         "both",
-        "when poses get bones of other lengths: those of the reference before and all in the end (both, released code), "
-        "only in the end, or never (none)",
+        "when poses get bones of other lengths: those of the reference before and all in the end (both, released "
+        "code), only in the end, or never (none)",
         choices=BODIES,
     )
     bodies_rate: float = setting(0.5, "probability that a pose gets bones of other lengths", minimum=0, maximum=1)
@@ -160,9 +161,8 @@ class Evolved(FiniteSource):
     def _finished(self, population: Population, generation: int, resizing: Resizing | None) -> Iterator[PoseBatch]:
         """Give the poses of a generation with the bodies that they have in the end."""
         rows, generator = population.rows(generation), self._draws(_BODIES + generation)
-        for joints, ancestor in zip(
-            population.joints[rows].split(_AT_ONCE), population.ancestor[rows].split(_AT_ONCE), strict=True
-        ):
+        tables = (torch.split(table[rows], _AT_ONCE) for table in (population.joints, population.ancestor))
+        for joints, ancestor in zip(*tables, strict=True):
             if self._stored is not None:
                 joints = joints.clone()
             if resizing is not None:
@@ -180,11 +180,14 @@ class Evolved(FiniteSource):
             added = population.grow(breeding, self.config.couples, self._draws(_GENERATIONS + len(population.starts)))
             yield len(population.starts) - 1
             idle = 0 if added else idle + 1
-            if idle == _PATIENCE or len(population.starts) > _LAST:
-                raise PoseplugError(
-                    f"Evolution stands still at {population.count} poses: children do not keep within the joint limits, "
-                    "or are too near to the camera. Choose a larger reference, wider limits or selection=lower."
-                )
+            if idle < _PATIENCE and len(population.starts) <= _LAST:
+                continue
+            if len(self._captured) < _FEW:
+                return  # So few may have no children.
+            raise PoseplugError(
+                f"Evolution stands still at {population.count} poses: children do not keep within the joint limits, or "
+                "are too near to the camera. Choose a larger reference, wider limits or selection=lower."
+            )
 
     def _most(self, n: int) -> int:
         """Return how many poses there may be in the end, of n that there are at first."""
@@ -208,8 +211,10 @@ def _captured(reference: PoseSource, generator: torch.Generator) -> PoseBatch:
     """Return all poses of a reference; of one without end, a sample."""
     if not reference.has_3d:
         raise PoseplugError("evolved begins with 3D poses, and the reference has 2D only; give one with 3D.")
-    finite = isinstance(reference, FiniteSource)
-    poses = PoseBatch.join(list(reference.batches(_AT_ONCE))) if finite else reference.sample(_AT_ONCE, generator)
+    if isinstance(reference, FiniteSource):
+        poses = PoseBatch.join(list(reference.batches(_AT_ONCE)))
+    else:
+        poses = reference.sample(_AT_ONCE, generator)
     if not torch.isfinite(poses.absolute).all():
         raise PoseplugError("evolved: a reference pose has a joint that is not a number; leave such poses out.")
     return PoseBatch(poses.skeleton, poses.joints_2d, poses.camera, poses.joints_3d, labels=poses.labels)

@@ -34,8 +34,8 @@ def mutate_local(genes: Genes, mutated: Tensor, mutation: str, std: float, gener
     Args:
         genes: of N poses.
         mutated: [B, N] bool.
-        mutation: "axes": by an angle about one axis of the frame, drawn among the three. "angles": azimuth and elevation
-            have an angle added each (eq. 5).
+        mutation: "axes": by an angle about one axis of the frame, drawn among the three. "angles": azimuth and
+            elevation have an angle added each (eq. 5).
         std: standard deviation of the angles, radians.
         generator: of the draws.
     """
@@ -95,4 +95,5 @@ def rotate_globally(coordinates: Tensor, root: int, axes: Tensor, angle: Tensor)
     along = (offset * axes[:, None]).sum(0)
     across = torch.linalg.cross(axes[:, None].expand_as(offset), offset, dim=0)
     level = axes[:, None] * along
-    return centre + level + (offset - level) * angle.cos() + across * angle.sin()
+    turned: Tensor = centre + level + (offset - level) * angle.cos() + across * angle.sin()
+    return turned

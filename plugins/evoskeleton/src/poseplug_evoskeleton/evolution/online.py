@@ -1,4 +1,4 @@
-"""The augmentor ``evolution``: poses of each batch beget children with those of a population that grows as it trains."""
+"""The augmentor ``evolution``: poses of a batch have children with those of a population that changes as it trains."""
 
 from __future__ import annotations
 

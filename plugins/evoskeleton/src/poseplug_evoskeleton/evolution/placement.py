@@ -41,7 +41,7 @@ class Ground(TensorRecord):
     def columns(self) -> tuple[Tensor, Tensor]:
         """Return the axes [3, 3, N], axis before coordinate, and the heights [N] of the cameras."""
         table = self.facts.t().contiguous()
-        return table[:9].unflatten(0, (3, 3)), table[9]
+        return table[:9].view(3, 3, len(self.facts)), table[9]
 
 
 def place_on_floor(coordinates: Tensor, up: Tensor, level: Tensor, height: Tensor) -> Tensor:

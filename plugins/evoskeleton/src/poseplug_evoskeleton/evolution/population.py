@@ -41,10 +41,8 @@ class Population:
         self.starts: list[int] = []
         self.count = 0
         self.begin_generation()
-        for part, rows in zip(
-            captured.split(self.chunk), torch.arange(n, device=device).split(self.chunk), strict=True
-        ):
-            coordinates = columns(part)
+        for rows in torch.split(torch.arange(n, device=device), self.chunk):
+            coordinates = columns(captured.index_select(0, rows))
             self.add(coordinates, genes_of(coordinates, limbs), rows)
 
     @property
@@ -83,7 +81,7 @@ class Population:
             share: couples as a share of the poses; both children of a couple are candidates.
             generator: of all draws of this generation.
         """
-        chunks = draw_pairs(self.count, share, generator).split(self.chunk, 1)
+        chunks = torch.split(draw_pairs(self.count, share, generator), self.chunk, 1)
         # Each chunk draws from a generator of its own, so that nothing depends on who works on which.
         seeds = torch.randint(1 << 62, (len(chunks),), generator=generator, device=generator.device).tolist()
         work = in_threads if self.joints.device.type == "cpu" else map
@@ -124,7 +122,8 @@ def draw_pairs(n: int, share: float, generator: torch.Generator) -> Tensor:
 
 def columns(joints: Tensor) -> Tensor:
     """Return poses [N, 3, J] as coordinates [3, J, N]."""
-    return joints.flatten(1).t().contiguous().unflatten(0, joints.shape[1:])
+    table = joints.flatten(1).t().contiguous()
+    return table.view(*joints.shape[1:], len(joints))
 
 
 def genes_of(coordinates: Tensor, limbs: Limbs) -> Genes:

@@ -95,8 +95,8 @@ class StoredEvolution:
         self._file = PoseFile(self._folder)
         if len(self._file) != poses:
             raise PoseplugError(
-                f"The evolution in '{self._folder}' has {len(self._file)} poses; expected {poses}. Files were taken away "
-                "or added: remove the folder, and it is made anew."
+                f"The evolution in '{self._folder}' has {len(self._file)} poses; expected {poses}. Files were taken "
+                "away or added: remove the folder, and it is made anew."
             )
 
     def _read(self) -> dict[str, Any] | None:
