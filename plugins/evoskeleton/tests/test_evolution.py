@@ -5,7 +5,9 @@ from __future__ import annotations
 import attrs
 import pytest
 import torch
-from evolving import people
+from evolving import evolved, people
+from small_runs import CPU, train_until
+from toys import LinearConfig, LinearLifter
 
 from poseplug.core.anatomy.joint_limits import JointLimits
 from poseplug.core.anatomy.limb_frames import poses_last
@@ -15,6 +17,11 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext
+from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.training.assembly import Assembly
+from poseplug.core.training.schedule import Training
+from poseplug.core.training.supervised import Supervised
+from poseplug.core.training.trainer import Trainer
 from poseplug_evoskeleton.evolution.online import Evolution, EvolutionSettings
 from poseplug_evoskeleton.evolution.population import genes_of
 
@@ -141,3 +148,25 @@ def test_a_skeleton_without_limbs_is_refused():
     star = Skeleton(name="star", joints=("a", "b", "c"), parents=("", "a", "a"))
     with pytest.raises(PoseplugError, match="no limbs"):
         evolution(star)
+
+
+def assembly(seed=0):
+    torch.manual_seed(seed)
+    context = BuildContext(skeleton=H36M_16)
+    model = LiftingModel(LinearLifter(LinearConfig(), context), H36M_16, None)
+    return Assembly(source=evolved(), objective=Supervised(), model=model, augmentors=(evolution(population=100),))
+
+
+def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path):
+    settings = Training(steps=12, batch_size=16, log_every=4, checkpoint_every=4)
+    whole = Trainer(assembly(), settings, CPU, None)
+    whole.run()
+    path = tmp_path / "checkpoint"
+    train_until(7, assembly(), settings, path)
+    resumed = Trainer(assembly(1), settings, CPU, path)
+    resumed.load()
+    resumed.run()
+    one, other = (t.assembly.modules().state_dict() for t in (whole, resumed))
+    assert int(one["augmentor0.added"]) == 12 * 16
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert whole.assembly.diagnostics() == resumed.assembly.diagnostics()
