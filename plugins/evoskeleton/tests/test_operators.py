@@ -176,9 +176,9 @@ def test_bodies_turn_about_their_root():
 @pytest.mark.parametrize("extrinsics", [True, False])
 def test_people_are_put_on_the_floor(extrinsics):
     poses = people(4000, extrinsics=extrinsics).poses
-    axes, level = Ground.under(poses).columns()
+    vertical = Ground.under(poses).vertical.T
     coordinates = poses_last(poses.absolute)
-    placed = place_on_floor(coordinates, axes[1], level, draw_heights(4000, generator()))
+    placed = place_on_floor(coordinates, vertical, draw_heights(4000, generator()))
     moved = (placed - coordinates)[:, 0]
     assert ((placed - coordinates) - moved[:, None]).abs().max() < 1e-5
     if extrinsics:

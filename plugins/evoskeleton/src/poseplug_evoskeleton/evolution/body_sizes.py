@@ -96,8 +96,8 @@ class Resizing:
             lengths = self.bodies.draw(len(part), generator)
             coordinates = poses_last(mutate_lengths(part.mT.contiguous(), lengths, self.skeleton))
             if self.floor:
-                axes, level = ground.select(rows).columns()
-                coordinates = place_on_floor(coordinates, axes[1], level, draw_heights(len(part), generator))
+                vertical = ground.vertical.index_select(0, rows).t().contiguous()
+                coordinates = place_on_floor(coordinates, vertical, draw_heights(len(part), generator))
             resized &= in_front(coordinates)
             part.copy_(torch.where(resized[:, None, None], coordinates.permute(2, 0, 1), part))
 

@@ -66,36 +66,37 @@ class Breeding:
         vectors = limb_vectors(torso_frames(torsos, self.limbs), genes.directions, genes.lengths, self.limbs)
         return place_limbs(torsos, vectors, self.limbs)
 
-    def turn(self, coordinates: Tensor, axes: Tensor, generator: torch.Generator) -> Tensor:
+    def turn(self, coordinates: Tensor, axes: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Return poses [3, J, N] some of which are turned about an axis of the world.
 
         Args:
             coordinates: in the camera frame.
-            axes: [3, 3, N] the world's axes in the camera frame: axis, coordinate.
+            axes: [M, 3, 3] the world's axes in the camera frames of M poses; see ``Ground``.
+            rows: [N] numbers of those whose axes are meant.
             generator: of the draws.
         """
-        n, settings = coordinates.shape[2], self.settings
+        settings = self.settings
         if not settings.turn_rate or not settings.turn_std:
             return coordinates
-        turned = torch.rand(n, generator=generator, device=generator.device) < settings.turn_rate
+        turned = torch.rand(len(rows), generator=generator, device=generator.device) < settings.turn_rate
         if coordinates.device.type == "cpu":
             # Few are turned; elsewhere to count them would take longer than to turn them all.
             at = turned.nonzero()[:, 0]
             flat = coordinates.flatten(0, 1)
             few = flat.index_select(1, at).view(*coordinates.shape[:2], len(at))
-            rotated = self._turned(few, axes[..., at], generator)
+            rotated = self._turned(few, axes, rows.index_select(0, at), generator)
             return flat.index_copy(1, at, rotated.flatten(0, 1)).view_as(coordinates)
-        return torch.where(turned, self._turned(coordinates, axes, generator), coordinates)
+        return torch.where(turned, self._turned(coordinates, axes, rows, generator), coordinates)
 
-    def _turned(self, coordinates: Tensor, axes: Tensor, generator: torch.Generator) -> Tensor:
-        n, device = coordinates.shape[2], coordinates.device
+    def _turned(self, coordinates: Tensor, axes: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
+        n, device = len(rows), generator.device
         drawn = torch.randint(3, (n,), generator=generator, device=device)
         angle = torch.randn(n, generator=generator, device=device) * self.settings.turn_angle
-        about = axes.gather(0, drawn.expand(1, 3, n))[0]
+        about = axes.flatten(0, 1).index_select(0, 3 * rows + drawn).t()
         return rotate_globally(coordinates, self.limbs.skeleton.root, about, angle.to(coordinates.dtype))
 
-    def place(self, coordinates: Tensor, up: Tensor, level: Tensor, generator: torch.Generator) -> Tensor:
+    def place(self, coordinates: Tensor, vertical: Tensor, generator: torch.Generator) -> Tensor:
         """Return poses [3, J, N] put on the floor; see ``place_on_floor``."""
         if not self.settings.floor:
             return coordinates
-        return place_on_floor(coordinates, up, level, draw_heights(coordinates.shape[-1], generator))
+        return place_on_floor(coordinates, vertical, draw_heights(coordinates.shape[2], generator))

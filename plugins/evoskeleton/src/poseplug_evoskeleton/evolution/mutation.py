@@ -90,10 +90,13 @@ def rotate_globally(coordinates: Tensor, root: int, axes: Tensor, angle: Tensor)
         axes: [3, N] unit vectors.
         angle: [N] radians.
     """
+    (x, y, z), cos, sin = axes.unbind(0), angle.cos(), angle.sin()
+    rest = 1 - cos
+    rows = (
+        (cos + x * x * rest, x * y * rest - z * sin, x * z * rest + y * sin),
+        (x * y * rest + z * sin, cos + y * y * rest, y * z * rest - x * sin),
+        (x * z * rest - y * sin, y * z * rest + x * sin, cos + z * z * rest),
+    )
     centre = coordinates[:, root, None]
-    offset = coordinates - centre
-    along = (offset * axes[:, None]).sum(0)
-    across = torch.linalg.cross(axes[:, None].expand_as(offset), offset, dim=0)
-    level = axes[:, None] * along
-    turned: Tensor = centre + level + (offset - level) * angle.cos() + across * angle.sin()
-    return turned
+    u, v, w = (coordinates - centre).unbind(0)
+    return torch.stack([torch.addcmul(torch.addcmul(u * a, v, b), w, c) for a, b, c in rows]) + centre

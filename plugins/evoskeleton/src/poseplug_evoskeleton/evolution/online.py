@@ -69,9 +69,9 @@ class Evolution(Augmentor):
         genes = crossover(own, self._others(own, generator), exchanged, self.config.lengths)
         genes = breeding.mutate(genes, exchanged, generator)
         fit = breeding.fit(genes)
-        axes, level = Ground.under(batch).columns()
-        children = breeding.turn(breeding.embody(parents, genes), axes, generator)
-        children = breeding.place(children, axes[1], level, generator)
+        ground, rows = Ground.under(batch), torch.arange(n, device=batch.device)
+        children = breeding.turn(breeding.embody(parents, genes), ground.axes, rows, generator)
+        children = breeding.place(children, ground.vertical.t(), generator)
         chosen = torch.rand(n if self.config.mixing == "pose" else 1, generator=generator, device=batch.device)
         changed = fit & in_front(children) & (chosen < self.config.share)
         if self.training:

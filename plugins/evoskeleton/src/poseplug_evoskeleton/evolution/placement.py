@@ -23,36 +23,34 @@ class Ground(TensorRecord):
     as upright, and the floor is such that the lowest joint of the pose is FLOOR_HEIGHT above it.
 
     Attributes:
-        facts: [N, 10] the world's three axes (x, y, z; y is up) in the camera frame, and the height of the camera above
-            the floor in metres.
+        axes: [N, 3, 3] the world's axes in the camera frame: axis (x, y, z; y is up), coordinate.
+        vertical: [N, 4] upwards in the camera frame, and the height of the camera above the floor in metres.
     """
 
-    facts: Tensor
+    axes: Tensor
+    vertical: Tensor
 
     @classmethod
     def under(cls, batch: PoseBatch) -> Ground:
         """Return the ground under poses."""
         camera = batch.camera
         if camera.rotation is not None and camera.position is not None:
-            return cls(torch.cat([camera.rotation.mT.flatten(1), camera.position[:, 1:2]], 1))
-        axes = constant((1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, -1.0), batch.device).expand(len(batch), -1)
-        return cls(torch.cat([axes, FLOOR_HEIGHT + batch.absolute[..., 1].amax(1, keepdim=True)], 1))
-
-    def columns(self) -> tuple[Tensor, Tensor]:
-        """Return the axes [3, 3, N], axis before coordinate, and the heights [N] of the cameras."""
-        table = self.facts.t().contiguous()
-        return table[:9].view(3, 3, len(self.facts)), table[9]
+            axes = camera.rotation.mT.contiguous()
+            return cls(axes, torch.cat([axes[:, 1], camera.position[:, 1:2]], 1))
+        axes = constant(((1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0)), batch.device).expand(len(batch), 3, 3)
+        level = FLOOR_HEIGHT + batch.absolute[..., 1].amax(1, keepdim=True)
+        return cls(axes, torch.cat([axes[:, 1], level], 1))
 
 
-def place_on_floor(coordinates: Tensor, up: Tensor, level: Tensor, height: Tensor) -> Tensor:
+def place_on_floor(coordinates: Tensor, vertical: Tensor, height: Tensor) -> Tensor:
     """Return poses moved along the vertical until their lowest joint is at a height above the floor.
 
     Args:
         coordinates: [3, J, N] of joints in the camera frame, metres.
-        up: [3, N] unit vectors.
-        level: [N] height of the camera above the floor, metres.
+        vertical: [4, N], columns of ``Ground.vertical``.
         height: [N] metres.
     """
+    up, level = vertical[:3], vertical[3]
     lowest = torch.addcmul(torch.addcmul(coordinates[0] * up[0], coordinates[1], up[1]), coordinates[2], up[2]).amin(0)
     return coordinates + (up * (height - level - lowest))[:, None]
 

@@ -100,8 +100,9 @@ class Population:
             genes, parents = genes.select(kept), parents.index_select(0, kept)
         ancestor = self.ancestor.index_select(0, parents)
         coordinates = breeding.embody(columns(self.joints.index_select(0, parents)), genes)
-        axes, level = self.ground.select(ancestor).columns()
-        coordinates = breeding.place(breeding.turn(coordinates, axes, generator), axes[1], level, generator)
+        coordinates = breeding.turn(coordinates, self.ground.axes, ancestor, generator)
+        vertical = self.ground.vertical.index_select(0, ancestor).t().contiguous()
+        coordinates = breeding.place(coordinates, vertical, generator)
         seen = in_front(coordinates)
         if not seen.all():
             seen = seen.nonzero()[:, 0]
