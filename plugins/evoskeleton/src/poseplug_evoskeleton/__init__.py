@@ -13,7 +13,13 @@ _PAPER = "EvoSkeleton (Li et al., Cascaded deep monocular 3D human pose estimati
 
 @hookimpl
 def register_sources(register: Register) -> None:
-    """Register within_limits."""
+    """Register evolved and within_limits."""
+    register(
+        "evolved",
+        "poseplug_evoskeleton.evolution.evolved:Evolved",
+        summary="the reference's poses and their descendants: exchanged limbs, turned bones, other bodies",
+        paper=f"{_PAPER}, Algorithm 1",
+    )
     register(
         "within_limits",
         "poseplug_evoskeleton.within_limits:WithinLimits",
@@ -24,7 +30,13 @@ def register_sources(register: Register) -> None:
 
 @hookimpl
 def register_augmentors(register: Register) -> None:
-    """Register joint_limits."""
+    """Register evolution and joint_limits."""
+    register(
+        "evolution",
+        "poseplug_evoskeleton.evolution.online:Evolution",
+        summary="poses get limbs of others and turn their bones, as far as bodies can",
+        paper=f"{_PAPER}, Sec. 3.2, on line",
+    )
     register(
         "joint_limits",
         "poseplug_evoskeleton.limit_poses:LimitPoses",
