@@ -54,7 +54,7 @@ def test_other_things_that_cannot_be(poseplug, images, tmp_path):
     assert (tmp_path / "annotated.safetensors").read_bytes() == b"mine"
 
 
-def test_ctrl_c_writes_the_posefile(images, walking, tmp_path):
+def test_ctrl_c_writes_the_posefile(poseplug, images, walking, tmp_path):
     words = ["data", "annotate", "images", "--no-browser", "--fov", "60", "--out", "mine.safetensors"]
     with running(words, tmp_path) as (process, address):
         image = ask(address, "about")[1]["images"][0]
@@ -67,6 +67,10 @@ def test_ctrl_c_writes_the_posefile(images, walking, tmp_path):
         assert process.returncode == 0, said
     assert "1 person in 1 image (2D and 3D) are in mine.safetensors." in said
     assert len(PoseFile(tmp_path / "mine.safetensors")) == 1
+    looked_at = poseplug("data", "inspect", "posefile:path=mine.safetensors,split=all", "--json")
+    assert looked_at.exit_code == 0, looked_at.stderr
+    facts = json.loads(looked_at.stdout)
+    assert (facts["poses"], facts["labels"]["image"]) == (1, {"figure-0.png": 1})
 
 
 def test_frames_that_no_image_has(poseplug, images, tmp_path):

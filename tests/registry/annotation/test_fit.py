@@ -10,7 +10,7 @@ from poseplug.core.geometry.layouts import H36M_17
 from poseplug.registry.annotation.body_limits import BodyLimits
 from poseplug.registry.annotation.fit import fit_to_2d
 
-N = 30
+N = 16
 
 
 def disturbed(poses, seed=0, turn=0.2, longer=0.05):

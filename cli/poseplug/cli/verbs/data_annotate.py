@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from poseplug.cli.options import runs_and_models
+
 EPILOG = """\b
 Examples:
   poseplug data annotate photos/
@@ -18,7 +20,12 @@ Examples:
 def annotate(
     images: Annotated[list[Path], typer.Argument(help="Images, or folders of them.", metavar="IMAGES...")],
     lifter: Annotated[
-        str, typer.Option(help="Lifts what is marked: a folder of a run or a trained model.", metavar="RUN")
+        str,
+        typer.Option(
+            help="Lifts what is marked: a folder of a run or a trained model.",
+            metavar="RUN",
+            autocompletion=runs_and_models,
+        ),
     ] = "starter",
     out: Annotated[Path, typer.Option(help="The posefile; work in progress lies beside it.", metavar="FILE")] = Path(
         "annotated.safetensors"
