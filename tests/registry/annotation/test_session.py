@@ -101,6 +101,10 @@ def test_what_is_not_gone_on_from(images, known, tmp_path):
     with pytest.raises(PoseplugError, match="was not made by annotating; nothing is replaced"), serving(images, out):
         pass
     out.write_bytes(written)
+    aside = out.with_suffix(".annotations").rename(tmp_path / "aside")
+    with pytest.raises(PoseplugError, match="from which '.*' was made, is gone"), serving(images, out):
+        pass
+    aside.rename(out.with_suffix(".annotations"))
     with pytest.raises(PoseplugError, match="are of skeleton 'h36m17'"), serving(images, out, skeleton="coco17"):
         pass
     about = out.with_suffix(".annotations") / "about.json"

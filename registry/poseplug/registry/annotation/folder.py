@@ -36,13 +36,18 @@ class AnnotationFolder:
     def __init__(self, out: Path, skeleton: Skeleton) -> None:
         self.path, self.skeleton = folder_of(out), skeleton
         about = self.path / "about.json"
-        strange = [self.path] * (not about.exists()) + [out] * (not about.exists() or not _is_ours(out))
+        strange = [path for path, ours in ((self.path, about.exists()), (out, _is_ours(out))) if not ours]
         for there in strange:
             if there.exists() or there.is_symlink():
                 raise PoseplugError(
                     f"'{there}' is there already, and was not made by annotating; nothing is replaced. Choose another "
                     "--out, or remove it."
                 )
+        if out not in strange and not about.exists():
+            raise PoseplugError(
+                f"'{self.path}', from which '{out}' was made, is gone; nothing is replaced. Restore it, choose another "
+                "--out, or remove the posefile."
+            )
         self._new = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -146,11 +146,10 @@ class Session:
                 there is a pose.
 
         Returns:
-            pose [J, 3]; error_px, the mean distance from marked joints; beyond, for each bone that is turned further
-            than joints can the joint at its end, and degrees.
+            the ``reason`` why nothing fits; or pose [J, 3]; error_px, the mean distance from marked joints; beyond, for
+            each bone that is turned further than joints can the joint at its end, and degrees.
 
         Raises:
-            PoseplugError: there is too little to fit to.
             ValueError, TypeError, KeyError: it is something else.
         """
         person = read_person(told["person"], self.skeleton.num_joints)
@@ -159,13 +158,16 @@ class Session:
         weights = torch.tensor(CONFIDENCE)[torch.tensor([person.seen])]
         with self._computing:
             if person.pose is None or told["anew"] is True:
-                start, options = self.first(joints, weights, camera), {}
+                try:
+                    start, options = self.first(joints, weights, camera), {}
+                except PoseplugError as error:
+                    return {"reason": str(error)}
             else:
                 start, options = torch.tensor([person.pose]), {"turns": _BY_HAND} if person.by_hand else {}
             fitted = fit_to_2d(joints, weights, start, camera, self.skeleton, self._limits, **options)
             beyond = [] if self._limits is None else self._limits.beyond(fitted.joints_3d[0])
         if not bool(torch.isfinite(fitted.joints_3d).all()):
-            raise PoseplugError("No pose fits joints that are marked like this; look at where they are.")
+            return {"reason": "No pose fits joints that are marked like this; look at where they are."}
         pose = [[round(value, 5) for value in row] for row in fitted.joints_3d[0].tolist()]
         return {"pose": pose, "error_px": round(float(fitted.error_px), 3), "beyond": beyond}
 

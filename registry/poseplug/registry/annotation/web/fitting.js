@@ -38,9 +38,10 @@ export class Fitting {
     try {
       const found = await ask(`fit/${image}`, { person: whose, focal: this.images[image].focal, anew });
       const same = this.images[image].people[number] === whose && JSON.stringify([whose.joints, whose.seen]) === asked;
-      if (same && !(quietly && whose.by_hand)) this.on.found(image, number, found, anew, quietly);
+      if (found.reason && !quietly) this.on.failed(found.reason);
+      if (found.pose && same && !(quietly && whose.by_hand)) this.on.found(image, number, found, anew, quietly);
     } catch (error) {
-      if (!quietly || error.status !== 422) this.on.failed(error.message);
+      this.on.failed(error.message);
     } finally {
       this.waiting -= 1;
       this.on.waits();
