@@ -17,6 +17,8 @@ export class Panels {
     const names = ORDER.filter((name) => skeleton.joints.includes(name));
     const rest = skeleton.joints.filter((name) => !names.includes(name));
     this.order = [...names, ...rest].map((name) => skeleton.joints.indexOf(name));
+    get("new").addEventListener("click", () => on.newPerson());
+    get("remove").addEventListener("click", () => on.removePerson());
     for (const id of ["undo", "redo", "write", "next", "previous", "lift", "fit", "flip"])
       get(id).addEventListener("click", () => on[id]());
     get("done").addEventListener("change", () => on.done());
@@ -40,6 +42,13 @@ export class Panels {
       }),
     );
     images.forEach((_, number) => this.mark(number));
+    get("joints").append(
+      ...this.order.map((joint) => {
+        const button = this.button(skeleton.joints[joint], () => on.chooseJoint(joint));
+        button.dataset.name = skeleton.joints[joint];
+        return button;
+      }),
+    );
   }
 
   get auto() {
@@ -117,36 +126,30 @@ export class Panels {
     get("progress").textContent = `${ready} of ${this.images.length} done`;
   }
 
+  // Buttons stay where they are, so that a click that a redraw comes between is not lost.
   showPeople({ people }, current) {
-    const buttons = people.map((_, number) => {
+    const list = get("persons");
+    while (list.children.length > people.length) list.lastElementChild.remove();
+    while (list.children.length < people.length) {
+      const number = list.children.length;
       const button = this.button(String(number + 1), () => this.on.choosePerson(number));
       button.setAttribute("aria-label", `Person ${number + 1}`);
-      button.setAttribute("aria-pressed", number === current);
-      return button;
-    });
-    const added = this.button("New person ", () => this.on.newPerson());
-    added.id = "new";
-    added.append(this.text("kbd", "", "N"));
-    const removed = this.button("Remove", () => this.on.removePerson());
-    removed.disabled = current < 0;
-    removed.className = "end";
-    get("people").replaceChildren(...buttons, added, removed);
+      list.append(button);
+    }
+    [...list.children].forEach((button, number) => button.setAttribute("aria-pressed", number === current));
+    get("remove").disabled = current < 0;
   }
 
   showJoints(person, current) {
-    const list = get("joints");
-    list.hidden = !person;
+    get("joints").hidden = !person;
     if (!person) return;
-    const made = this.order.map((joint) => {
-      const button = this.button(this.skeleton.joints[joint], () => this.on.chooseJoint(joint));
+    this.order.forEach((joint, place) => {
+      const button = get("joints").children[place];
       const bone = this.skeleton.bones.findIndex(([, child]) => child === joint);
       const state = ["missing", "hidden", "seen"][person.seen[joint]];
       button.className = `${state} side-${this.skeleton.sides[bone] || "none"}${joint === current ? " current" : ""}`;
       button.title = `${this.skeleton.joints[joint]}: ${state}`;
-      button.dataset.name = this.skeleton.joints[joint];
-      return button;
     });
-    list.replaceChildren(...made);
   }
 
   hint(image, person, joint) {
