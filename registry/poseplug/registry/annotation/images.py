@@ -43,12 +43,9 @@ class ImageFile:
         try:
             if self.media:
                 return self.path.read_bytes(), self.media
-            kind, _ = pillow()
-            from PIL import ImageOps
-
             made = io.BytesIO()
-            with kind.open(self.path) as image:
-                ImageOps.exif_transpose(image).convert("RGB").save(made, "PNG")
+            with pillow()[0].open(self.path) as image:
+                _upright(image).convert("RGB").save(made, "PNG")
             return made.getvalue(), "image/png"
         except Exception as error:  # Pillow raises what it likes on damaged files
             raise _unreadable(self.path, error) from None
@@ -91,12 +88,19 @@ def _named(given: Path) -> list[tuple[str, Path]]:
 def _looked_at(name: str, path: Path, kind: Any) -> ImageFile:
     try:
         with kind.open(path) as image:
-            width, height = image.size
-            if image.getexif().get(_ORIENTATION) in _ON_THE_SIDE:
+            media = _SHOWN.get(image.format, "")
+            width, height = image.size if media else _upright(image).size
+            if media and image.getexif().get(_ORIENTATION) in _ON_THE_SIDE:
                 width, height = height, width
-            return ImageFile(name, path, (width, height), _SHOWN.get(image.format, ""))
+            return ImageFile(name, path, (width, height), media)
     except Exception as error:  # Pillow raises what it likes on damaged files
         raise _unreadable(path, error) from None
+
+
+def _upright(image: Any) -> Any:
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
 
 
 def _unreadable(path: Path, error: Exception) -> PoseplugError:

@@ -80,14 +80,11 @@ class Session:
         skeleton = self.skeleton
         return {
             "skeleton": {
-                "name": skeleton.name,
                 "joints": skeleton.joints,
                 "parents": skeleton.parent_index,
                 "root": skeleton.root,
                 "bones": skeleton.bones,
                 "sides": skeleton.bone_sides,
-                "rest": skeleton.rest_directions,
-                "flip": skeleton.flip_index,
             },
             "images": [self._known[image.name].told() for image in self.images],
             "lifter": self.first.run,
