@@ -55,7 +55,13 @@ PUBLIC = {
     "poseplug.core.geometry.missing_joints": ["put_missing"],
     "poseplug.core.keypoints.detections": ["Detections", "KeypointFile"],
     "poseplug.core.keypoints.open_keypoints": ["open_keypoints"],
-    "poseplug.core.data.normalise": ["Normalisation", "extents", "max_normalised", "screen_coordinates"],
+    "poseplug.core.data.normalise": [
+        "Normalisation",
+        "extents",
+        "max_normalised",
+        "pose_standardised",
+        "screen_coordinates",
+    ],
     "poseplug.core.geometry.kinematics": ["bone_lengths", "bone_vectors", "forward_kinematics", "joints_from_bones"],
     "poseplug.core.geometry.rotations": ["euler_to_rotmat", "quaternion_to_rotmat", "rotvec_to_rotmat"],
     "poseplug.core.geometry.viewpoints": ["TARGET_HEIGHT", "ViewRange", "around_origin", "fixed_cameras"],
@@ -67,6 +73,7 @@ PUBLIC = {
     "poseplug.core.evaluation.metric": ["Comparison", "Metric"],
     "poseplug.core.evaluation.protocol": ["Protocol", "lookup"],
     "poseplug.core.storage.files": ["write_text"],
+    "poseplug.core.storage.mat5": ["MatFile"],
     "poseplug.core.storage.plain_npz": ["most_bytes", "read_npz"],
     "poseplug.core.storage.plain_pickle": ["load_plain_pickle"],
 }

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poseplug.cli.options import AsJson, names_of
+from poseplug.cli.verbs.data_limits import app as limits_app
 
 if TYPE_CHECKING:
     from poseplug.registry.datasets.opening import Opened
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(limits_app, name="limits", help="Which way limbs may point: learn it, import it, hold data against it.")
 
 Source = Annotated[
     str,

@@ -9,7 +9,7 @@ import attrs
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import ROOTS
 from poseplug.registry.config.experiment_file import Document, tables_in
-from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part
+from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part, lifter_reads
 from poseplug.registry.discovery.catalogue import Catalogue
 
 # Kind, distribution and name. Another plugin that takes such a name spoils no run that does not use it.
@@ -60,7 +60,7 @@ def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue) -> None:
 def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
     given = {part.plain_name: part for part in parts.several("input").values()}
     lifter, root = parts.the("lifter"), parts.one("root")
-    reads = [*lifter.component.reads, *([ROOTS] if root else [])]
+    reads = [*lifter_reads(catalogue, lifter), *([ROOTS] if root else [])]
     found = find_inputs(catalogue, f"lifter '{lifter.name}'", reads, {**given, ROOTS: root})
     for name, part in given.items():
         if found.get(name) is not part:

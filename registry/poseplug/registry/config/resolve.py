@@ -99,14 +99,41 @@ def find_inputs(
             ring = " reads ".join([*above[above.index(name) :], name])
             raise PoseplugError(f"Input '{name}' is made of itself: {ring}. Leave out one of them.")
         part = given.get(name)
+        noun = reader[0].upper() + reader[1:]
         if part is None and name == ROOTS:
-            noun = reader[0].upper() + reader[1:]
             raise PoseplugError(f"{noun} reads predicted roots; add a root estimator with --root.")
-        part = part or find_part(catalogue, "input", {"name": name})
+        try:
+            part = part or find_part(catalogue, "input", {"name": name})
+        except PoseplugError as error:
+            raise PoseplugError(f"{noun} reads input '{name}'. {error}") from error
         itself = f"{'root estimator' if name == ROOTS else 'input'} '{part.name}'"
         found |= find_inputs(catalogue, itself, part.component.reads, given, *above, name)
         found[name] = part
     return found
+
+
+def lifter_reads(catalogue: Catalogue, lifter: Part) -> frozenset[str]:
+    """Return the names of the further inputs that a lifter reads with its settings.
+
+    Raises:
+        PoseplugError: the settings name another lifter, and there is no such one.
+    """
+
+    def reads_of(text: str) -> frozenset[str]:
+        return lifter_reads(catalogue, find_part(catalogue, "lifter", parse_spec(text)))
+
+    reads: frozenset[str] = lifter.component.reads_with(lifter.config, reads_of)
+    return reads
+
+
+def knowing(context: BuildContext, catalogue: Catalogue, **facts: Any) -> BuildContext:
+    """Return a context with further facts, which components that are built through it get to know as well."""
+
+    def build(kind: str, text: str) -> Any:
+        return construct(find_part(catalogue, kind, parse_spec(text)), known)
+
+    known = attrs.evolve(context, **facts, build=build)
+    return known
 
 
 def construct(part: Part | None, context: BuildContext) -> Any:
