@@ -177,8 +177,8 @@ def _dot(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    units: Tensor = vectors / torch.linalg.vector_norm(vectors, dim=0).clamp_min(_TINY)
-    return units
+    # vector_norm is slow along the first dimension; clamped like this, gradients at zero are finite, too.
+    return vectors / _dot(vectors, vectors).clamp_min(_TINY**2).sqrt()
 
 
 def _into(frame: Tensor, vectors: Tensor) -> Tensor:

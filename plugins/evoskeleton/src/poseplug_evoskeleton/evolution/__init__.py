@@ -1,0 +1,1 @@
+"""Evolution of poses: the operators, a source that was evolved beforehand, and an augmentor that evolves on the way."""
