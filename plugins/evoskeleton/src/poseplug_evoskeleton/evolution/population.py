@@ -12,7 +12,7 @@ from poseplug.core.anatomy.limbs import Limbs
 from poseplug_evoskeleton.evolution.breeding import Breeding
 from poseplug_evoskeleton.evolution.crossover import Genes
 from poseplug_evoskeleton.evolution.placement import Ground, in_front
-from poseplug_evoskeleton.evolution.threads import in_threads
+from poseplug_evoskeleton.evolution.threads import draw_seeds, in_threads
 
 # Couples, or poses, that are worked on at once. On a CPU what one operation writes is then in the cache for the next.
 _CHUNK, _CPU_CHUNK = 1 << 18, 2048
@@ -41,9 +41,13 @@ class Population:
         self.starts: list[int] = []
         self.count = 0
         self.begin_generation()
-        for rows in torch.split(torch.arange(n, device=device), self.chunk):
+
+        def measured(rows: Tensor) -> tuple[Tensor, Genes, Tensor]:
             coordinates = columns(captured.index_select(0, rows))
-            self.add(coordinates, genes_of(coordinates, limbs), rows)
+            return coordinates, genes_of(coordinates, limbs), rows
+
+        for poses in in_threads(device, measured, torch.split(torch.arange(n, device=device), self.chunk)):
+            self.add(*poses)
 
     @property
     def chunk(self) -> int:
@@ -81,12 +85,11 @@ class Population:
             share: couples as a share of the poses; both children of a couple are candidates.
             generator: of all draws of this generation.
         """
-        chunks = torch.split(draw_pairs(self.count, share, generator), self.chunk, 1)
-        # Each chunk draws from a generator of its own, so that nothing depends on who works on which.
-        seeds = torch.randint(1 << 62, (len(chunks),), generator=generator, device=generator.device).tolist()
-        work = in_threads if self.joints.device.type == "cpu" else map
+        pairs = draw_pairs(self.count, share, generator)
+        chunks = torch.split(pairs, self.chunk, 1)
         self.begin_generation()
-        return sum(self.add(*brood) for brood in work(partial(self._breed, breeding), chunks, seeds))
+        broods = in_threads(pairs.device, partial(self._breed, breeding), chunks, draw_seeds(len(chunks), generator))
+        return sum(self.add(*brood) for brood in broods)
 
     def _breed(self, breeding: Breeding, pairs: Tensor, seed: int) -> tuple[Tensor, Genes, Tensor]:
         """Return the valid children of couples [2, n]: coordinates [3, J, M], genes and ancestors [M]."""
