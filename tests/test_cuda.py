@@ -87,6 +87,17 @@ def test_an_adversarial_step_never_waits_for_the_device():
     step_without_waiting(plan("videopose", phase=phases, **parts), 8, 8)
 
 
+@pytest.mark.parametrize("then", ["replace", "weigh", "report"])
+def test_joint_limits_never_wait_for_the_device(then):
+    parts = {
+        "source": [{"name": "within_limits", "of": "fk_generator"}],
+        "augmentor": [{"name": "poseaug"}, {"name": "joint_limits", "then": then}],
+        "discriminator": [{"name": "joint_limits"}],
+        "objective": {"name": "anatomical", "unlabelled": "fk_generator"},
+    }
+    step_without_waiting(plan("mlp", **parts), 4, 2)
+
+
 def test_a_run_trains_and_resumes_on_the_gpu(poseplug):
     result = poseplug(
         "run", "--lifter", "mlp:channels=64", "--steps", "60", "--device", "cuda", "--out", "here", "--json"

@@ -80,7 +80,10 @@ class Component:
         return {}
 
     def logs(self) -> Mapping[str, Tensor]:
-        """Return scalars about the last step, left on the device, for the history; a trained part or a reweighter."""
+        """Return scalars about the last step, left on the device, for the history.
+
+        An augmentor, a reweighter, or a part that is trained.
+        """
         return {}
 
 
@@ -205,9 +208,10 @@ class Lifter(Trained, ABC):
     """From 2D joints to root-relative 3D joints.
 
     Attributes:
-        normalisation: how pixels become its input.
+        normalisation: how pixels become its input; where its settings decide, a lifter that is built has its own.
         default_objective: the objective it is trained with when the user names none.
-        reads: names of further inputs, handed to ``forward`` by keyword; see ``InputProvider``.
+        reads: names of further inputs, handed to ``forward`` by keyword; see ``InputProvider``. Where its settings
+            decide, a lifter that is built has its own, and ``reads_with`` tells them beforehand.
     """
 
     normalisation: ClassVar[Normalisation] = Normalisation.SCREEN
@@ -220,6 +224,16 @@ class Lifter(Trained, ABC):
 
         The root may be predicted or be zero; the engine subtracts it where root-relative joints are compared.
         """
+
+    @classmethod
+    def reads_with(cls, config: Any, reads_of: Callable[[str], frozenset[str]]) -> frozenset[str]:  # noqa: ARG003
+        """Return the names of the further inputs that a lifter with these settings reads.
+
+        Args:
+            config: the settings.
+            reads_of: tells those of a lifter that the settings name, from a specification such as "mlp:channels=256".
+        """
+        return cls.reads
 
     def output_head(self, skeleton: Skeleton) -> OutputHead:
         """Return how its output becomes a pose."""

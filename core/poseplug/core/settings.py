@@ -22,6 +22,7 @@ def setting(
     above: float | None = None,
     choices: Sequence[str] = (),
     path: bool = False,
+    names: str = "",
     check: Callable[[Any], str | None] | None = None,
 ) -> Any:
     """Return an attrs field with its explanation (shown by ``poseplug show``) and its bounds.
@@ -34,6 +35,8 @@ def setting(
         above: exclusive lower bound.
         choices: the only values allowed.
         path: the value is a file or folder; a run keeps it as an absolute path, so that it can be repeated elsewhere.
+        names: the kind of component ("source", ...) that the value names, as ``BuildContext.build`` takes it; what that
+            component needs of a run, this one needs too.
         check: returns what is wrong with a value, or None.
 
     Raises (when the class is constructed):
@@ -60,7 +63,7 @@ def setting(
         if problem:
             raise ValueError(problem)
 
-    metadata = {"doc": doc, "unit": unit, "choices": tuple(choices), "path": path}
+    metadata = {"doc": doc, "unit": unit, "choices": tuple(choices), "path": path, "names": names}
     return attrs.field(default=default, validator=validate, metadata=metadata)
 
 

@@ -57,3 +57,12 @@ def test_recorded_and_stored_poses_too(source, settings, tmp_path):
     known = {tuple(row) for batch in whole.batches(1000) for row in batch.joints_2d.flatten(1).tolist()}
     kept = [tuple(row) for batch in half.batches(1000) for row in batch.joints_2d.flatten(1).tolist()]
     assert set(kept) < known
+
+
+def test_each_seed_of_a_run_draws_its_own_unless_told_otherwise():
+    def drawn(seed, **said):
+        source = Builtin(BuiltinSettings(takes=1, frames=10, share=0.1, **said), BuildContext(seed=seed))
+        return next(iter(source.batches(50))).joints_2d
+
+    assert not torch.equal(drawn(0), drawn(1))
+    assert torch.equal(drawn(0, share_seed=7), drawn(1, share_seed=7))

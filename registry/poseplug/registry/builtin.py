@@ -19,13 +19,20 @@ _METRICS = {  # name: class, summary, paper
     "pck_abs": ("PckAbs", "PCK of absolute positions in the camera frame", _ROOTNET),
     "pck_root": ("PckRoot", "share of roots within 250 mm of the true ones", "Su et al., VirtualPose, ECCV 2022"),
 }
+_AKHTER = "Akhter and Black, Pose-conditioned joint angle limits for 3D human pose reconstruction, CVPR 2015"
 
 
 @hookimpl
 def register_metrics(register: Register) -> None:
-    """Register the metrics that every evaluation measures."""
+    """Register the metrics that every evaluation measures, and one that looks at predictions alone."""
     for name, (cls, summary, paper) in _METRICS.items():
         register(name, f"poseplug.core.evaluation.standard_metrics:{cls}", summary=summary, paper=paper)
+    register(
+        "plausible",
+        "poseplug.core.evaluation.plausible:Plausible",
+        summary="share of predicted poses, and of limb bones, within joint limits",
+        paper=_AKHTER,
+    )
 
 
 @hookimpl

@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from poseplug.core.data.normalise import Normalisation, Normaliser, max_normalised, screen_coordinates
+from poseplug.core.data.normalise import (
+    Normalisation,
+    Normaliser,
+    max_normalised,
+    pose_standardised,
+    screen_coordinates,
+)
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
@@ -43,11 +49,33 @@ def test_max_norm_of_a_collapsed_pose_is_zero() -> None:
     assert torch.equal(max_normalised(torch.full((1, 4, 2), 3.0), 0), torch.zeros(1, 4, 2))
 
 
+def test_pose_standardised_by_hand() -> None:
+    # Means (2, 5), standard deviations 1 of x and 3 of y: their mean is 2.
+    pixels = torch.tensor([[[1.0, 2.0], [3.0, 8.0]]])
+    torch.testing.assert_close(pose_standardised(pixels), torch.tensor([[[-0.5, -1.5], [0.5, 1.5]]]))
+
+
+def test_pose_standardised_knows_neither_place_nor_size() -> None:
+    poses = torch.randn(5, 17, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    moved = poses * 70 + torch.tensor([400.0, -30.0])
+    torch.testing.assert_close(pose_standardised(moved), pose_standardised(poses))
+
+
+def test_pose_standardised_of_a_collapsed_pose_is_zero_and_has_a_gradient() -> None:
+    pixels = torch.full((1, 4, 2), 3.0, requires_grad=True)
+    found = pose_standardised(pixels)
+    assert torch.equal(found, torch.zeros(1, 4, 2))
+    (gradient,) = torch.autograd.grad(found.square().sum(), pixels)
+    assert gradient.isfinite().all()
+
+
 def test_normaliser_applies_its_kind() -> None:
     poses = batch([[[0.0, 0.0], [500.0, 501.0]]])
     found = Normaliser(Normalisation.SCREEN, 2)(poses)
     torch.testing.assert_close(found, screen_coordinates(poses.joints_2d, poses.camera.size))
     torch.testing.assert_close(Normaliser(Normalisation.MAX_NORM, 2)(poses), max_normalised(poses.joints_2d, 1))
+    found = Normaliser(Normalisation.POSE_STANDARDISED, 2)(poses)
+    torch.testing.assert_close(found, pose_standardised(poses.joints_2d))
 
 
 def test_standardised_by_hand() -> None:
@@ -70,7 +98,7 @@ def test_statistics_travel_with_the_model() -> None:
     assert not torch.equal(Normaliser(Normalisation.STANDARDISED, 2)(poses), fitted(poses))
 
 
-@pytest.mark.parametrize("kind", [Normalisation.SCREEN, Normalisation.MAX_NORM])
+@pytest.mark.parametrize("kind", [Normalisation.SCREEN, Normalisation.MAX_NORM, Normalisation.POSE_STANDARDISED])
 def test_other_kinds_have_nothing_to_fit(kind: Normalisation) -> None:
     normaliser = Normaliser(kind, 2)
     normaliser.fit(batch([[[1.0, 10.0], [5.0, 0.0]]]))

@@ -248,3 +248,23 @@ def test_one_topic_may_be_said_alone(tmp_path):
     plot_data("builtin:takes=1,frames=2", tmp_path / "alone.png", "bones")
     plot_data("builtin:takes=1,frames=2", tmp_path / "listed.png", ["bones"])
     assert (tmp_path / "alone.png").read_bytes() == (tmp_path / "listed.png").read_bytes()
+
+
+def test_limbs_that_no_body_can_hold_are_counted(poses):
+    """Elbows of a quarter of the people are bent as far the other way."""
+    joints = poses.joints_3d.clone()
+    shoulder, elbow, wrist = (H36M_16.index(f"R{name}") for name in ("Shoulder", "Elbow", "Wrist"))
+    rows = torch.arange(len(joints)) % 4 == 0
+    along = joints[rows, elbow] - joints[rows, shoulder]
+    along = along / along.norm(dim=-1, keepdim=True)
+    forearm = joints[rows, wrist] - joints[rows, elbow]
+    joints[rows, wrist] = joints[rows, elbow] + 2 * (forearm * along).sum(-1, keepdim=True) * along - forearm
+    found = inspected(seen(poses, joints))
+    shares = found.facts["implausible"]
+    assert 0.1 < shares["any"] == shares["RElbow-RWrist"] <= 0.25
+    assert shares["LElbow-LWrist"] == shares["RKnee-RFoot"] == 0
+    (problem,) = found.problems
+    assert "most often RElbow-RWrist (" in problem
+    assert ("limbs", f"{shares['any']:.1%} of poses hold one as no body can") in [
+        (name, said.partition(",")[0]) for name, said in found.lines()
+    ]

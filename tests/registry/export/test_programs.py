@@ -15,6 +15,7 @@ from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import BuildContext, OutputHead
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.tensors import constant
+from poseplug.registry.config.resolve import knowing
 from poseplug.registry.conformance.poses import plausible_poses
 from poseplug.registry.discovery.catalogue import load_catalogue
 from poseplug.registry.export.agreement import largest_difference
@@ -22,7 +23,7 @@ from poseplug.registry.export.export import FORMATS
 from poseplug.registry.export.program import as_seen, program_of, random_people
 from poseplug.registry.export.trace import CannotExport, quiet, traced
 
-CONTEXT = BuildContext(skeleton=H36M_16)
+CONTEXT = knowing(BuildContext(skeleton=H36M_16), load_catalogue())
 LIFTERS = load_catalogue().of("lifter")
 SMALL = {"channels": 8, "blocks": 1}
 

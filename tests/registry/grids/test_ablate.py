@@ -206,7 +206,6 @@ lifter = "mlp:channels=8,blocks=1"
 checkpoint_every = 40
 [vary]
 augmentor = ["none", "rigid+jitter"]
-lr = [1e-3, 1e-2]
 [[arm]]
 name = "first"
 [[arm]]
@@ -237,17 +236,17 @@ def workers_in(folder):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc to find worker processes")
-def test_a_grid_that_is_killed_ten_times_ends_as_the_undisturbed_one(tmp_path):
+def test_a_grid_that_is_killed_again_and_again_ends_as_the_undisturbed_one(tmp_path):
     for name in ("killed", "undisturbed"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "grid.toml").write_text(KILLED)
     assert start(tmp_path / "undisturbed", "--out", "out").wait(300) == 0
     folder = tmp_path / "killed"
     draw = random.Random(0)
-    for number in range(10):
+    for number in range(5):
         process = start(folder, "--out", "out")
         time.sleep(draw.uniform(1.5, 5))
-        if number % 3 == 2 and (workers := workers_in(folder)):  # a worker alone is killed: the grid goes on by itself
+        if number % 3 == 1 and (workers := workers_in(folder)):  # a worker alone is killed: the grid goes on by itself
             os.kill(draw.choice(workers), signal.SIGKILL)
             time.sleep(draw.uniform(0, 2))
         process.send_signal(signal.SIGKILL)
@@ -259,4 +258,4 @@ def test_a_grid_that_is_killed_ten_times_ends_as_the_undisturbed_one(tmp_path):
     assert start(folder, "--out", "out").wait(300) == 0, (folder / "log").read_text()
     same(folder / "out", tmp_path / "undisturbed" / "out")
     lines = [json.loads(line) for line in (folder / "out" / "cells.jsonl").read_text().splitlines() if line]
-    assert len(lines) == len({line["cell"] for line in lines}) == 16
+    assert len(lines) == len({line["cell"] for line in lines}) == 8

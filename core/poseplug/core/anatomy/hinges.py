@@ -35,7 +35,8 @@ def bends(kind: str, parents: Tensor, children: Tensor) -> tuple[Tensor, Tensor]
     """
     rest = torch.tensor(REST, dtype=parents.dtype)[:, None]
     way = turn(parents, rest.expand_as(parents), _way(kind, parents))
-    inwards = torch.linalg.cross(way, rest.expand_as(way), dim=0)
+    sideways = torch.linalg.cross(way, rest.expand_as(way), dim=0)
+    inwards = -sideways if kind == "shin" else sideways  # knees bend to the other side than elbows
     along, aside = way.T @ children, inwards.T @ children
     straight = (rest.T @ children).expand_as(along)
     return torch.atan2(torch.hypot(along, aside), straight), torch.atan2(aside, along)

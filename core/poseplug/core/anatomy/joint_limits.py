@@ -25,7 +25,7 @@ from poseplug.core.anatomy.nearest_allowed import NearestAllowed
 from poseplug.core.anatomy.sphere_grid import unfold
 from poseplug.core.geometry.skeleton import Skeleton
 
-_DEFAULT = Path(__file__).with_name("default_limits.safetensors")
+DEFAULT = Path(__file__).with_name("default_limits.safetensors")
 # Poses that are looked up together on the CPU: what is in between then stays in its cache.
 _CHUNK = 8192
 
@@ -140,7 +140,7 @@ class JointLimits:
 
 @cache
 def _default() -> JointLimits:
-    return JointLimits.load(_DEFAULT)
+    return JointLimits.load(DEFAULT)
 
 
 class _Plan:

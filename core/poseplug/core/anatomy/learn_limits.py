@@ -147,8 +147,8 @@ def limits_from(
 def _tables(counts: DirectionCounts, count: int, settings: LimitSettings) -> dict[str, Tensor]:
     tables: dict[str, Tensor] = {}
     for kind in KINDS:
-        if not counts.counts[kind.name].any() or (kind.parent and kind.parent not in tables):
-            continue
+        if not (settings.ranges or counts.counts[kind.name].any()):
+            continue  # a body without arms, or without legs: nobody knows what they may do
         seen, grid = counts.counts[kind.name] >= count, counts.grids[kind.name]
         near = counts.above.dilate(seen.T, math.radians(settings.parent_margin)).T if kind.parent else seen
         table = grid.close(grid.dilate(near, math.radians(settings.margin)), math.radians(settings.closing))
@@ -177,7 +177,8 @@ def _pair(table: Tensor, parents: Tensor, grid: SphereGrid, above: SphereGrid) -
 
 
 def _share(table: Tensor, counts: Tensor) -> float:
-    return float(counts[table].sum() / counts.sum())
+    total = int(counts.sum())
+    return float(counts[table].sum()) / total if total else 1.0
 
 
 def _grid(kind: LimbKind, settings: LimitSettings) -> SphereGrid:

@@ -74,14 +74,12 @@ class SphereGrid:
 
         Distances are those on the sphere, so cells of all sizes grow alike.
         """
-        if radius <= 0:
-            return occupied.clone()
-        grown, flat = torch.zeros_like(occupied), occupied.to(torch.float32)
-        for start in range(0, self.num_cells, _CHUNK):
-            part = slice(start, start + _CHUNK)
-            near = self.centres.T @ self.centres[:, part] >= math.cos(radius)
-            grown[..., part] = flat @ near.to(torch.float32) > 0
-        return grown | occupied
+        # One row of neighbours after the other, with the cells first: whole rows are read and written.
+        cells_first = occupied.reshape(-1, self.num_cells).T.contiguous()
+        grown = cells_first.clone()
+        for neighbours in _neighbours(self.side, radius):
+            grown |= cells_first.index_select(0, neighbours)
+        return grown.T.reshape(occupied.shape)
 
     def close(self, occupied: Tensor, radius: float) -> Tensor:
         """Return the cells after holes and bays up to twice ``radius`` (rad) across have been filled."""
@@ -108,3 +106,21 @@ class SphereGrid:
 def sphere_grid(side: int) -> SphereGrid:
     """Return the grid with so many cells along its side, made once."""
     return SphereGrid(side)
+
+
+@lru_cache(maxsize=16)
+def _neighbours(side: int, radius: float) -> Tensor:
+    """Return for each cell those within a radius (rad), int64 [most, cells]; where there are fewer, the cell itself."""
+    grid = sphere_grid(side)
+    if radius <= 0:
+        return torch.empty(0, grid.num_cells, dtype=torch.int64)
+    found = []
+    for start in range(0, grid.num_cells, _CHUNK):
+        near = grid.centres[:, start : start + _CHUNK].T @ grid.centres >= math.cos(radius)
+        found.append(near.nonzero() + torch.tensor([start, 0]))
+    cells, others = torch.cat(found).T
+    counts = torch.bincount(cells, minlength=grid.num_cells)
+    places = torch.arange(len(cells)) - (counts.cumsum(0) - counts)[cells]
+    table = torch.arange(grid.num_cells).repeat(int(counts.max()), 1)
+    table[places, cells] = others
+    return table

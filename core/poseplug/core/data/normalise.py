@@ -16,11 +16,17 @@ class Normalisation(enum.StrEnum):
     SCREEN: x and y over the longer image side, centred: x in [-1, 1] for landscape images (PoseAug, VideoPose3D).
     MAX_NORM: root at the origin, divided by the largest absolute coordinate of the pose (2D representation paper).
     STANDARDISED: zero mean and unit variance per coordinate over the training set (EvoSkeleton).
+    POSE_STANDARDISED: mean joint at the origin, divided by the spread of the pose's joints (EvoSkeleton, in the wild).
     """
 
     SCREEN = "screen"
     MAX_NORM = "max_norm"
     STANDARDISED = "standardised"
+    POSE_STANDARDISED = "pose_standardised"
+
+
+# Pixels; joints that are nearer to each other on average are in one place, and their spread has no gradient.
+_SMALLEST_SPREAD = 1e-3
 
 
 def screen_coordinates(pixels: Tensor, size: Tensor) -> Tensor:
@@ -40,6 +46,13 @@ def max_normalised(pixels: Tensor, root: int, extent: Tensor | None = None) -> T
     if extent is None:
         extent = extents(pixels, root)
     return (pixels - pixels[:, root : root + 1]) / extent[:, None, None]
+
+
+def pose_standardised(pixels: Tensor) -> Tensor:
+    """Return pixels [N, J, 2] about each pose's mean joint, over the mean of the standard deviations of x and of y."""
+    centred = pixels - pixels.mean(1, keepdim=True)
+    spread = centred.square().mean(1).clamp_min(_SMALLEST_SPREAD**2).sqrt().mean(-1)
+    return centred / spread[:, None, None]
 
 
 class Normaliser(nn.Module):
@@ -77,4 +90,6 @@ class Normaliser(nn.Module):
             return screen_coordinates(batch.joints_2d, batch.camera.size)
         if self.kind is Normalisation.MAX_NORM:
             return max_normalised(batch.joints_2d, batch.skeleton.root, batch.extent)
+        if self.kind is Normalisation.POSE_STANDARDISED:
+            return pose_standardised(batch.joints_2d)
         return (batch.joints_2d - self.mean) / self.std

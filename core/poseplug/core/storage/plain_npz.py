@@ -1,4 +1,4 @@
-"""Reading npz archives of arrays, also of object arrays, without running anything and without trusting their sizes."""
+"""Reading npz and npy files, also of object arrays, without running anything and without trusting their sizes."""
 
 from __future__ import annotations
 
@@ -47,6 +47,25 @@ def read_npz(path: Path, names: Collection[str], optional: Collection[str] = ())
     # What zipfile, zlib and numpy raise for archives and headers that are damaged is listed nowhere.
     except Exception as error:
         raise PoseplugError(f"'{path}' is damaged, or no npz archive: {one_line(error).rstrip('.')}.") from error
+
+
+def read_npy(path: Path) -> NDArray[Any]:
+    """Return the array of an npy file; one of objects is read as those of ``read_npz`` are.
+
+    Raises:
+        PoseplugError: no such file, or a damaged or hostile one; names the file.
+    """
+    try:
+        with path.open("rb") as stream:
+            array = _read_npy(stream, path.stat().st_size, f"'{path}'")
+            if stream.read(1):
+                raise PoseplugError(f"'{path}' goes on after its end.")
+            return array
+    except PoseplugError:
+        raise
+    # What numpy raises for damaged headers is listed nowhere.
+    except Exception as error:
+        raise PoseplugError(f"'{path}' is damaged, or no npy file: {one_line(error).rstrip('.')}.") from error
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: str) -> NDArray[Any]:

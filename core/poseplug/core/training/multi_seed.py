@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.data.pose_batch import PoseBatch
-from poseplug.core.interfaces import Discriminator
+from poseplug.core.interfaces import Discriminator, Trained
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.lifter_step import LifterStep
@@ -90,6 +90,14 @@ def replica_of(assembly: Assembly, index: int) -> Assembly:
         return assembly
     own = cast(LifterStep, assembly.stack.members[index])
     return attrs.evolve(assembly, objective=own.objective, model=own.model, discriminators=own.judges, stack=None)
+
+
+def begin_phase(assembly: Assembly, role: str, part: Trained, groups: frozenset[str]) -> None:
+    """Tell a part of an assembly of the parameter groups that are trained from now on; the lifter of every seed."""
+    if assembly.stack is None or role != "lifter":
+        part.begin_phase(groups)
+    else:
+        assembly.stack.tell("model.lifter", lambda lifter: lifter.begin_phase(groups))
 
 
 def models_of(assembly: Assembly) -> tuple[LiftingModel, ...]:

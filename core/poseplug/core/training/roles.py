@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -86,16 +86,26 @@ class Role:
         name: see ``Assembly.trained``.
         training: how it is trained, where neither the part nor a phase says otherwise.
         seeds: how many seeds its parameters hold, [seeds, ...] each; see poseplug.core.training.multi_seed.
+        tell: tells the part of a phase, in place of its ``begin_phase``.
 
     Raises:
         PoseplugError: a phase trains a parameter group that the part does not have.
     """
 
-    def __init__(self, name: str, module: Trained, training: Training, schedule: Schedule, seeds: int = 1) -> None:
+    def __init__(
+        self,
+        name: str,
+        module: Trained,
+        training: Training,
+        schedule: Schedule,
+        seeds: int = 1,
+        tell: Callable[[frozenset[str]], None] | None = None,
+    ) -> None:
         self.kind = name.rstrip("0123456789")
         self.module = module
         self.seeds = seeds
         self.groups = module.parameter_groups()
+        self._tell = tell or module.begin_phase
         self._schedule = schedule
         self.optimisers: dict[str, Optimiser] = {}
         phases = [phase for phase in schedule.phases if self.trained_in(phase)]
@@ -158,7 +168,7 @@ class Role:
         """Set the part up for a phase: what stays as it is keeps its batch statistics and has no dropout."""
         if self.trained_in(phase):
             _set_modes(self.module, {id(p) for p in self._parameters[phase.name]}, True)
-            self.module.begin_phase(self.groups_in(phase))
+            self._tell(self.groups_in(phase))
 
     def update(self, losses: Mapping[str, Loss], phase: Phase) -> None:
         """Take one optimiser step down the sum of the losses.

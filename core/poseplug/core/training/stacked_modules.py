@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -156,6 +156,19 @@ class Stack(nn.Module):
                     self._vectorises[training] = False
         return self._vectorises[training]
 
+    def tell(self, name: str, call: Callable[[Any], None]) -> None:
+        """Call something that changes a submodule of each of the modules, other than by its parameters.
+
+        What it writes into buffers of the members stays; the template is called with copies of one member's tensors.
+        """
+        part = self.part(name)
+        tensors = {f"module.{place}": tensor[0].detach().clone() for place, tensor in part._state().items()}
+        functional_call(_Told(part.template, call), tensors, (), tie_weights=False)
+        for member in part.members:
+            call(member)
+        part.adopt_buffers()
+        self._vectorises.clear()
+
     def adopt_buffers(self) -> None:
         """Take over buffers that a member has replaced by new tensors instead of writing into them."""
         for name, stacked in self.template.named_buffers():
@@ -164,6 +177,18 @@ class Stack(nn.Module):
                 if buffer.data_ptr() != kept.data_ptr():
                     kept.copy_(buffer)
                     _put(member, name, kept)
+
+
+class _Told(nn.Module):
+    """What calls a module, as a module: its tensors can then be others for the time of the call."""
+
+    def __init__(self, module: nn.Module, call: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.module = module
+        self.call = call
+
+    def forward(self) -> None:
+        self.call(self.module)
 
 
 def tensors_in(value: Any) -> list[Tensor]:

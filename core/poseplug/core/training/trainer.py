@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from poseplug.core.storage.tensor_file import under
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.checkpoint import TrainingState
 from poseplug.core.training.history import History
-from poseplug.core.training.multi_seed import means, models_of
+from poseplug.core.training.multi_seed import begin_phase, means, models_of
 from poseplug.core.training.roles import Role
 from poseplug.core.training.runtime import retain_freed_memory
 from poseplug.core.training.schedule import Phase, Schedule, Training
@@ -57,7 +58,7 @@ class Trainer:
         self._modules = assembly.modules()
         self._schedule = Schedule(phases, training.steps)
         self._roles = {
-            name: Role(name, part, training, self._schedule, assembly.seeds)
+            name: Role(name, part, training, self._schedule, assembly.seeds, partial(begin_phase, assembly, name, part))
             for name, part in assembly.trained().items()
         }
         self._one_step = TrainingStep(assembly, self._roles, training, self._generator, self.hooks)

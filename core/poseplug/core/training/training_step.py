@@ -71,6 +71,9 @@ class TrainingStep:
         given = [drawn, *(augmentation.batch.detached() for augmentation in augmentations[:-1])]
         made = {i: (given[i], augmentations[i]) for i in range(len(augmentations)) if f"augmentor{i}" in self.roles}
         logs |= self._train_augmentors(made, moment)
+        for i, augmentor in enumerate(parts.augmentors[: len(augmentations)]):
+            if i not in made:  # it learns nothing, and may have counted something
+                logs |= under(f"augmentor{i}", augmentor.logs())
         if made:
             _, last = made[max(made)]
             for name, discriminator in parts.discriminators.items():

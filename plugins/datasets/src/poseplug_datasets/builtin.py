@@ -63,7 +63,7 @@ class Builtin(ViewedPoses):
 
     def __init__(self, config: BuiltinSettings, context: BuildContext) -> None:
         poses = world_poses(config.layout(context), config.split, config.takes, config.frames, context.device)
-        super().__init__(poses, config, h36m_cameras())
+        super().__init__(poses.share(config, context), config, h36m_cameras())
 
 
 def h36m_cameras() -> Camera:

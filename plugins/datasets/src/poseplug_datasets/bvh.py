@@ -63,7 +63,7 @@ class BVH(ViewedPoses):
     Config = BVHSettings
 
     def __init__(self, config: BVHSettings, context: BuildContext) -> None:
-        super().__init__(read_poses(config, context), config)
+        super().__init__(read_poses(config, context).share(config, context), config)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:

@@ -96,7 +96,7 @@ class H36M(ImagedPoses):
         path, skeleton = _find(Path(config.path).expanduser()), config.layout(context)
         detected = Detected(path, config.detections, skeleton) if config.detections else None
         self.further_files = (detected.path,) if detected else ()
-        super().__init__(read(config, path, skeleton, detected).to(context.device), config, config.path)
+        super().__init__(read(config, path, skeleton, detected).share(config, context).to(context.device), config.path)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:

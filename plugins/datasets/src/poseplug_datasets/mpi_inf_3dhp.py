@@ -31,7 +31,7 @@ class MPIINF3DHP(ImagedPoses):
     Config = MPIINF3DHPSettings
 
     def __init__(self, config: MPIINF3DHPSettings, context: BuildContext) -> None:
-        super().__init__(read(config, context).to(context.device), config, config.path)
+        super().__init__(read(config, context).share(config, context).to(context.device), config.path)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:

@@ -64,7 +64,7 @@ class PoseFileSource(FiniteSource):
         self.skeleton, self.label_names = self._file.about.skeleton, self._file.about.label_names
         self.has_3d = "joints_3d" in self._file.columns
         rows = _chosen(self._file, config)
-        if (kept := config.kept(len(self._file) if rows is None else len(rows))) is not None:
+        if (kept := config.kept(len(self._file) if rows is None else len(rows), context)) is not None:
             rows = kept.numpy().astype(np.uint32) if rows is None else rows[kept.numpy()]
         self._rows = rows
 

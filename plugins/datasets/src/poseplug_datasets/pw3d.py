@@ -50,7 +50,7 @@ class PW3D(ImagedPoses):
     Config = PW3DSettings
 
     def __init__(self, config: PW3DSettings, context: BuildContext) -> None:
-        super().__init__(read(config, config.layout(context)).to(context.device), config, config.path)
+        super().__init__(read(config, config.layout(context)).share(config, context).to(context.device), config.path)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:

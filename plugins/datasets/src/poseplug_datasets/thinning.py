@@ -6,6 +6,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from poseplug.core.interfaces import BuildContext
 from poseplug.core.settings import setting
 
 
@@ -19,11 +20,13 @@ class ShareSettings:
         above=0,
         maximum=1,
     )
-    share_seed: int = setting(0, "another number draws others", minimum=0, maximum=2**31 - 1)
+    share_seed: int | None = setting(
+        None, "another number draws others; none: the run's seed, so that each seed trains on its own", minimum=0
+    )
 
-    def kept(self, poses: int) -> Tensor | None:
+    def kept(self, poses: int, context: BuildContext) -> Tensor | None:
         """Return the numbers of the poses that are kept, in order; None for all."""
-        rows = thinned(poses, self.share, self.share_seed)
+        rows = thinned(poses, self.share, context.seed if self.share_seed is None else self.share_seed)
         return None if len(rows) == poses else rows
 
 

@@ -86,8 +86,9 @@ class WorldPoses:
     labels: Mapping[str, Tensor]
     label_names: Mapping[str, tuple[str, ...]]
 
-    def only(self, rows: Tensor | None) -> WorldPoses:
-        """Return the poses of these rows [n]; all for None."""
+    def share(self, settings: ShareSettings, context: BuildContext) -> WorldPoses:
+        """Return the poses that settings keep."""
+        rows = settings.kept(len(self.joints), context)
         if rows is None:
             return self
         rows = rows.to(self.joints.device)
@@ -111,7 +112,6 @@ class ViewedPoses(FiniteSource):
     """
 
     def __init__(self, poses: WorldPoses, settings: ViewSettings, fixed: Camera | None = None) -> None:
-        poses = poses.only(settings.kept(len(poses.joints)))
         self.skeleton = poses.skeleton
         self.label_names = dict(poses.label_names)
         self._world = poses.joints

@@ -9,7 +9,7 @@ import attrs
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import ROOTS
 from poseplug.registry.config.experiment_file import Document, tables_in
-from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part
+from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part, lifter_reads
 from poseplug.registry.discovery.catalogue import Catalogue
 
 # Kind, distribution and name. Another plugin that takes such a name spoils no run that does not use it.
@@ -43,12 +43,13 @@ def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue) -> None:
         parts.put("discriminator", "0", default("discriminator", home, wanted))
     _add_inputs(parts, catalogue)
     sources = list(parts.several("source").values())
-    needs_reference = parts.one("reweighter") or any(part.component.needs_reference for part in sources)
-    if needs_reference and not parts.one("reference"):
+    needs_reference = any(part.needs_reference for part in (*sources, objective))
+    if (needs_reference or parts.one("reweighter")) and not parts.one("reference"):
         parts.put("reference", "", default(*_SOURCE))
-    trained_on = [*parts.several("reference").values(), *sources]
+    asked_for = [*parts.several("reference").values(), *sources]
+    trained_on = [inner for part in asked_for for inner in _made_of(part)]
     if not parts.several("eval"):
-        evaluated = trained_on[0] if _splits(trained_on[0]) else default(*_SOURCE)
+        evaluated = next((part for part in _made_of(asked_for[0]) if _splits(part)), None) or default(*_SOURCE)
         parts.put("eval", evaluated.plain_name, evaluated)
     given = tables_in(asked, "eval")
     for label, part in parts.several("eval").items():
@@ -59,7 +60,7 @@ def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue) -> None:
 def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
     given = {part.plain_name: part for part in parts.several("input").values()}
     lifter, root = parts.the("lifter"), parts.one("root")
-    reads = [*lifter.component.reads, *([ROOTS] if root else [])]
+    reads = [*lifter_reads(catalogue, lifter), *([ROOTS] if root else [])]
     found = find_inputs(catalogue, f"lifter '{lifter.name}'", reads, {**given, ROOTS: root})
     for name, part in given.items():
         if found.get(name) is not part:
@@ -67,6 +68,11 @@ def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
     for name, part in found.items():
         if name not in given and name != ROOTS:
             parts.put("input", str(len(parts.several("input"))), part)
+
+
+def _made_of(part: Part) -> list[Part]:
+    """Return a source, and those that it is made of."""
+    return [part, *(deeper for inner in part.inner for deeper in _made_of(inner))]
 
 
 def _unseen(part: Part, trained_on: Iterable[Part]) -> Part:

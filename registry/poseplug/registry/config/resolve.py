@@ -10,6 +10,7 @@ import attrs
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import ROOTS, BuildContext
 from poseplug.registry.config.read_settings import structure, unstructure
+from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import Catalogue
 
 
@@ -19,11 +20,18 @@ class Part:
 
     Attributes:
         component: its class, a subclass of its kind's interface.
+        inner: the parts that its settings name.
     """
 
     name: str
     component: Any
     config: Any
+    inner: tuple[Part, ...] = ()
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it, or a source that it is made of, is made from reference poses."""
+        return getattr(self.component, "needs_reference", False) or any(part.needs_reference for part in self.inner)
 
     @property
     def plain_name(self) -> str:
@@ -64,7 +72,10 @@ def find_part(catalogue: Catalogue, kind: str, table: Mapping[str, Any]) -> Part
     settings = dict(table)
     name = settings.pop("name")
     component = catalogue.find(kind, name).load()
-    return Part(name, component, structure(component.Config, settings, f"{kind} '{name}'"))
+    config = structure(component.Config, settings, f"{kind} '{name}'")
+    named = [(f.metadata.get("names"), getattr(config, f.name)) for f in attrs.fields(component.Config)]
+    inner = tuple(find_part(catalogue, of, parse_spec(text)) for of, text in named if of and text)
+    return Part(name, component, config, inner)
 
 
 def find_inputs(
@@ -88,14 +99,41 @@ def find_inputs(
             ring = " reads ".join([*above[above.index(name) :], name])
             raise PoseplugError(f"Input '{name}' is made of itself: {ring}. Leave out one of them.")
         part = given.get(name)
+        noun = reader[0].upper() + reader[1:]
         if part is None and name == ROOTS:
-            noun = reader[0].upper() + reader[1:]
             raise PoseplugError(f"{noun} reads predicted roots; add a root estimator with --root.")
-        part = part or find_part(catalogue, "input", {"name": name})
+        try:
+            part = part or find_part(catalogue, "input", {"name": name})
+        except PoseplugError as error:
+            raise PoseplugError(f"{noun} reads input '{name}'. {error}") from error
         itself = f"{'root estimator' if name == ROOTS else 'input'} '{part.name}'"
         found |= find_inputs(catalogue, itself, part.component.reads, given, *above, name)
         found[name] = part
     return found
+
+
+def lifter_reads(catalogue: Catalogue, lifter: Part) -> frozenset[str]:
+    """Return the names of the further inputs that a lifter reads with its settings.
+
+    Raises:
+        PoseplugError: the settings name another lifter, and there is no such one.
+    """
+
+    def reads_of(text: str) -> frozenset[str]:
+        return lifter_reads(catalogue, find_part(catalogue, "lifter", parse_spec(text)))
+
+    reads: frozenset[str] = lifter.component.reads_with(lifter.config, reads_of)
+    return reads
+
+
+def knowing(context: BuildContext, catalogue: Catalogue, **facts: Any) -> BuildContext:
+    """Return a context with further facts, which components that are built through it get to know as well."""
+
+    def build(kind: str, text: str) -> Any:
+        return construct(find_part(catalogue, kind, parse_spec(text)), known)
+
+    known = attrs.evolve(context, **facts, build=build)
+    return known
 
 
 def construct(part: Part | None, context: BuildContext) -> Any:

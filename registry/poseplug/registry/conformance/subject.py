@@ -23,8 +23,7 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import BuildContext, Component, PoseSource, Trained
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.config.read_settings import structure
-from poseplug.registry.config.resolve import Part, construct, find_part
-from poseplug.registry.config.spec_syntax import parse_spec
+from poseplug.registry.config.resolve import Part, construct, knowing
 from poseplug.registry.conformance.poses import Occasion, WithoutEnd, ordinary, pose_table
 from poseplug.registry.conformance.tensors import Tensors
 from poseplug.registry.conformance.verdict import NotChecked
@@ -81,11 +80,7 @@ class Subject:
             context = attrs.evolve(context, reference=pose_table(240, skeleton, self.device, seed=1))
         if self.kind == "source" and not getattr(self.component, "needs_reference", False):
             context = attrs.evolve(context, skeleton=None, reference=None)
-
-        def build(kind: str, text: str) -> Any:
-            return construct(find_part(load_catalogue(), kind, parse_spec(text)), context)
-
-        return attrs.evolve(context, build=build)
+        return knowing(context, load_catalogue())
 
     def construct(self, config: Any = None, context: BuildContext | None = None) -> Any:
         """Call the constructor, and do nothing else."""

@@ -70,6 +70,8 @@ def plot_data(
     *,
     rows: int = 3,
     columns: int = 8,
+    against: str | PoseSource | None = None,
+    limits: Path | str | None = None,
     reference: str = "builtin",
     seed: int = 0,
 ) -> None:
@@ -78,8 +80,10 @@ def plot_data(
     Args:
         source, reference, seed: as in ``inspect_data``.
         out: the file.
-        show: one or more of "poses", "cameras", "people", "bones"; none: all.
+        show: one or more of "poses", "cameras", "people", "bones", "directions"; none: the first four.
         rows, columns: of the grid of poses.
+        against: a further source, whose directions of limb bones are drawn beside those of the first.
+        limits: a file of joint limits, which are drawn about the directions; none: those that ship.
 
     Raises:
         PoseplugError: no such source, bad data, another suffix, or matplotlib or plotly is not installed.
@@ -87,10 +91,13 @@ def plot_data(
     from poseplug.registry.datasets.opening import open_source
     from poseplug.registry.datasets.plot import plot
 
+    catalogue = load_catalogue()
     plot(
-        open_source(source, load_catalogue(), seed=seed, reference=reference),
+        open_source(source, catalogue, seed=seed, reference=reference),
         Path(out),
         [show] if isinstance(show, str) else show,
         rows=rows,
         columns=columns,
+        against=None if against is None else open_source(against, catalogue, seed=seed, reference=reference),
+        limits=None if limits is None else Path(limits),
     )

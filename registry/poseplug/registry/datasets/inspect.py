@@ -50,6 +50,12 @@ class Inspection:
             if facts["asymmetry"]:
                 uneven = max(facts["asymmetry"], key=lambda pair: abs(facts["asymmetry"][pair]))
                 yield "left to right", f"differ by up to {abs(facts['asymmetry'][uneven]):.1%} ({uneven})"
+            if facts["implausible"]:
+                shares = dict(facts["implausible"])
+                any_of = shares.pop("any")
+                worst = max(shares, key=shares.__getitem__)
+                most = f", most often {worst} ({shares[worst]:.1%})" if any_of else ""
+                yield "limbs", f"{any_of:.1%} of poses hold one as no body can{most}"
             figures = facts["projection_px"]
             yield (
                 "2D to projected 3D",
@@ -106,6 +112,7 @@ def _bodies(found: Measures) -> dict[str, Any]:
             for name, mean, share in zip(names, found.means.tolist(), found.variation.tolist(), strict=True)
         },
         "asymmetry": found.asymmetry,
+        "implausible": {name or "any": share for name, share in found.implausible.items()},
         "projection_px": {"median": median, "p99": p99, "max": float(found.projection.max())},
     }
 

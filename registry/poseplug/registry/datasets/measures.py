@@ -12,7 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from poseplug.core.anatomy.joint_limits import JointLimits
+from poseplug.core.anatomy.limbs import limbs_of
 from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.registry.datasets.opening import Opened
@@ -213,6 +216,20 @@ class Measures:
         bend = knee - hip - along * leg
         length = ((knee - hip).norm(dim=-1) + (foot - knee).norm(dim=-1)).clamp_min(1e-12)
         return np.asarray(((bend * forward[:, None]).sum(-1) / length).flatten())
+
+    @cached_property
+    def implausible(self) -> dict[str, float]:
+        """The share of poses that hold a limb bone as no body can by poseplug's own limits; {} without limbs.
+
+        It is given for each bone, and under "" for any of them.
+        """
+        try:
+            names = limbs_of(self.skeleton).names
+        except PoseplugError:
+            return {}
+        refused = ~JointLimits.default().accepts(self.good.absolute, self.skeleton)
+        shares = [refused.any(1).double().mean(), *refused.double().mean(0)]
+        return {name: float(share) for name, share in zip(("", *names), shares, strict=True)}
 
     @cached_property
     def repeated(self) -> int:

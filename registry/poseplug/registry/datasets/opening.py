@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import attrs
 import torch
@@ -14,7 +13,7 @@ from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.stored_poses import InputFile
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
-from poseplug.registry.config.resolve import Part, construct, find_part
+from poseplug.registry.config.resolve import Part, construct, find_part, knowing
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import Catalogue
 
@@ -86,20 +85,13 @@ def open_source(said: str | PoseSource, catalogue: Catalogue, *, seed: int = 0, 
     """
     if isinstance(said, PoseSource):
         return Opened(type(said).__name__, said, seed)
-    context = _building(BuildContext(seed=seed), catalogue)
+    context = knowing(BuildContext(seed=seed), catalogue)
     parts = [find_part(catalogue, "source", parse_spec(said))]
-    if parts[0].component.needs_reference:
+    if parts[0].needs_reference:
         parts.append(find_part(catalogue, "source", parse_spec(reference)))
         real = construct(parts[1], context)
-        context = _building(attrs.evolve(context, reference=real, skeleton=real.skeleton), catalogue)
+        context = knowing(attrs.evolve(context, reference=real, skeleton=real.skeleton), catalogue)
     return Opened(said, construct(parts[0], context), seed, tuple(parts))
-
-
-def _building(context: BuildContext, catalogue: Catalogue) -> BuildContext:
-    def build(kind: str, text: str) -> Any:
-        return construct(find_part(catalogue, kind, parse_spec(text)), context)
-
-    return attrs.evolve(context, build=build)
 
 
 def input_files(opened: Opened) -> tuple[InputFile, ...]:
@@ -111,7 +103,10 @@ def input_files(opened: Opened) -> tuple[InputFile, ...]:
     Raises:
         PoseplugError: one of them cannot be read.
     """
-    settings = [(part.config, field) for part in opened.parts for field in attrs.fields(type(part.config))]
+    parts = list(opened.parts)
+    for part in parts:  # grows by those that its parts are made of
+        parts += part.inner
+    settings = [(part.config, field) for part in parts for field in attrs.fields(type(part.config))]
     named = [getattr(config, field.name) for config, field in settings if field.metadata.get("path")]
     found: dict[Path, InputFile] = {}
     for path in (*(Path(name) for name in named if name), *opened.source.further_files):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from poseplug.registry.datasets.direction_figures import direction_figures
 from poseplug.registry.datasets.inspect import Inspection
 from poseplug.registry.datasets.shown import Distribution, PoseGrid, Shown
 from poseplug.registry.reports.figures import Figure, series
@@ -43,6 +44,10 @@ def data_page(shown: Shown, inspection: Inspection) -> str:
         sections.append(Section(name="numbers", title="Cameras and people", figures=numbers))
     if shown.bones is not None:
         sections.append(Section(name="bones", title="Bones", figures=[_bones(*shown.bones)]))
+    if (held := shown.directions) is not None:
+        table = Table(title="Allowed and covered", columns=[*held.columns], rows=[[*line] for line in held.lines()])
+        figures = direction_figures(held)
+        sections.append(Section(name="directions", title="Directions of limbs", figures=figures, tables=[table]))
     total = "without end" if facts["poses"] is None else str(facts["poses"])
     return html(
         Page(

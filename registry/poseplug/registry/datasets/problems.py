@@ -18,6 +18,7 @@ _OUTSIDE, _REPEATED = 0.1, 0.01
 # A joint between two of a rig's moves a little; people of one label, or of none, differ by some per cent.
 _VARIES, _VARIES_UNNAMED, _ASYMMETRIC = 0.08, 0.2, 0.08
 _BENT = 0.04
+_IMPLAUSIBLE = 0.1
 # Of fewer poses of a subject nothing is said; so many subjects are looked at one by one.
 _FEW, _SUBJECTS = 30, 100
 
@@ -36,7 +37,7 @@ def _of_all_or_some(found: Measures) -> list[str]:
     """Check bodies and projections of all together, and of each subject: of whom one may be wrong."""
     said: list[str] = []
     subjects = [(name, own) for name, own in found.by_subject() if len(own.good) >= _FEW][:_SUBJECTS]
-    for check in (_height, _bones, _symmetry, _depth, _posture, _knees, _projection):
+    for check in (_height, _bones, _symmetry, _depth, _posture, _knees, _limbs, _projection):
         of_all = check(found)
         of_some = [(name, of_one) for name, own in subjects if (of_one := check(own))] if len(subjects) > 1 else []
         if 0 < len(of_some) < len(subjects):
@@ -141,6 +142,18 @@ def _knees(found: Measures) -> str:
     if len(bent) < 0.02 * len(found.knees) or backwards <= 0.5:
         return ""
     return f"{backwards:.0%} of bent knees bend backwards: left and right are exchanged, or poses are mirrored."
+
+
+def _limbs(found: Measures) -> str:
+    shares = dict(found.implausible)
+    share = shares.pop("", 0.0)
+    if share <= _IMPLAUSIBLE or _bones(found) or _knees(found):  # from these it follows
+        return ""
+    worst = max(shares, key=shares.__getitem__)
+    return (
+        f"{share:.0%} of poses hold a limb as no body can, most often {worst} ({shares[worst]:.0%}): joints have wrong "
+        "names, sides or signs, or these people can do more than poseplug's limits know (poseplug data limits)."
+    )
 
 
 def _projection(found: Measures) -> str:

@@ -11,14 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from poseplug.core.anatomy.joint_limits import JointLimits
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.registry.datasets.directions import Directions, directions
 from poseplug.registry.datasets.measures import Measures
 from poseplug.registry.datasets.opening import Opened
 
 Array = NDArray[Any]
 TOPICS = ("poses", "cameras", "people", "bones")
+# Shown where it is asked for.
+FURTHER = ("directions",)
 # Enough for a distribution to be seen; of places, so many are drawn one by one.
 _LOOKED_AT, _PLACES = 20_000, 1500
 _ANGLES = 36
@@ -74,6 +78,7 @@ class Shown:
         people: [P, 3] places of roots in the world.
         distributions: of cameras and people.
         bones: names of bones, and [M, A] the share of poses in which a bone is at so many degrees from hanging down.
+        directions: which way limb bones point in frames of their own.
     """
 
     said: str
@@ -82,23 +87,39 @@ class Shown:
     people: Array | None = None
     distributions: Sequence[Distribution] = ()
     bones: tuple[Sequence[str], Array] | None = None
+    directions: Directions | None = None
 
 
-def look(opened: Opened, topics: Sequence[str] = TOPICS, *, rows: int = 3, columns: int = 8) -> Shown:
+def look(
+    opened: Opened,
+    topics: Sequence[str] = TOPICS,
+    *,
+    rows: int = 3,
+    columns: int = 8,
+    against: Opened | None = None,
+    limits: JointLimits | None = None,
+) -> Shown:
     """Return what pictures show of a source.
+
+    Args:
+        opened: the source.
+        topics: of TOPICS and FURTHER.
+        rows, columns: of the grid of poses.
+        against: a source whose directions are shown beside those of the first.
+        limits: which directions of bones are possible; none: those that ship.
 
     Raises:
         PoseplugError: no such topic, or not a pose whose coordinates are all numbers.
     """
-    unknown = sorted({*topics} - {*TOPICS})
+    unknown = sorted({*topics} - {*TOPICS, *FURTHER})
     if unknown:
-        raise PoseplugError(f"There is nothing called '{unknown[0]}' to show; choose of {', '.join(TOPICS)}.")
+        raise PoseplugError(f"There is nothing called '{unknown[0]}' to show; choose of {', '.join(TOPICS + FURTHER)}.")
+    if "directions" not in topics and (against is not None or limits is not None):
+        raise PoseplugError("Another source and joint limits belong to the directions of bones; add --show directions.")
     grid = _grid(opened, rows, columns) if "poses" in topics else None
     if {*topics} == {"poses"}:
         return Shown(opened.said, grid)
-    found = Measures.of(opened, _LOOKED_AT)
-    if not len(found.good):
-        raise PoseplugError(f"All poses of '{opened.said}' have coordinates that are no numbers; nothing can be drawn.")
+    found = _measured(opened)
     distributions: list[Distribution] = []
     cameras, people = _places(found) if "cameras" in topics else (None, None)
     if cameras is not None:
@@ -106,7 +127,18 @@ def look(opened: Opened, topics: Sequence[str] = TOPICS, *, rows: int = 3, colum
     if "people" in topics:
         distributions += _people(found)
     bones = _bone_angles(found) if "bones" in topics and found.good.joints_3d is not None else None
-    return Shown(opened.said, grid, cameras, people, distributions, bones)
+    held = None
+    if "directions" in topics:
+        each = [found, *([] if against is None else [_measured(against)])]
+        held = directions([(of.said, of.good) for of in each], limits or JointLimits.default())
+    return Shown(opened.said, grid, cameras, people, distributions, bones, held)
+
+
+def _measured(opened: Opened) -> Measures:
+    found = Measures.of(opened, _LOOKED_AT)
+    if not len(found.good):
+        raise PoseplugError(f"All poses of '{opened.said}' have coordinates that are no numbers; nothing can be drawn.")
+    return found
 
 
 def _grid(opened: Opened, rows: int, columns: int) -> PoseGrid:

@@ -23,8 +23,7 @@ from poseplug.core.training.assembly import Assembly, check_3d
 from poseplug.core.training.multi_seed import side_by_side
 from poseplug.core.training.schedule import Training
 from poseplug.core.training.trainer import steps_of_epochs
-from poseplug.registry.config.resolve import Part, construct, find_part
-from poseplug.registry.config.spec_syntax import parse_spec
+from poseplug.registry.config.resolve import Part, construct, knowing
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.plan import Plan
 
@@ -55,17 +54,17 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
         PoseplugError: bad data, skeletons that differ, a weight for reference poses that there are none of, or metrics
             that cannot be measured.
     """
-    context = _knowing(BuildContext(device=device, seed=plan.settings.seed), catalogue)
+    context = knowing(BuildContext(device=device, seed=plan.settings.seed), catalogue)
     reference = _source(plan, plan.parts.one("reference"), context)
     if reference is not None and plan.settings.reference_share < 1:
         if not isinstance(reference, FiniteSource):
             raise PoseplugError("'reference_share' below 1 needs a reference with an end; this one is endless.")
         reference = random_share(reference, plan.settings.reference_share, context.generator(1))
     skeleton = reference.skeleton if reference else None
-    context = _knowing(context, catalogue, reference=reference, skeleton=skeleton)
+    context = knowing(context, catalogue, reference=reference, skeleton=skeleton)
     sources = [_source(plan, part, context) for part in plan.parts.several("source").values()]
     source = sources[0] if len(sources) == 1 else Mixture(sources)
-    context = _knowing(context, catalogue, skeleton=source.skeleton)
+    context = knowing(context, catalogue, skeleton=source.skeleton)
     if reference is not None:
         _same_skeleton(source.skeleton, reference.skeleton, "the reference")
     evaluations = build_evaluations(plan, context)
@@ -81,7 +80,7 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     )
     if len(plan.seeds) > 1:
         check_together(assembly, plan)
-        contexts = [_knowing(context, catalogue, seed=seed) for seed in plan.seeds[1:]]
+        contexts = [knowing(context, catalogue, seed=seed) for seed in plan.seeds[1:]]
         assembly = side_by_side([assembly, *(_assemble(plan, c, source, reference) for c in contexts)])
         assembly.modules().to(device)
     training = plan.settings
@@ -125,8 +124,6 @@ def check_together(assembly: Assembly, plan: Plan) -> None:
         obstacles.append(f"this run also trains root estimator '{root.name}'")
     if reweighter := parts.one("reweighter"):
         obstacles.append(f"reweighter '{reweighter.name}' weighs the poses of one seed only")
-    if type(assembly.model.lifter).begin_phase is not Lifter.begin_phase:  # only one of the seeds would be told
-        obstacles.append(f"lifter '{parts.the('lifter').name}' changes with the phases of the run")
     obstacles += [f"phase '{phase.name}' keeps poses" for phase in plan.phases if phase.keep]
     if obstacles:
         raise SeedsApart(
@@ -175,14 +172,6 @@ def build_metrics(plan: Plan, context: BuildContext, evaluations: Mapping[str, P
 def _source(plan: Plan, part: Part | None, context: BuildContext) -> Any:
     """Construct a source whose poses are seen as the run sees them; None where there is no part."""
     return None if part is None else projected(construct(part, context), plan.settings.projection)
-
-
-def _knowing(context: BuildContext, catalogue: Catalogue, **facts: Any) -> BuildContext:
-    """Return a context with further facts, which components that are built through it get to know as well."""
-    context = attrs.evolve(context, **facts)
-    return attrs.evolve(
-        context, build=lambda kind, text: construct(find_part(catalogue, kind, parse_spec(text)), context)
-    )
 
 
 def _same_skeleton(wanted: Skeleton, found: Skeleton, where: str) -> None:

@@ -17,6 +17,7 @@ from poseplug.core.storage.tensor_file import from_under, load_tensors, save_ten
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.training_step import AugmentedSource
 from poseplug.registry.config.experiment_file import read_document
+from poseplug.registry.config.resolve import knowing
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import build_model
 from poseplug.registry.runs.plan import Plan, make_plan
@@ -93,7 +94,8 @@ def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device
     """
     skeleton, tensors = _load_model(directory)
     plan = make_plan(read_document(directory.experiment), catalogue)
-    model, _ = build_model(plan, BuildContext(skeleton=skeleton, device=device, seed=plan.settings.seed))
+    context = BuildContext(skeleton=skeleton, device=device, seed=plan.settings.seed)
+    model, _ = build_model(plan, knowing(context, catalogue))
     model.to(device)
     try:
         model.load_state_dict(tensors)

@@ -15,9 +15,10 @@ from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.core.interfaces import FiniteSource
+from poseplug.core.interfaces import BuildContext, FiniteSource
 from poseplug.core.settings import setting
 from poseplug.core.tensors import TensorRecord
+from poseplug_datasets.thinning import ShareSettings
 from poseplug_datasets.viewing import LayoutSettings
 
 # Nearer than this is the camera itself, farther than that no person is filmed: a unit mistaken or a file damaged.
@@ -71,8 +72,9 @@ class Recordings:
     label_names: Mapping[str, tuple[str, ...]]
     left_out: int | None = None
 
-    def only(self, poses: Tensor | None) -> Recordings:
-        """Return the views of these poses [n]; all for None."""
+    def share(self, settings: ShareSettings, context: BuildContext) -> Recordings:
+        """Return the views of the poses that settings keep."""
+        poses = settings.kept(len(self.joints), context)
         if poses is None:
             return self
         keep = torch.zeros(len(self.joints), dtype=torch.bool)
@@ -92,15 +94,13 @@ class ImagedPoses(FiniteSource):
 
     Args:
         recordings: what to show.
-        settings: how much of it.
         path: how messages call it.
 
     Raises:
         PoseplugError: there is no view.
     """
 
-    def __init__(self, recordings: Recordings, settings: ImagedSettings, path: str) -> None:
-        recordings = recordings.only(settings.kept(len(recordings.joints)))
+    def __init__(self, recordings: Recordings, path: str) -> None:
         if not len(recordings.views):
             raise PoseplugError(f"'{path}' holds no poses that can be used; check its split and other filters.")
         self.skeleton = recordings.skeleton

@@ -15,10 +15,10 @@ from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.geometry.layout_mapping import map_layout
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.storage.mat5 import MatFile
 from poseplug.core.storage.plain_npz import most_bytes, read_npz
 from poseplug_datasets.recorded.annotations import check_depths, numbers, wanted_file
 from poseplug_datasets.recorded.imaged import Film, Recordings, recordings
-from poseplug_datasets.recorded.mat5 import MatFile
 from poseplug_datasets.recorded.mpi_inf_3dhp_settings import MPIINF3DHPSettings
 
 _MM_PER_M = 1000.0

@@ -10,7 +10,7 @@ import scipy.io
 from published import cells
 
 from poseplug.core.errors import PoseplugError
-from poseplug_datasets.recorded.mat5 import MatFile
+from poseplug.core.storage.mat5 import MatFile
 
 RNG = np.random.default_rng(4)
 CELLS = [RNG.normal(size=(5, 3)), np.arange(6, dtype=np.int64).reshape(2, 3), np.empty((0, 4)), np.float32([[1.5]])]

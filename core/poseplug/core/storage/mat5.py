@@ -93,6 +93,29 @@ class MatFile:
             raise PoseplugError(f"'{path}' is no MAT file of version 5 (MATLAB's save -v6 or -v7 writes them).")
         self._order = marks[bytes(self._data[124:128])]
 
+    def names(self) -> list[str]:
+        """Return the names of all arrays.
+
+        Raises:
+            PoseplugError: the file is damaged.
+        """
+        try:
+            found = [self._unpacked(element, None) for element in _elements(self._data[_HEADER:], self._order)]
+        except _DAMAGE as error:
+            raise PoseplugError(f"'{self.path}' is damaged: {one_line(error)}.") from error
+        return [name for name in found if isinstance(name, str)]
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Return the numbers of an array.
+
+        Raises:
+            PoseplugError: there is no such array, it has no numbers, or the file is damaged.
+        """
+        try:
+            return self._find(name).array()
+        except _DAMAGE as error:
+            raise PoseplugError(f"'{self.path}' is damaged: {one_line(error)}.") from error
+
     def cells(self, name: str, wanted: Sequence[int]) -> list[NDArray[Any]]:
         """Return the numbers in some cells of a cell array, by their place in the order of columns.
 
@@ -118,7 +141,7 @@ class MatFile:
             f"'{self.path}' holds no array '{name}'; it has {one_line(', '.join(names[:20]) or 'none')}."
         )
 
-    def _unpacked(self, element: _Element, wanted: str) -> Matrix | str:
+    def _unpacked(self, element: _Element, wanted: str | None) -> Matrix | str:
         """Return an array if it is the wanted one, else its name, for which only its beginning is unpacked."""
         if element.kind != _COMPRESSED:
             matrix = _matrix(element, self._order)
