@@ -29,6 +29,7 @@ class Population:
         ancestor: [C] int32, the captured pose whose torso it has.
         starts: where each generation begins; the captured poses are the first.
         count: how many poses there are.
+        candidates, fit: how many children there have been, and how many were fit to live.
     """
 
     def __init__(self, captured: Tensor, ground: Ground, limbs: Limbs, most: int) -> None:
@@ -39,7 +40,7 @@ class Population:
         self.genes = captured.new_empty(most, 4 * len(limbs.bones))
         self.ancestor = torch.empty(most, dtype=torch.int32, device=device)
         self.starts: list[int] = []
-        self.count = 0
+        self.count = self.candidates = self.fit = 0
         self.begin_generation()
 
         def measured(rows: Tensor) -> tuple[Tensor, Genes, Tensor]:
@@ -88,8 +89,14 @@ class Population:
         pairs = draw_pairs(self.count, share, generator)
         chunks = torch.split(pairs, self.chunk, 1)
         self.begin_generation()
-        broods = in_threads(pairs.device, partial(self._breed, breeding), chunks, draw_seeds(len(chunks), generator))
-        return sum(self.add(*brood) for brood in broods)
+        added = 0
+        for brood in in_threads(
+            pairs.device, partial(self._breed, breeding), chunks, draw_seeds(len(chunks), generator)
+        ):
+            added += self.add(*brood)
+            self.fit += len(brood[2])
+        self.candidates += pairs.numel()
+        return added
 
     def _breed(self, breeding: Breeding, pairs: Tensor, seed: int) -> tuple[Tensor, Genes, Tensor]:
         """Return the valid children of couples [2, n]: coordinates [3, J, M], genes and ancestors [M]."""
