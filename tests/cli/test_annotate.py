@@ -44,6 +44,8 @@ def test_other_things_that_cannot_be(poseplug, images, tmp_path):
     assert "--focal and --fov say the same thing twice" in refused(poseplug, "images", "--focal", "500", "--fov", "60")
     assert "--fov must be between 0 and 180" in refused(poseplug, "images", "--fov", "200")
     assert "must end with .safetensors" in refused(poseplug, "images", "--out", "poses.npz")
+    (tmp_path / "no.limits").write_text("none")
+    assert "no.limits" in refused(poseplug, "images", "--limits", "no.limits")
     assert "There is no file or folder 'none.json'" in refused(poseplug, "images", "--keypoints", "none.json")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

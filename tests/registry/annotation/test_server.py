@@ -2,6 +2,8 @@
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 
 import pytest
 import torch
@@ -59,6 +61,29 @@ def test_its_own_page_is_not(server):
     for name in ("127.0.0.1", "localhost"):
         headers = {"Host": f"{name}:{port}", "Origin": f"http://{name}:{port}", "Sec-Fetch-Site": "same-origin"}
         assert ask(server.address, "about", headers=headers)[0] == 200
+
+
+def test_a_link_elsewhere_may_lead_to_the_page(server):
+    """Such as in a terminal that is a page itself; but it leads to nothing else."""
+    linked = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert ask(server.address, "", headers=linked)[0] == 200
+    assert ask(server.address, "", headers={"Host": "poseplug.example"})[0] == 403
+    assert ask(server.address, "", {}, linked)[0] == 403
+
+
+def test_nothing_of_the_page_comes_from_or_goes_elsewhere(server):
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    for path in ("", "about", "images/0", "web/annotate.js", "nothing"):
+        connection.request("GET", f"/{server.token}/{path}")
+        answer = connection.getresponse()
+        answer.read()
+        policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+        assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+        assert {policy[name] for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"] == "no-store"
+    connection.close()
 
 
 def test_without_the_token_there_is_nothing(server):
@@ -186,6 +211,21 @@ def test_messages_of_one_tab_may_overtake_each_other(server, known):
     assert ask(server.address, "states/0", message([other], sequence=3)) == (200, {"version": 1})
     assert ask(server.address, "states/0", message([one], sequence=2)) == (200, {"version": 1})
     assert kept(server, "figure-0.png")["people"] == [other]
+
+
+def test_many_messages_at_once(server, known):
+    """Whatever order they come in: the last that was sent is kept, and every change has a version of its own."""
+    people = [person(known[1][0] + number) for number in range(1, 41)]
+
+    def send(number):
+        return ask(server.address, "states/0", message([people[number - 1]], sequence=number))
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(1, 41)))
+    assert {status for status, _ in answers} == {200}
+    state = server.session.state(0)
+    assert kept(server, "figure-0.png")["people"] == [people[-1]]
+    assert state.version == max(told["version"] for _, told in answers) <= 40
 
 
 def test_a_person_is_lifted_and_fitted(server, known):

@@ -118,6 +118,20 @@ def test_what_is_not_gone_on_from(images, known, tmp_path):
         pass
 
 
+def test_what_killed_processes_left_is_cleared_away(images, known, tmp_path):
+    out = tmp_path / "out.safetensors"
+    with serving(images, out) as server:
+        ask(server.address, "states/1", message([person(known[1][1])]))
+    folder = out.with_suffix(".annotations") / "images"
+    left = [folder / f".figure-{n}.png.json.{'0a' * 16}" for n in range(2)] + [tmp_path / f".{out.name}.{'b' * 32}"]
+    others = [folder / ".figure-0.png.json.backup", tmp_path / f".another.safetensors.{'c' * 32}"]
+    for path in (*left, *others):
+        path.write_text("half")
+    with serving(images, out) as server:
+        assert len(ask(server.address, "states/1")[1]["people"]) == 1
+    assert [path.exists() for path in (*left, *others)] == [False] * 3 + [True] * 2
+
+
 @pytest.mark.parametrize("damage", ["", "{}", '{"people": 5}', "[" * 10_000, '{"name": NaN}'])
 def test_a_damaged_file_is_named(images, known, tmp_path, damage):
     out = tmp_path / "out.safetensors"

@@ -34,6 +34,9 @@ def annotate(
     skeleton: Annotated[str, typer.Option(help="A layout, or a TOML file.")] = "h36m17",
     focal: Annotated[float | None, typer.Option(help="Focal length, pixels.")] = None,
     fov: Annotated[float | None, typer.Option(help="Horizontal field of view, degrees.")] = None,
+    limits: Annotated[
+        Path | None, typer.Option(help="Joint limits; default: those that come with poseplug.", metavar="FILE")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: any that is free.")] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the page's address.")] = False,
 ) -> None:
@@ -53,6 +56,7 @@ def annotate(
                 keypoints=keypoints,
                 focal=focal,
                 fov=fov,
+                limits=limits,
             )
         try:
             with AnnotationServer(opened.session, port) as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Self
 
 import attrs
@@ -28,13 +29,18 @@ class BodyLimits:
     ends: tuple[int, ...]
 
     @classmethod
-    def of(cls, skeleton: Skeleton) -> Self | None:
-        """Return the limits that come with poseplug; None for a skeleton without limbs."""
+    def of(cls, skeleton: Skeleton, file: Path | None = None) -> Self | None:
+        """Return the limits of a file, or those that come with poseplug; None for a skeleton without limbs.
+
+        Raises:
+            PoseplugError: the file holds no limits.
+        """
+        limits = JointLimits.default() if file is None else JointLimits.load(file)
         try:
             ends = tuple(bone.end for bone in limbs_of(skeleton).bones)
         except PoseplugError:
             return None
-        return cls(skeleton, JointLimits.default(), ends)
+        return cls(skeleton, limits, ends)
 
     def __call__(self, joints: Tensor) -> Tensor:
         """Return how far limb bones of poses [N, J, 3] are turned beyond what joints can do, [N, B] radians."""

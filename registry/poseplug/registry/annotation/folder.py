@@ -60,7 +60,7 @@ class AnnotationFolder:
         except OSError as error:
             raise PoseplugError(f"Cannot write to '{self.path}': {error.strerror or error}.") from None
         try:
-            self._check(about)
+            self._check(about, out)
         except PoseplugError:
             self.close()
             raise
@@ -85,7 +85,7 @@ class AnnotationFolder:
         path = self.path / "images" / f"{annotated.name}.json"
         write_text(path, json.dumps(annotated.told(), allow_nan=False))
 
-    def _check(self, about: Path) -> None:
+    def _check(self, about: Path, out: Path) -> None:
         wanted = {"joints": list(self.skeleton.joints), "parents": list(self.skeleton.parents)}
         if not about.exists():
             write_text(about, json.dumps({**_FORMAT, "skeleton": {"name": self.skeleton.name, **wanted}}, indent=2))
@@ -104,9 +104,9 @@ class AnnotationFolder:
                 f"The people in '{self.path}' are of skeleton '{skeleton.get('name', '?')}'; go on with it, by "
                 "--skeleton, or choose another --out."
             )
-        for path in (self.path / "images").rglob("*.json"):
-            for stale in left_behind(path):
-                stale.unlink(missing_ok=True)
+        unfinished = [path.with_name(path.stem[1:]) for path in (self.path / "images").rglob(".*.json.*")]
+        for stale in {stale for path in (out, *unfinished) for stale in left_behind(path)}:
+            stale.unlink(missing_ok=True)
 
 
 def folder_of(out: Path) -> Path:

@@ -39,6 +39,7 @@ def open_session(
     keypoints: Path | None = None,
     focal: float | None = None,
     fov: float | None = None,
+    limits: Path | None = None,
 ) -> Opened:
     """Begin to annotate images, or go on.
 
@@ -50,20 +51,21 @@ def open_session(
         skeleton: the name of a layout, or a TOML file.
         keypoints: a file of them to begin with; only images that were never changed are given any.
         focal, fov: focal length in pixels, or horizontal field of view in degrees; neither: a guess.
+        limits: a file of joint limits; None: those that come with poseplug.
 
     Raises:
         PoseplugError: no images; an image that cannot be read; no such run or skeleton; something else is at ``out``;
-            somebody else writes there; key points that are not of these images.
+            somebody else writes there; key points that are not of these images; a file that holds no limits.
     """
     folder_of(out)
     said = LiftSettings(focal=focal, fov=fov)
     layout = find_layout(skeleton).skeleton
     images = find_images(paths)
     people, how = people_of(keypoints, images, layout) if keypoints else ({}, "")
-    first = FirstPose(run, layout, catalogue)
+    first, body = FirstPose(run, layout, catalogue), BodyLimits.of(layout, limits)
     folder = AnnotationFolder(out, layout)
     try:
-        session = Session(images, folder, out, first, _focal(images, said), BodyLimits.of(layout))
+        session = Session(images, folder, out, first, _focal(images, said), body)
         begun = session.begin_with(people)
     except BaseException:
         folder.close()
