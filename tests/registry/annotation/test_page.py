@@ -224,6 +224,54 @@ def test_a_flipped_bone_looks_the_same(page, known):
     assert np.array(page.kept()["people"][0]["pose"]) == pytest.approx(pose, abs=1e-4)
 
 
+def test_zooming_and_panning_leave_joints_where_they_are(page, known):
+    started(page, known)
+    view = "return document.getElementById('image').viewBox.baseVal.width"
+    whole = page.browser.execute_script(view)
+    for count, name, expected in ((30, "larger", whole / 60), (60, "smaller", whole * 4), (1, "whole", whole)):
+        for _ in range(count):
+            page.click(name)
+        assert page.browser.execute_script(view) == pytest.approx(expected)
+    joint = H36M_17.index("RFoot")
+    place = f"#image [data-joint='{joint}']"
+    page.click("larger")
+    corner = page.place((150, 90))
+    start = page.centre(place)
+    page.point(corner, (corner[0] + 30, corner[1] + 20), (corner[0] + 60, corner[1] + 40))
+    assert np.subtract(page.centre(place), start) == pytest.approx([60, 40], abs=1)
+    assert page.centre(place) == pytest.approx(page.place(known[1][0, joint]), abs=1)
+    assert page.kept()["version"] == 1
+
+
+def test_people_come_and_go(page, known):
+    from selenium.webdriver.common.keys import Keys
+
+    started(page, known)
+    page.click("new")
+    page.point(page.place(known[1][1, 3]))
+    assert [sum(map(bool, somebody["seen"])) for somebody in page.kept()["people"]] == [17, 1]
+    assert page.browser.find_element("css selector", "#persons [aria-pressed=true]").text == "2"
+    # Too few joints are told when it is asked for, and only then.
+    assert not page.text("message")
+    page.click("lift")
+    page.until(lambda: "at least half of its joints" in page.text("message"))
+    page.press("p")
+    page.click("remove")
+    assert [sum(map(bool, somebody["seen"])) for somebody in page.kept()["people"]] == [1]
+    page.hold(Keys.CONTROL, "z")
+    assert [sum(map(bool, somebody["seen"])) for somebody in page.kept()["people"]] == [17, 1]
+    # Another focal length is kept, and who has a pose is fitted again: as far away as it is longer.
+    before = page.kept()["people"][0]["pose"]
+    focal = page.browser.find_element("id", "focal")
+    focal.send_keys(Keys.CONTROL + "a" + Keys.NULL, "1e9", Keys.TAB)  # which is none
+    assert focal.get_attribute("value") == "700"
+    focal.send_keys(Keys.CONTROL + "a" + Keys.NULL, "1400", Keys.TAB)
+    page.until(lambda: page.kept()["people"][0]["pose"] != before)
+    after = page.kept()
+    assert after["focal"] == 1400
+    assert after["people"][0]["pose"][0][2] / before[0][2] == pytest.approx(2, rel=0.15)
+
+
 def test_a_closed_tab_loses_nothing(page, known):
     started(page, known)
     joint = H36M_17.index("RFoot")

@@ -55,7 +55,8 @@ export class ImageView {
   }
 
   zoom(by, about = [this.box[0] + this.box[2] / 2, this.box[1] + this.box[3] / 2]) {
-    const factor = Math.min(Math.max(by, this.size[0] / this.box[2] / 4), (this.size[0] / this.box[2]) * 60);
+    // From a quarter of the window to a sixtieth of the image.
+    const now = this.size[0] / this.box[2], factor = Math.min(Math.max(by, 0.25 / now), 60 / now);
     this.box = [
       ...[0, 1].map((i) => about[i] + (this.box[i] - about[i]) / factor),
       ...[2, 3].map((i) => this.box[i] / factor),

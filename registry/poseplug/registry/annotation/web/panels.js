@@ -23,7 +23,7 @@ export class Panels {
       get(id).addEventListener("click", () => on[id]());
     get("done").addEventListener("change", () => on.done());
     get("focal").addEventListener("change", ({ target }) => {
-      if (target.value > 0) on.focal(Number(target.value));
+      if (target.value && target.checkValidity()) on.focal(Number(target.value));
       else target.value = this.focal;
     });
     for (const [id, by] of [["smaller", 0.8], ["whole", 0], ["larger", 1.25]])

@@ -62,7 +62,6 @@ export class Saving {
       this.images[number].version = Math.max(this.images[number].version, version);
     } catch (error) {
       if (error.status === 409) this.refused(number, error.told.state);
-      else if (error.status === 400) this.failed(error.message);
       else {
         this.unsent.add(number);
         this.show("not saved yet", true);
