@@ -67,12 +67,32 @@ def test_ctrl_c_writes_the_posefile(poseplug, images, walking, tmp_path):
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=30)[1]
         assert process.returncode == 0, said
-    assert "1 person in 1 image (2D and 3D) are in mine.safetensors." in said
+    assert "1 person in 1 image (2D and 3D) written to mine.safetensors." in said
     assert len(PoseFile(tmp_path / "mine.safetensors")) == 1
     looked_at = poseplug("data", "inspect", "posefile:path=mine.safetensors,split=all", "--json")
     assert looked_at.exit_code == 0, looked_at.stderr
     facts = json.loads(looked_at.stdout)
     assert (facts["poses"], facts["labels"]["image"]) == (1, {"figure-0.png": 1})
+
+
+def test_the_browser_is_opened_unless_told_not_to(poseplug, images, tmp_path, monkeypatch):
+    import typer
+
+    from poseplug.registry.annotation.server import AnnotationServer
+
+    def stopped(server):
+        raise KeyboardInterrupt
+
+    opened = []
+    monkeypatch.setattr(typer, "launch", opened.append)
+    monkeypatch.setattr(AnnotationServer, "serve_forever", stopped)
+    for flags in ([], ["--no-browser"]):
+        done = poseplug("data", "annotate", "images", *flags)
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout.startswith("http://127.0.0.1:")
+        assert done.stderr.endswith("Nobody is annotated yet, so no posefile was written.\n")
+    assert len(opened) == 1
+    assert not list(tmp_path.glob("annotated*"))
 
 
 def test_frames_that_no_image_has(poseplug, images, tmp_path):

@@ -150,7 +150,7 @@ def test_from_clicks_to_a_posefile(page, known):
     assert nudged["seen"][knee] == 1
     page.press("d")
     page.click("write")
-    page.until(lambda: "(2D and 3D) are in" in page.text("message"))
+    page.until(lambda: "(2D and 3D) written to" in page.text("message"))
     stored = PoseFile(page.server.session.out).rows(np.arange(1))
     kept = page.kept()
     assert kept["done"]

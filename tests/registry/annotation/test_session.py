@@ -35,7 +35,7 @@ def test_the_posefile(images, known, tmp_path):
         assert ask(server.address, "states/2", message(two, focal=900))[0] == 200
         status, told = ask(server.address, "save", {})
         assert (status, told["people"]) == (200, 3)
-        assert told["said"] == f"3 people in 2 images (2D and 3D) are in {out}."
+        assert told["said"] == f"3 people in 2 images (2D and 3D) written to {out}."
         # Somebody without a pose is left out, and it is said.
         assert ask(server.address, "states/1", message([person(pixels[1])]))[0] == 200
         assert "1 without a pose left out" in ask(server.address, "save", {})[1]["said"]
@@ -64,7 +64,7 @@ def test_marks_alone(images, known, tmp_path):
         }  # fmt: skip
         assert not out.exists()
         ask(server.address, "states/0", message([person(known[1][0]), person(known[1][1], seen=[0] * 17)]))
-        assert ask(server.address, "save", {})[1]["said"] == f"1 person in 1 image (2D only) are in {out}."
+        assert ask(server.address, "save", {})[1]["said"] == f"1 person in 1 image (2D only) written to {out}."
     assert "joints_3d" not in PoseFile(out).columns
 
 

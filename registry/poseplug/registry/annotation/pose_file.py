@@ -37,7 +37,7 @@ class Written:
         what = "2D and 3D" if self.with_poses else "2D only"
         without = f"; {self.left_out} without a pose left out" * bool(self.left_out)
         who = f"{_counted(self.people, 'person', 'people')} in {_counted(self.images, 'image', 'images')}"
-        return f"{who} ({what}) are in {out}{without}."
+        return f"{who} ({what}) written to {out}{without}."
 
 
 def camera_of(annotated: Annotated, n: int = 1) -> Camera:
