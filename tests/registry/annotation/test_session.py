@@ -123,6 +123,10 @@ def test_what_killed_processes_left_is_cleared_away(images, known, tmp_path):
     with serving(images, out) as server:
         ask(server.address, "states/1", message([person(known[1][1])]))
     folder = out.with_suffix(".annotations") / "images"
+    (tmp_path / "begun.annotations").mkdir()
+    (tmp_path / "begun.annotations" / ".lock").touch()
+    with serving(images, tmp_path / "begun.safetensors"):
+        pass
     left = [folder / f".figure-{n}.png.json.{'0a' * 16}" for n in range(2)] + [tmp_path / f".{out.name}.{'b' * 32}"]
     others = [folder / ".figure-0.png.json.backup", tmp_path / f".another.safetensors.{'c' * 32}"]
     for path in (*left, *others):

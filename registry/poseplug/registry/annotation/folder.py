@@ -36,7 +36,8 @@ class AnnotationFolder:
     def __init__(self, out: Path, skeleton: Skeleton) -> None:
         self.path, self.skeleton = folder_of(out), skeleton
         about = self.path / "about.json"
-        strange = [path for path, ours in ((self.path, about.exists()), (out, _is_ours(out))) if not ours]
+        begun = about.exists() or _is_empty(self.path)
+        strange = [path for path, ours in ((self.path, begun), (out, _is_ours(out))) if not ours]
         for there in strange:
             if there.exists() or there.is_symlink():
                 raise PoseplugError(
@@ -114,6 +115,11 @@ def folder_of(out: Path) -> Path:
     if out.suffix != ".safetensors":
         raise PoseplugError(f"--out '{out}' must end with .safetensors, since it is a posefile.")
     return out.with_suffix(".annotations")
+
+
+def _is_empty(folder: Path) -> bool:
+    """Say whether nothing is in a folder but what processes leave that are killed as they begin."""
+    return folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())
 
 
 def _is_ours(out: Path) -> bool:
