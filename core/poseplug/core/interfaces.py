@@ -45,6 +45,8 @@ class BuildContext:
         reference: the run's reference data, for components that are made from it.
         build: builds a further component from its interface's name and a specification such as "bvh:path=mocap", for
             settings that name one; None where a component is used outside a run.
+        open_model: opens a finished run or a model that ships, from what users call it, and returns what lifts: batch
+            -> root-relative joints [N, J, 3], metres; None where a component is used outside a run.
     """
 
     skeleton: Skeleton | None = None
@@ -52,6 +54,7 @@ class BuildContext:
     seed: int = 0
     reference: PoseSource | None = None
     build: Callable[[str, str], Any] | None = None
+    open_model: Callable[[str], Callable[[PoseBatch], Tensor]] | None = None
 
     @property
     def layout(self) -> Skeleton:
@@ -145,7 +148,16 @@ class FiniteSource(PoseSource):
 
 
 class Augmentor(Trained, ABC):
-    """Makes a batch more diverse. One with parameters is trained by the ``loss`` it gives."""
+    """Makes a batch more diverse. One with parameters is trained by the ``loss`` it gives.
+
+    Attributes:
+        asks_lifter: whether ``augment`` calls ``lift``; one may set it for itself, as its settings say.
+        lift: what the lifter under training says of a batch, as in evaluation and without gradients: root-relative
+            joints [N, J, 3], metres. The engine sets it; None outside of a run.
+    """
+
+    asks_lifter: bool = False
+    lift: Callable[[PoseBatch], Tensor] | None = None
 
     @abstractmethod
     def augment(self, batch: PoseBatch, generator: torch.Generator) -> Augmentation:
