@@ -3,9 +3,9 @@
 Degrees, from the anatomical position. Sources:
 
 - AAOS: American Academy of Orthopaedic Surgeons, "Joint Motion: Method of Measuring and Recording", 1965, as tabled in
-  Norkin and White, "Measurement of Joint Motion", appendix A. Shoulder: flexion 180, extension 60, abduction 180, inward
-  rotation 70, outward rotation 90. Elbow: flexion 150. Hip, as it is commonly quoted: flexion 120, extension 30,
-  abduction 45, adduction 30, rotation 45 each way.
+  Norkin and White, "Measurement of Joint Motion", appendix A. Shoulder: flexion 180, extension 60, abduction 180,
+  inward rotation 70, outward rotation 90. Elbow: flexion 150. Hip, as it is commonly quoted: flexion 120, extension
+  30, abduction 45, adduction 30, rotation 45 each way.
 - CDC: Soucie et al., "Range of motion measurements: reference values and a database for comparison studies",
   Haemophilia 17 (2011), doi 10.1111/j.1365-2516.2010.02399.x: the most mobile group's mean knee flexion, 153.
 - AMA: American Medical Association, "Guides to the Evaluation of Permanent Impairment", as commonly quoted. Neck:
