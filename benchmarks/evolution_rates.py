@@ -1,6 +1,7 @@
 """How many candidates a second evolution makes: ours, or that of EvoSkeleton's released code, in a process of its own.
 
-``python benchmarks/evolution_rates.py ours [THREADS]`` and ``... theirs CODE`` print one number. A candidate is a child
+``python benchmarks/evolution_rates.py ours THREADS`` and ``... theirs CODE`` print one number, and ``... many FOLDER
+POSES`` how long many take. A candidate is a child
 that went through crossover, mutation, the validity test, forward kinematics, global rotation and placement. All of them
 live: where children die early, there is less to do. Both begin with 40,000 poses and take 2,000 couples.
 """
@@ -124,6 +125,36 @@ def ours(threads: int) -> float:
     return POSES / sorted(seconds)[ROUNDS // 2]
 
 
+def many(folder: str, poses: int) -> None:
+    """Evolve so many poses from a fifth of them; print seconds in memory, with shards, to read them, GiB and GB."""
+    import resource
+
+    import torch
+
+    from poseplug.core.interfaces import BuildContext
+    from poseplug.core.sources.pose_table import PoseTable
+    from poseplug_datasets.builtin import Builtin, BuiltinSettings
+    from poseplug_evoskeleton.evolution.evolved import Evolved, EvolvedSettings
+
+    few = Builtin(BuiltinSettings(), BuildContext())
+    batch = next(few.batches(len(few)))
+    reference = PoseTable(batch.select(torch.arange(poses // 5) % len(batch)), dict(few.label_names))
+    context = BuildContext(reference=reference)
+    for settings in ({}, {"folder": folder}):
+        began = time.perf_counter()
+        source = Evolved(EvolvedSettings(poses=poses, **settings), context)
+        print(time.perf_counter() - began)
+        assert len(source) == poses
+    began = time.perf_counter()
+    assert sum(len(batch) for batch in source.batches(65536)) == poses
+    print(time.perf_counter() - began)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+    print(sum(file.stat().st_size for file in Path(folder).iterdir()) / 1e9)
+
+
 if __name__ == "__main__":
-    whose, argument = sys.argv[1:]
-    print(theirs(argument) if whose == "theirs" else ours(int(argument)))
+    whose, *arguments = sys.argv[1:]
+    if whose == "many":
+        many(arguments[0], int(arguments[1]))
+    else:
+        print(theirs(arguments[0]) if whose == "theirs" else ours(int(arguments[0])))

@@ -186,6 +186,8 @@ def test_a_folder_holds_the_same_poses(tmp_path):
         assert same(everyone(source), everyone(fresh))
         draws = [s.sample(50, torch.Generator().manual_seed(3)) for s in (source, fresh)]
         assert same(*draws)
+        assert source.diagnostics() == fresh.diagnostics()
+    assert 0 < fresh.diagnostics()["fit"] < 1
     file = PoseFile(tmp_path / "poses")
     assert file.about.skeleton == H36M_16
     assert file.about.label_names == {"subject": ("Ann", "Ben", "Cid")}

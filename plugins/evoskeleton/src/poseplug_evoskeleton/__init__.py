@@ -92,9 +92,20 @@ def register_objectives(register: Register) -> None:
 
 @hookimpl
 def register_recipes(register: RegisterRecipe) -> None:
-    """Register evoskeleton-cascade."""
+    """Register evoskeleton, evoskeleton-weak and evoskeleton-cascade."""
+    folder = Path(__file__).parent / "recipes"
+    register(
+        "evoskeleton",
+        folder / "evoskeleton.toml",
+        summary="EvoSkeleton: evolved poses and a cascade of three lifters, sized for a demo",
+    )
+    register(
+        "evoskeleton-weak",
+        folder / "evoskeleton-weak.toml",
+        summary="EvoSkeleton on few captured poses: evolved ones and a cascade of two lifters",
+    )
     register(
         "evoskeleton-cascade",
-        Path(__file__).parent / "recipes" / "evoskeleton-cascade.toml",
+        folder / "evoskeleton-cascade.toml",
         summary="EvoSkeleton's cascade of lifters without evolved poses, sized for a demo",
     )

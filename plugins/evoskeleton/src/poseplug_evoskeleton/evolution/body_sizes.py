@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.anatomy.limb_frames import poses_last
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.geometry.kinematics import bone_lengths, bone_vectors, joints_from_bones
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug_evoskeleton.evolution.placement import Ground, draw_heights, in_front, place_on_floor
+from poseplug_evoskeleton.evolution.threads import draw_seeds, in_threads
 
-_CHUNK = 1 << 14
+# Poses that are worked on at once.
+_CHUNK = 1 << 12
 # Bodies are measured on at most so many poses, evenly spread.
 _MEASURED = 1 << 17
 
@@ -91,15 +94,21 @@ class Resizing:
             ancestor: [N], rows of the ground.
             generator: of the draws.
         """
-        for part, rows in zip(torch.split(joints, _CHUNK), torch.split(ancestor, _CHUNK), strict=True):
-            resized = torch.rand(len(part), generator=generator, device=generator.device) < self.rate
-            lengths = self.bodies.draw(len(part), generator)
-            coordinates = poses_last(mutate_lengths(part.mT.contiguous(), lengths, self.skeleton))
-            if self.floor:
-                vertical = ground.vertical.index_select(0, rows).t().contiguous()
-                coordinates = place_on_floor(coordinates, vertical, draw_heights(len(part), generator))
-            resized &= in_front(coordinates)
-            part.copy_(torch.where(resized[:, None, None], coordinates.permute(2, 0, 1), part))
+        parts = torch.split(joints, _CHUNK)
+        seeds = draw_seeds(len(parts), generator)
+        for _ in in_threads(joints.device, partial(self._resize, ground), parts, torch.split(ancestor, _CHUNK), seeds):
+            pass
+
+    def _resize(self, ground: Ground, joints: Tensor, ancestor: Tensor, seed: int) -> None:
+        generator = torch.Generator(joints.device).manual_seed(seed)
+        at = (torch.rand(len(joints), generator=generator, device=joints.device) < self.rate).nonzero()[:, 0]
+        before = joints.index_select(0, at)
+        after = mutate_lengths(before.mT, self.bodies.draw(len(at), generator), self.skeleton).mT
+        if self.floor:
+            vertical = ground.vertical.index_select(0, ancestor.index_select(0, at)).t()
+            after = place_on_floor(after.permute(1, 2, 0), vertical, draw_heights(len(at), generator)).permute(2, 0, 1)
+        seen = in_front(after.permute(1, 2, 0))
+        joints[at] = torch.where(seen[:, None, None], after, before)
 
 
 def mutate_lengths(joints: Tensor, lengths: Tensor, skeleton: Skeleton) -> Tensor:

@@ -8,7 +8,7 @@ README.md of this plugin says where these differ, and what is ours.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -97,12 +97,17 @@ class Evolved(FiniteSource):
         self._captured = _captured(context.reference, context.generator(_START))
         self._stored: StoredEvolution | None = None
         self._population: Population | None = None
+        self._figures: dict[str, float] = {}
         if config.folder:
             facts = fingerprint(config, context, self._limits, self._captured)
             about = About(skeleton=self.skeleton, label_names=self.label_names, made_by="evolved")
             self._stored = StoredEvolution(Path(config.folder), facts, about, context.device)
         if self._stored is None or not self._stored.complete:
             self._evolve()
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Return the number of generations, and the share of children that were fit to live."""
+        return self._figures if self._stored is None else self._stored.figures
 
     def __len__(self) -> int:
         if self._population is not None:
@@ -150,8 +155,10 @@ class Evolved(FiniteSource):
                 # What is kept of a pose may have another body than what it hands on.
                 rows = population.rows(generation)
                 self._stored.write(rows.stop - rows.start, self._finished(population, generation, resizing))
+        fit = population.fit / population.candidates if population.candidates else 1.0
+        self._figures = {"generations": len(population.starts) - 1, "fit": fit}
         if self._stored is not None:
-            self._stored.finish(population.count)
+            self._stored.finish(population.count, self._figures)
             return
         for generation in range(len(population.starts)):
             for _ in self._finished(population, generation, resizing):

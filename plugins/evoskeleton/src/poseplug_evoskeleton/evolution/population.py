@@ -12,7 +12,7 @@ from poseplug.core.anatomy.limbs import Limbs
 from poseplug_evoskeleton.evolution.breeding import Breeding
 from poseplug_evoskeleton.evolution.crossover import Genes
 from poseplug_evoskeleton.evolution.placement import Ground, in_front
-from poseplug_evoskeleton.evolution.threads import in_threads
+from poseplug_evoskeleton.evolution.threads import draw_seeds, in_threads
 
 # Couples, or poses, that are worked on at once. On a CPU what one operation writes is then in the cache for the next.
 _CHUNK, _CPU_CHUNK = 1 << 18, 2048
@@ -29,6 +29,7 @@ class Population:
         ancestor: [C] int32, the captured pose whose torso it has.
         starts: where each generation begins; the captured poses are the first.
         count: how many poses there are.
+        candidates, fit: how many children there have been, and how many were fit to live.
     """
 
     def __init__(self, captured: Tensor, ground: Ground, limbs: Limbs, most: int) -> None:
@@ -39,11 +40,15 @@ class Population:
         self.genes = captured.new_empty(most, 4 * len(limbs.bones))
         self.ancestor = torch.empty(most, dtype=torch.int32, device=device)
         self.starts: list[int] = []
-        self.count = 0
+        self.count = self.candidates = self.fit = 0
         self.begin_generation()
-        for rows in torch.split(torch.arange(n, device=device), self.chunk):
+
+        def measured(rows: Tensor) -> tuple[Tensor, Genes, Tensor]:
             coordinates = columns(captured.index_select(0, rows))
-            self.add(coordinates, genes_of(coordinates, limbs), rows)
+            return coordinates, genes_of(coordinates, limbs), rows
+
+        for poses in in_threads(device, measured, torch.split(torch.arange(n, device=device), self.chunk)):
+            self.add(*poses)
 
     @property
     def chunk(self) -> int:
@@ -81,12 +86,17 @@ class Population:
             share: couples as a share of the poses; both children of a couple are candidates.
             generator: of all draws of this generation.
         """
-        chunks = torch.split(draw_pairs(self.count, share, generator), self.chunk, 1)
-        # Each chunk draws from a generator of its own, so that nothing depends on who works on which.
-        seeds = torch.randint(1 << 62, (len(chunks),), generator=generator, device=generator.device).tolist()
-        work = in_threads if self.joints.device.type == "cpu" else map
+        pairs = draw_pairs(self.count, share, generator)
+        chunks = torch.split(pairs, self.chunk, 1)
         self.begin_generation()
-        return sum(self.add(*brood) for brood in work(partial(self._breed, breeding), chunks, seeds))
+        added = 0
+        for brood in in_threads(
+            pairs.device, partial(self._breed, breeding), chunks, draw_seeds(len(chunks), generator)
+        ):
+            added += self.add(*brood)
+            self.fit += len(brood[2])
+        self.candidates += pairs.numel()
+        return added
 
     def _breed(self, breeding: Breeding, pairs: Tensor, seed: int) -> tuple[Tensor, Genes, Tensor]:
         """Return the valid children of couples [2, n]: coordinates [3, J, M], genes and ancestors [M]."""

@@ -43,6 +43,7 @@ class StoredEvolution:
 
     Attributes:
         complete: whether all poses are there.
+        figures: what there is to say of the evolution, once it is complete.
 
     Raises:
         PoseplugError: the folder holds something else, or an evolution of other settings; a file is missing.
@@ -52,10 +53,12 @@ class StoredEvolution:
         self._folder, self._facts, self._about, self._device = folder, facts, about, device
         self._numbers = count()
         self._file: PoseFile | None = None
+        self.figures: dict[str, float] = {}
         found = self._read()
         if found is None:
             self._say({})
         elif "poses" in found:
+            self.figures = found.get("figures", {})
             self._open(found["poses"])
 
     def __len__(self) -> int:
@@ -86,9 +89,10 @@ class StoredEvolution:
                 file.unlink(missing_ok=True)
             write_pose_file(path, _first(supply, most), self._about, most)
 
-    def finish(self, poses: int) -> None:
-        """Note that all poses are there, and open them."""
-        self._say({"poses": poses})
+    def finish(self, poses: int, figures: Mapping[str, float]) -> None:
+        """Note that all poses are there, and what there is to say of them; open them."""
+        self.figures = dict(figures)
+        self._say({"poses": poses, "figures": self.figures})
         self._open(poses)
 
     def _open(self, poses: int) -> None:

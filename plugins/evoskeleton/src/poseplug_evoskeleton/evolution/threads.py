@@ -13,11 +13,14 @@ T = TypeVar("T")
 _BLOCK = (32 << 20) - (64 << 10)
 
 
-def in_threads(function: Callable[..., T], *arguments: Iterable[Any]) -> Iterator[T]:
-    """Give what a function of tensors on the CPU returns for each of its arguments, in their order.
+def in_threads(device: torch.device, function: Callable[..., T], *arguments: Iterable[Any]) -> Iterator[T]:
+    """Give what a function of tensors returns for each of its arguments, in their order.
 
-    As many threads work as PyTorch may use, each operation in one of them alone.
+    On a CPU as many threads work as PyTorch may use, each operation in one of them alone.
     """
+    if device.type != "cpu":
+        yield from map(function, *arguments)
+        return
     # Freeing a large block once lets glibc keep what is freed later, instead of returning it page by page.
     torch.empty(_BLOCK, dtype=torch.uint8)
     threads = torch.get_num_threads()
@@ -30,3 +33,8 @@ def in_threads(function: Callable[..., T], *arguments: Iterable[Any]) -> Iterato
             yield from pool.map(function, *arguments)
     finally:
         torch.set_num_threads(threads)
+
+
+def draw_seeds(n: int, generator: torch.Generator) -> list[int]:
+    """Return seeds of chunks that draw for themselves, so that nothing depends on who works on which."""
+    return torch.randint(1 << 62, (n,), generator=generator, device=generator.device).tolist()
