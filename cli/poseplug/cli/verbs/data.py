@@ -86,9 +86,10 @@ def convert(
 
         check_free(out)
         try:
+            opened = _open(source, reference, seed)
             with counting("poses") as progress:
                 made = write(
-                    *(_open(source, reference, seed), out, load_catalogue()),
+                    *(opened, out, load_catalogue()),
                     poses=poses,
                     shard_size=shard_size,
                     progress=progress,
@@ -157,7 +158,9 @@ app.command("annotate", epilog=data_annotate.EPILOG)(data_annotate.annotate)
 
 
 def _open(source: str, reference: str, seed: int) -> Opened:
+    from poseplug.cli.progress import preparing
     from poseplug.registry.datasets.opening import open_source
     from poseplug.registry.discovery.catalogue import load_catalogue
 
-    return open_source(source, load_catalogue(), seed=seed, reference=reference)
+    with preparing():
+        return open_source(source, load_catalogue(), seed=seed, reference=reference)

@@ -19,7 +19,7 @@ from poseplug.core.training.training_step import AugmentedSource
 from poseplug.registry.config.experiment_file import read_document
 from poseplug.registry.config.resolve import knowing
 from poseplug.registry.discovery.catalogue import Catalogue
-from poseplug.registry.runs.build import build_model
+from poseplug.registry.runs.build_model import build_model
 from poseplug.registry.runs.plan import Plan, make_plan
 
 # Of its own, so that no draw of the training changes. Batches are as large as in training, which had memory for them.
