@@ -15,10 +15,11 @@ export class Fitting {
     return this.waiting > 0 || this.timer > 0;
   }
 
-  /** Fit somebody of an image once their marks have been still for a moment. */
+  /** Lift and fit somebody of an image once their marks have been still for a moment. */
   soon(image, number) {
     this.stop();
-    this.timer = setTimeout(() => this.fit(image, number, false, true), SOON);
+    // Anew: the lifter knows better with every mark than it did with the first half of them.
+    this.timer = setTimeout(() => this.fit(image, number, true, true), SOON);
   }
 
   stop() {
@@ -39,7 +40,8 @@ export class Fitting {
       const found = await ask(`fit/${image}`, { person: whose, focal: this.images[image].focal, anew });
       const same = this.images[image].people[number] === whose && JSON.stringify([whose.joints, whose.seen]) === asked;
       if (found.reason && !quietly) this.on.failed(found.reason);
-      if (found.pose && same && !(quietly && whose.by_hand)) this.on.found(image, number, found, anew, quietly);
+      const overtaken = quietly && anew && whose.by_hand;
+      if (found.pose && same && !overtaken) this.on.found(image, number, found, anew, quietly);
     } catch (error) {
       this.on.failed(error.message);
     } finally {
@@ -50,7 +52,7 @@ export class Fitting {
 
   /** Fit all of an image again, as its camera has changed. */
   async again(image) {
-    for (const [number, { pose }] of this.images[image].people.entries())
-      if (pose) await this.fit(image, number, false, true);
+    for (const [number, { pose, by_hand }] of this.images[image].people.entries())
+      if (pose) await this.fit(image, number, !by_hand, true);
   }
 }
