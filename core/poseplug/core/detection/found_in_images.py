@@ -38,6 +38,7 @@ class FoundInImages:
     boxes: Boxes | None = None
     progress: Callable[[int, int], None] = lambda done, total: None
     fps: float | None = None
+    skeleton: Skeleton = attrs.field(init=False, default=attrs.Factory(lambda self: self.detector.skeleton, True))
 
     @classmethod
     def of(cls, name: str, detector: Detector, pictures: Path, boxes: Boxes | None = None) -> FoundInImages:
@@ -53,11 +54,6 @@ class FoundInImages:
                 "the pictures' names, or its results the numbers in them."
             )
         return cls(name, detector, files, boxes)
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """The layout of what the detector finds."""
-        return self.detector.skeleton
 
     def chunks(self) -> Iterator[Detections]:
         """Give the people of some pictures at a time; see ``KeypointFile``."""

@@ -49,75 +49,105 @@ class Labels:
         own = find_layout(self.skeleton) if self.skeleton else None
         wanted = layout or (named_layout(self.layout) if self.layout else None)
         made = {**(own.made if own else {}), **self.made}
+        absent = [joint for joint, of in made.items() if of is None]
+        if absent:
+            raise PoseplugError(f"--map {absent[0]}=none: a detector learns every joint of its layout; leave it out.")
         return read_labels(self.path, self.folder, skeleton=own.skeleton if own else None, layout=wanted, made=made)
 
 
-@blaming
-def prepare(
-    detector: str,
-    labels: Labels,
-    training: DetectorTraining,
-    changes: CropChanges,
-    catalogue: Catalogue,
-    device: torch.device,
-) -> tuple[OpenedDetector, DetectorTrainer]:
-    """Read the labels, build the detector, and return it with what trains it.
+@attrs.frozen(kw_only=True)
+class Asked:
+    """A training that was asked for.
 
-    Raises:
-        PoseplugError: see ``read_labels`` and ``build_detector``.
+    Attributes:
+        detector: NAME[:key=value,...].
+        labels: whom it learns from.
+        training, changes: how.
     """
-    people = labels.read()
-    opened = build_detector(detector, catalogue, device, people.skeleton, training.seed)
-    return opened, DetectorTrainer(opened.detector, people, training, changes)
+
+    detector: str
+    labels: Labels
+    training: DetectorTraining
+    changes: CropChanges = attrs.field(factory=CropChanges)
+
+    def prepare(self, catalogue: Catalogue, device: torch.device) -> tuple[OpenedDetector, DetectorTrainer]:
+        """Read the labels, build the detector, and return it with what trains it.
+
+        Raises:
+            PoseplugError: see ``read_labels`` and ``build_detector``.
+        """
+        people = self.labels.read()
+        opened = build_detector(self.detector, catalogue, device, people.skeleton, self.training.seed)
+        return opened, DetectorTrainer(opened.detector, people, self.training, self.changes)
+
+
+@blaming
+def rehearse(asked: Asked, catalogue: Catalogue, device: torch.device) -> OpenedDetector:
+    """Take one step with two people, and forget it; raise PoseplugError if that cannot be."""
+    few = attrs.evolve(asked, training=attrs.evolve(asked.training, steps=1, batch_size=2))
+    opened, trainer = few.prepare(catalogue, device)
+    trainer.run()
+    return opened
 
 
 @blaming
 def train(
-    opened: OpenedDetector,
-    trainer: DetectorTrainer,
-    labels: Labels,
-    out: Path,
+    asked: Asked,
     catalogue: Catalogue,
+    device: torch.device,
+    out: Path,
     *,
     resume: bool = False,
+    began: Callable[[OpenedDetector, DetectorTrainer], None] = lambda opened, trainer: None,
 ) -> dict[str, Any]:
     """Train into a folder; return the result, which is also in its ``result.json``.
+
+    Args:
+        asked: what is trained, and how.
+        catalogue: what is installed.
+        device: where to compute.
+        out: the folder.
+        resume: go on from its checkpoint.
+        began: is called before the first step.
 
     Raises:
         PoseplugError: the folder is not free, or with ``resume`` has no state of this training.
         Interrupted: the trainer was asked to stop; ``resume`` goes on.
     """
     folder = DetectorFolder(out)
+    stored = folder.read_about() if resume else None
+    if stored is None:
+        folder.check_free()
+    opened, trainer = asked.prepare(catalogue, device)
     table = {
         "detector": opened.table(),
         "layout": opened.detector.skeleton.name,
-        "labels": {"path": str(labels.path.absolute()), "images": str(labels.folder.absolute())},
-        "training": unstructure(trainer.training),
-        "changes": unstructure(trainer.changes),
+        "labels": {"path": str(asked.labels.path.absolute()), "images": str(asked.labels.folder.absolute())},
+        "training": unstructure(asked.training),
+        "changes": unstructure(asked.changes),
     }
     trainer.checkpoint = folder.checkpoint
-    if resume:
-        stored = folder.read_about()
-        differing = sorted(key for key in ("detector", "training", "changes") if stored.get(key) != table[key])
+    if stored is None:
+        folder.write_about(table)
+    else:
+        differing = sorted(
+            key for key in ("detector", "layout", "training", "changes") if stored.get(key) != table[key]
+        )
         if differing:
             raise PoseplugError(
-                f"'{out}' was begun with another {' and '.join(differing)}; say what its detector.toml has."
+                f"'{out}' was begun with another {' and '.join(differing)}; say what its detector.toml says."
             )
         trainer.load()
-    else:
-        folder.check_free()
-        folder.write_about(table)
+    began(opened, trainer)
     losses = trainer.run()
-    trainer.save()
+    joints = opened.detector.skeleton.joints
     result = {
         "detector": opened.name,
         "layout": opened.detector.skeleton.name,
         "steps": trainer.step,
-        "seconds": trainer.seconds,
+        "seconds": round(trainer.seconds, 3),
         "losses": losses,
-        "on_training_people": measure(opened.detector, _first(trainer.people, _MEASURED)).summary(
-            opened.detector.skeleton.joints
-        ),
+        "on_training_people": measure(opened.detector, _first(trainer.people, _MEASURED)).summary(joints),
     }
     folder.save(opened.detector, result)
     return result
