@@ -99,6 +99,11 @@ class HRNet(Detector):
         if taken.left:
             self.notes += (f"not taken from '{path}': {_some(taken.left)}",)
 
+    @classmethod
+    def example_settings(cls, folder: Path) -> dict[str, object]:  # noqa: ARG003
+        """Return settings of a small network, which can be tried in seconds."""
+        return {"width": 4, "crop": (64, 64)}
+
     def maps(self, images: Tensor) -> Tensor:
         """Return heat maps [N, J, h, w] of crops [N, 3, H, W], RGB from 0 to 1."""
         maps: Tensor = self.net(imagenet_normalised(images))
