@@ -3,7 +3,7 @@
 python benchmarks/studies/evoskeleton/rendered_joints.py --steps 600 --people 2000 --out runs/rendered-joints.json
 
 U is the super-resolution of the maps, S the soft-argmax with its training by coordinates. Figures are those of
-figures.py: capsules on noise. Errors are in pixels of the crop, on figures of people and poses that were not trained on.
+figures.py, capsules on noise. Errors are in pixels of the crop, on figures in poses that were not trained on.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.keypoints.formats.frame_names import in_order
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-# The largest cameras have about 150 million pixels; a small file can claim far more than memory holds.
-_MOST_PIXELS = 200_000_000
+# The largest cameras have as many; a small file can claim far more than memory holds. Pillow itself stops at 178 million.
+_MOST_PIXELS = 150_000_000
 
 
 def image_files(path: Path) -> list[tuple[int, Path]]:
@@ -54,13 +54,10 @@ def read_image(path: Path) -> Tensor:
             warnings.simplefilter("ignore")
             with pillow.open(path) as image:
                 if image.width * image.height > _MOST_PIXELS:
-                    raise PoseplugError(
-                        f"'{path}' has {image.width} x {image.height} pixels, more than {_MOST_PIXELS:,}; make it "
-                        "smaller."
-                    )
+                    raise pillow.DecompressionBombError
                 pixels = np.array(_rgb(turned(image), pillow))
-    except PoseplugError:
-        raise
+    except pillow.DecompressionBombError:
+        raise PoseplugError(f"'{path}' has more than {_MOST_PIXELS:,} pixels; make it smaller.") from None
     except FileNotFoundError:
         raise PoseplugError(f"There is no picture '{path}'; check the path.") from None
     except MemoryError:

@@ -33,6 +33,8 @@ from poseplug_evoskeleton.heatmaps import argmax, gaussian_maps, soft_argmax
 from poseplug_evoskeleton.high_resolution import COARSEST, STRIDE, HighResolutionNet
 
 HEATMAPS, COORDINATES = "heatmaps", "coordinates"
+# How strong maps are at first.
+_FAINT = 0.1
 # What stays as it is where a file has none of it: what depends on the joints, or is not in the release.
 _HEADS = ("final_layer", "super_resolution")
 
@@ -147,7 +149,11 @@ class AppearanceNet(HighResolutionNet):
     def __init__(self, width: int, joints: int, *, super_resolution: bool) -> None:
         super().__init__(width, joints)
         made = joints * STRIDE**2
-        layers = (nn.Conv2d(joints, made, 1), nn.BatchNorm2d(made), nn.ReLU(), nn.PixelShuffle(STRIDE))
+        norm = nn.BatchNorm2d(made)
+        # Maps are almost zero almost everywhere; Adam's steps are too short to get there from 1 before long.
+        nn.init.constant_(norm.weight, _FAINT)
+        nn.init.normal_(self.final_layer.weight, std=_FAINT / width)
+        layers = (nn.Conv2d(joints, made, 1), norm, nn.ReLU(), nn.PixelShuffle(STRIDE))
         self.super_resolution = nn.Sequential(*layers) if super_resolution else nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class Example:
         paper: where it comes from, for listings.
         also: further components, so that it trains by itself: what each is, by its kind; ``KIND.py.txt`` holds it.
         first: a command that makes what the recipe needs; PACKAGE.NAME stands for its module.
-        trains: the command that trains with it, of what is no part of a run and has no recipe; NAME stands for its name.
+        trains: the command that trains it, where it is no part of a run and has no recipe; NAME stands for its name.
     """
 
     usage: str
