@@ -14,7 +14,7 @@ from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.keypoints.formats.frame_names import in_order
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-# The largest cameras have as many; a small file can claim far more than memory holds. Pillow itself stops at 178 million.
+# The largest cameras have as many; a small file can claim far more than memory holds. Pillow stops at 178 million.
 _MOST_PIXELS = 150_000_000
 
 

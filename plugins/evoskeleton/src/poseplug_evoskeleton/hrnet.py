@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -94,10 +95,9 @@ class HRNet(Detector):
         self.untrained, self.notes = "", ()
         if parts:
             advice = " or say super_resolution=false" if parts == [_HEADS[1]] else ""
-            self.untrained = f"'{path}' has no {' and '.join(parts)} that fits; train it further{advice}"
-            self.notes = (
-                f"{' and '.join(parts)} begins anew: '{path}' has none for {self.skeleton.num_joints} joints",
-            )
+            self.untrained = f"'{path}' has no {' and no '.join(parts)} that fits; train it further{advice}"
+            joints = self.skeleton.num_joints
+            self.notes = (f"begun anew, since '{path}' has none for {joints} joints: {', '.join(parts)}",)
         if taken.left:
             self.notes += (f"not taken from '{path}': {_some(taken.left)}",)
 
@@ -155,10 +155,12 @@ class AppearanceNet(HighResolutionNet):
         nn.init.normal_(self.final_layer.weight, std=_FAINT / width)
         layers = (nn.Conv2d(joints, made, 1), norm, nn.ReLU(), nn.PixelShuffle(STRIDE))
         self.super_resolution = nn.Sequential(*layers) if super_resolution else nn.Identity()
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
         """Return maps [N, J, H, W], or of a quarter of the sides, for images that are normalised as ImageNet's."""
-        maps: Tensor = self.super_resolution(super().forward(images))
+        # Channels last: a quarter less time on a CPU, and what tensor cores want.
+        maps: Tensor = self.super_resolution(super().forward(images.contiguous(memory_format=torch.channels_last)))
         return maps
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
+import tomli_w
 import torch
 
 from poseplug.core.detection.augmentation import CropChanges
@@ -130,9 +132,8 @@ def train(
     if stored is None:
         folder.write_about(table)
     else:
-        differing = sorted(
-            key for key in ("detector", "layout", "training", "changes") if stored.get(key) != table[key]
-        )
+        written = tomllib.loads(tomli_w.dumps(table))
+        differing = sorted(key for key in written if key != "labels" and stored.get(key) != written[key])
         if differing:
             raise PoseplugError(
                 f"'{out}' was begun with another {' and '.join(differing)}; say what its detector.toml says."
