@@ -58,7 +58,7 @@ def draw(batch: PoseBatch, joints: Tensor, side: int, generator: torch.Generator
     order = depth[:, bones].mean(-1).argsort(dim=1, descending=True)
     radius = _RADIUS * side * (0.8 + 0.4 * torch.rand(n, 1, generator=generator)) * torch.ones(1, len(bones))
     hues = [colorsys.hsv_to_rgb(i / len(bones), 0.75, 1.0) for i in range(len(bones))]
-    colours = (torch.tensor(hues) + 0.15 * torch.randn(n, len(bones), 3, generator=generator)).clamp(0.1, 1)
+    colours = (torch.tensor(hues) + 0.05 * torch.randn(n, len(bones), 3, generator=generator)).clamp(0.1, 1)
     y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     pixels = torch.stack([x, y], dim=-1).float()
     rows = torch.arange(n)
