@@ -150,11 +150,51 @@ def test_a_skeleton_without_limbs_is_refused():
         evolution(star)
 
 
-def assembly(seed=0):
+def test_of_the_fit_the_half_is_born_that_is_lifted_worst():
+    batch = people(800, scatter=0.4).poses
+    part = evolution(share=1.0, active=True)
+    asked = []
+
+    def lift(born):
+        """Wrong by more millimetres the further left a person stands."""
+        asked.append(born)
+        return born.root_relative + born.root[:, None, :1]
+
+    part.lift = lift
+    chosen = part.augment(batch, generator()).batch.origin == Origin.AUGMENTED
+    fit = evolution(share=1.0).augment(batch, generator()).batch.origin == Origin.AUGMENTED
+    assert part.asks_lifter
+    assert len(asked) == 1
+    assert int(chosen.sum()) == (int(fit.sum()) + 1) // 2
+    assert not (chosen & ~fit).any()
+    errors = asked[0].root[:, 0].abs()
+    assert errors[chosen].min() >= errors[fit & ~chosen].max()
+
+
+def assembly(seed=0, **settings):
     torch.manual_seed(seed)
     context = BuildContext(skeleton=H36M_16)
     model = LiftingModel(LinearLifter(LinearConfig(), context), H36M_16, None)
-    return Assembly(source=evolved(), objective=Supervised(), model=model, augmentors=(evolution(population=100),))
+    augmentor = evolution(population=100, **settings)
+    return Assembly(source=evolved(), objective=Supervised(), model=model, augmentors=(augmentor,))
+
+
+def test_the_lifter_under_training_is_asked_as_in_evaluation_and_stays_as_it_is():
+    trainer = Trainer(assembly(active=True), Training(steps=3, batch_size=64), CPU, None)
+    (augmentor,) = trainer.assembly.augmentors
+    assert augmentor.lift is not None
+    trainer.assembly.model.train()
+    batch = people(20).poses
+    said = augmentor.lift(batch)
+    assert trainer.assembly.model.training
+    assert not said.requires_grad
+    torch.testing.assert_close(said, trainer.assembly.model.eval().predict(batch))
+    trainer.run()
+    assert 0 < trainer.assembly.augmentors[0].diagnostics()["fit"] < 0.6
+
+
+def test_it_is_not_asked_without_need():
+    assert Trainer(assembly(), Training(steps=1), CPU, None).assembly.augmentors[0].lift is None
 
 
 def test_a_resumed_run_is_bit_for_bit_the_same(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 import torch
@@ -32,6 +32,9 @@ class EvolutionSettings(OperatorSettings):
         "what is drawn against the share: each pose by itself, or the batch as a whole (every second batch, say)",
         choices=("pose", "batch"),
     )
+    active: bool = setting(
+        False, "of the children that are fit, only the half is born that the lifter under training lifts worst"
+    )
     population: int = setting(65536, "how many poses' limbs are remembered; the oldest are forgotten first", minimum=1)
 
 
@@ -54,6 +57,7 @@ class Evolution(Augmentor):
         self.config = config
         self.limbs = limbs_of(context.layout)
         self.limits = limits_of(config, context.device)
+        self.asks_lifter = config.active
         genes = torch.zeros(config.population, 4 * len(self.limbs.bones), device=context.device)
         self.register_buffer("population", genes)
         # How many poses were added to the population, and how many children were fit to live.
@@ -72,11 +76,20 @@ class Evolution(Augmentor):
         ground, rows = Ground.under(batch), torch.arange(n, device=batch.device)
         children = breeding.turn(breeding.embody(parents, genes), ground.axes, rows, generator)
         children = breeding.place(children, ground.vertical.t(), generator)
+        born = batch.moved(poses_first(children))
+        if self.config.active and self.lift is not None:
+            fit = _harder_half(self._errors(born, self.lift), fit)
         chosen = torch.rand(n if self.config.mixing == "pose" else 1, generator=generator, device=batch.device)
         changed = fit & in_front(children) & (chosen < self.config.share)
         if self.training:
             self._remember(genes, own, fit)
-        return Augmentation(batch=_with_children(batch, batch.moved(poses_first(children)), changed))
+        return Augmentation(batch=_with_children(batch, born, changed))
+
+    @staticmethod
+    def _errors(born: PoseBatch, lift: Callable[[PoseBatch], Tensor]) -> Tensor:
+        """Return the mean error [N] of the lifter's joints, metres."""
+        distances: Tensor = torch.linalg.vector_norm(lift(born) - born.root_relative, dim=-1)
+        return distances.mean(1).detach()
 
     def _others(self, own: Genes, generator: torch.Generator) -> Genes:
         """Return the other parents of N poses, drawn from these and from the population."""
@@ -101,6 +114,13 @@ class Evolution(Augmentor):
         """Return the share of children that were fit to live."""
         added = int(self.added)
         return {"fit": int(self.born) / added} if added else {}
+
+
+def _harder_half(errors: Tensor, fit: Tensor) -> Tensor:
+    """Return [N] bool: of the fit the half, rounded up, with the largest errors [N]. Nothing waits for the device."""
+    order = torch.where(fit, errors, -torch.inf).argsort(descending=True, stable=True)
+    place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+    return fit & (place < (fit.sum() + 1) // 2)
 
 
 def _with_children(batch: PoseBatch, children: PoseBatch, changed: Tensor) -> PoseBatch:
