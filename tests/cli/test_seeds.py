@@ -133,6 +133,7 @@ def test_dry_runs_and_json(poseplug, tmp_path):
     ("arguments", "message"),
     [
         (["--augment", "poseaug"], "augmentor 'poseaug' is trained too"),
+        (["--augment", "evolution:active=true"], "augmentor 'evolution' asks the lifter of one seed only"),
         (["--reference", "builtin", "--reweight", "cips"], "reweighter 'cips' weighs the poses of one seed only"),
         (["--seeds", "0"], "setting 'seeds': must be at least 1, got 0"),
     ],
