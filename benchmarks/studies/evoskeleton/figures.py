@@ -24,16 +24,19 @@ def rendered_people(n: int, side: int, seed: int, split: str = "train") -> Label
     """Return n people of the embedded reference, each drawn in a square image of its own; equal seeds, equal pixels."""
     generator = torch.Generator().manual_seed(seed)
     source = Builtin(BuiltinSettings(split=split, cameras="random"), BuildContext())
-    batch = source.sample(n, generator)
+    return rendered(source.sample(n, generator), side, generator)
+
+
+def rendered(batch: PoseBatch, side: int, generator: torch.Generator) -> LabelledPeople:
+    """Return the people of a batch, each drawn in a square image of its own, with a box around them."""
     joints = placed(batch.joints_2d, side, generator)
-    images = torch.cat(
-        [draw(batch.select(slice(i, i + 64)), joints[i : i + 64], side, generator) for i in range(0, n, 64)]
-    )
+    rows = (slice(start, start + 64) for start in range(0, len(batch), 64))
+    images = torch.cat([draw(batch.select(some), joints[some], side, generator) for some in rows])
     low, high = joints.amin(1), joints.amax(1)
     room = _ROOM * (high - low).amax(1, keepdim=True)
     box = torch.cat([low - room, high - low + 2 * room], dim=1)
     visible = torch.ones(joints.shape[:2], dtype=torch.bool)
-    return LabelledPeople(batch.skeleton, list(images), torch.arange(n), joints, visible, box)
+    return LabelledPeople(batch.skeleton, list(images), torch.arange(len(batch)), joints, visible, box)
 
 
 def placed(joints: Tensor, side: int, generator: torch.Generator) -> Tensor:

@@ -1,6 +1,6 @@
 """How exactly are joints of rendered figures located? EvoSkeleton's Table 1 in small: HRNet, + U, + U + S.
 
-python benchmarks/studies/evoskeleton/rendered_joints.py --steps 600 --people 2000 --out runs/rendered-joints.json
+python benchmarks/studies/evoskeleton/rendered_joints.py --steps 2000 --people 2000 --out runs/rendered-joints.json
 
 U is the super-resolution of the maps, S the soft-argmax with its training by coordinates. Figures are those of
 figures.py, capsules on noise. Errors are in pixels of the crop, on figures in poses that were not trained on.
@@ -32,7 +32,7 @@ ROWS = {
     "HRN + U + S": (True, "soft", 0.4),
 }
 # Left is never right here, since colours tell the sides apart; so nothing is mirrored.
-CHANGES = CropChanges(flip=0.0, scale=0.1, rotation=0.2)
+CHANGES = CropChanges(flip=0.0, scale=0.05, rotation=0.1)
 
 
 def main() -> None:
@@ -55,7 +55,9 @@ def main() -> None:
         )
         torch.manual_seed(options.seed)
         detector = HRNet(config, BuildContext(skeleton=training.skeleton))
-        settings = DetectorTraining(steps=options.steps, batch_size=options.batch_size, seed=options.seed, log_every=50)
+        settings = DetectorTraining(
+            steps=options.steps, batch_size=options.batch_size, lr=options.lr, seed=options.seed, log_every=50
+        )
         trainer = DetectorTrainer(detector, training, settings, CHANGES, told=_tell)
         trainer.run()
         errors = crop_errors(detector, test)
@@ -93,15 +95,16 @@ def crop_errors(detector: HRNet, people: LabelledPeople) -> torch.Tensor:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--people", type=int, default=2000)
     parser.add_argument("--test", type=int, default=500)
-    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--channels", type=int, default=8)
-    parser.add_argument("--height", type=int, default=96)
-    parser.add_argument("--width", type=int, default=96)
+    parser.add_argument("--height", type=int, default=64)
+    parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--sigma", type=float, default=3.0, help="of heat maps, pixels of the crop")
-    parser.add_argument("--temperature", type=float, default=0.02)
+    parser.add_argument("--temperature", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--row", action="append", choices=ROWS, help="only these; repeatable")

@@ -6,9 +6,10 @@ CVPR 2020 (arXiv 2006.07778), Sec. 4.1, 4.3 and 8.2. On top of HRNet's maps, a q
 soft-argmax.
 
 Where it differs: the learning rate falls along a cosine instead of by tenths (the core's training does it for every
-detector), targets of the heat maps are put between pixels unless ``rounded`` asks for the release's way, and the
-soft-argmax has a temperature. Heat maps that were trained to peak at 1 have logits between 0 and 1, whose softmax over
-110,592 pixels is all but uniform; the paper's (temperature 1) can find joints only after training by coordinates.
+detector), targets of the heat maps are put between pixels unless ``rounded`` asks for the release's way, the rectifier
+of the super-resolution leaks a little, and the soft-argmax has a temperature. Heat maps that were trained to peak at 1
+have logits between 0 and 1, whose softmax over 110,592 pixels is all but uniform; with the paper's, of temperature 1,
+joints are found only after training by coordinates.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from poseplug_evoskeleton.high_resolution import COARSEST, STRIDE, HighResolutio
 HEATMAPS, COORDINATES = "heatmaps", "coordinates"
 # How strong maps are at first.
 _FAINT = 0.1
+# A map that has become zero everywhere would stay so under a plain rectifier.
+_LEAK = 0.01
 # What stays as it is where a file has none of it: what depends on the joints, or is not in the release.
 _HEADS = ("final_layer", "super_resolution")
 
@@ -152,8 +155,7 @@ class AppearanceNet(HighResolutionNet):
         norm = nn.BatchNorm2d(made)
         # Maps are almost zero almost everywhere; Adam's steps are too short to get there from 1 before long.
         nn.init.constant_(norm.weight, _FAINT)
-        nn.init.normal_(self.final_layer.weight, std=_FAINT / width)
-        layers = (nn.Conv2d(joints, made, 1), norm, nn.ReLU(), nn.PixelShuffle(STRIDE))
+        layers = (nn.Conv2d(joints, made, 1), norm, nn.LeakyReLU(_LEAK), nn.PixelShuffle(STRIDE))
         self.super_resolution = nn.Sequential(*layers) if super_resolution else nn.Identity()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
