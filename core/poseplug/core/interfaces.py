@@ -45,6 +45,7 @@ class BuildContext:
         reference: the run's reference data, for components that are made from it.
         build: builds a further component from its interface's name and a specification such as "bvh:path=mocap", for
             settings that name one; None where a component is used outside a run.
+        open_run: opens the trained ``LiftingModel`` of a finished run, for settings that name one; None like ``build``.
     """
 
     skeleton: Skeleton | None = None
@@ -52,6 +53,7 @@ class BuildContext:
     seed: int = 0
     reference: PoseSource | None = None
     build: Callable[[str, str], Any] | None = None
+    open_run: Callable[[str], Any] | None = None
 
     @property
     def layout(self) -> Skeleton:

@@ -25,6 +25,8 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS
 from poseplug.core.sources.pose_table import PoseTable
+from poseplug.core.interfaces import BuildContext
+from poseplug_evoskeleton.evolution.evolved import Evolved, EvolvedSettings
 from poseplug_evoskeleton.evolution.population import draw_pairs
 
 FREE = {"selection": "none", "bodies": "none"}
@@ -174,6 +176,36 @@ def test_what_cannot_evolve_is_refused():
     mirrored = attrs.evolve(poses, joints_3d=torch.randn(120, 16, 3) + torch.tensor([0, 0, 9.0]))
     with pytest.raises(PoseplugError, match="stands still at 120 poses"):
         evolved(PoseTable(mirrored, {"subject": ("Ann", "Ben", "Cid")}))
+
+
+def test_a_model_chooses_the_children_that_it_finds_hardest(tmp_path):
+    class Flat:
+        """Predicts poses without depth, so that its error is mean absolute depth about the root."""
+
+        skeleton = H36M_16
+
+        def predict(self, batch):
+            return batch.root_relative * torch.tensor([1.0, 1.0, 0.0])
+
+        def state_dict(self):
+            return {"flat": torch.zeros(())}
+
+    context = BuildContext(reference=people(), open_run=lambda said: Flat())
+    config = {"bodies": "none", "selection": "none", "couples": 0.5, "generations": 1}
+    chosen = everyone(Evolved(EvolvedSettings(**config, model="flat"), context))
+    everybody = everyone(evolved(**config))
+    assert len(chosen) == 120 + 60
+    errors = everybody.root_relative[120:, :, 2].abs().mean(1)
+    kept = errors.argsort(descending=True)[:60].sort().values
+    assert torch.equal(chosen.absolute[120:], everybody.absolute[120 + kept])
+    evolved(folder=str(tmp_path), **config)
+    with pytest.raises(PoseplugError, match="another evolution: model"):
+        Evolved(EvolvedSettings(**config, model="flat", folder=str(tmp_path)), context)
+    with pytest.raises(PoseplugError, match="only be named within a run"):
+        evolved(model="flat")
+    Flat.skeleton = LAYOUTS["h36m17"]
+    with pytest.raises(PoseplugError, match="lifts the skeleton 'h36m17'"):
+        Evolved(EvolvedSettings(model="flat"), context)
 
 
 # ---------------------------------------------------------------- folders

@@ -16,6 +16,7 @@ from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
 from poseplug.registry.config.resolve import Part, construct, find_part, knowing
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.runs.saved_model import opener
 
 BATCH = 4096
 # Told how many poses of how many are done.
@@ -85,7 +86,7 @@ def open_source(said: str | PoseSource, catalogue: Catalogue, *, seed: int = 0, 
     """
     if isinstance(said, PoseSource):
         return Opened(type(said).__name__, said, seed)
-    context = knowing(BuildContext(seed=seed), catalogue)
+    context = knowing(BuildContext(seed=seed, open_run=opener(catalogue, torch.device("cpu"))), catalogue)
     parts = [find_part(catalogue, "source", parse_spec(said))]
     if parts[0].needs_reference:
         parts.append(find_part(catalogue, "source", parse_spec(reference)))

@@ -54,7 +54,11 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
         PoseplugError: bad data, skeletons that differ, a weight for reference poses that there are none of, or metrics
             that cannot be measured.
     """
-    context = knowing(BuildContext(device=device, seed=plan.settings.seed), catalogue)
+    # A finished run is opened by building its model anew, so that module imports this one.
+    from poseplug.registry.runs.saved_model import opener
+
+    context = BuildContext(device=device, seed=plan.settings.seed, open_run=opener(catalogue, device))
+    context = knowing(context, catalogue)
     reference = _source(plan, plan.parts.one("reference"), context)
     if reference is not None and plan.settings.reference_share < 1:
         if not isinstance(reference, FiniteSource):

@@ -20,6 +20,7 @@ from poseplug.core.data.pose_file_writer import write_pose_file
 from poseplug.core.data.stored_poses import About, shard_name, shards_in
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext
+from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.storage.files import left_behind, write_text
 
 _NAME = "evolution.json"
@@ -143,9 +144,11 @@ def _said(name: str, facts: Mapping[str, Any]) -> str:
     return f"{name} {value[:12]}" if isinstance(value, str) and len(value) == 64 else f"{name}={value}"
 
 
-def fingerprint(config: Any, context: BuildContext, limits: JointLimits, captured: PoseBatch) -> dict[str, Any]:
-    """Return what an evolution depends on: its settings, seed, kind of device, joint limits and reference poses."""
-    settings = attrs.asdict(config, filter=lambda field, _: field.name not in ("folder", "limits"))
+def fingerprint(
+    config: Any, context: BuildContext, limits: JointLimits, captured: PoseBatch, model: LiftingModel | None
+) -> dict[str, Any]:
+    """Return what an evolution depends on: settings, seed, kind of device, joint limits, reference poses and model."""
+    settings = attrs.asdict(config, filter=lambda field, _: field.name not in ("folder", "limits", "model"))
     camera = captured.camera
     tensors = [captured.absolute, *captured.labels.values(), camera.focal, camera.centre, camera.size]
     tensors += [t for t in (camera.distortion, camera.rotation, camera.position) if t is not None]
@@ -155,6 +158,7 @@ def fingerprint(config: Any, context: BuildContext, limits: JointLimits, capture
         "device": context.device.type,
         "joint limits": _digest([limits.tables[name] for name in sorted(limits.tables)]),
         "reference": _digest(tensors),
+        "model": "" if model is None else _digest(model.state_dict().values()),
         "version": _VERSION,
     }
     # As JSON gives it back.
@@ -165,5 +169,5 @@ def _digest(tensors: Iterable[Tensor]) -> str:
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(str(tuple(tensor.shape)).encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
