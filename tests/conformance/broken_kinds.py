@@ -98,6 +98,14 @@ class SubtractsBatchMean(TwoPartLifter):
         return joints - joints.mean(0)
 
 
+class SecretReader(TwoPartLifter):
+    """Finds out only when it is built that it reads boxes."""
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self.reads = frozenset({"boxes"})
+
+
 class UngroupedDepth(TwoPartLifter):
     """Leaves a part out of its parameter groups."""
 
@@ -236,6 +244,7 @@ BREAKERS = {
     "groups": [("lifter", UngroupedDepth)],
     "parts": [("lifter", SharedTrunk)],
     "phases": [("lifter", UnknownPhase)],
+    "reads": [("lifter", SecretReader)],
     "memory": [("discriminator", GrowingMemory)],
     "blind": [("objective", Peeks)],
     "declared": [("objective", UndeclaredCritic), ("objective", IdleCritic)],

@@ -74,6 +74,7 @@ def folder(tmp_path_factory):
         invoke("ablate", *grid, *rates, "--eval", f"own={captured}", "--out", "ablations/first")
         invoke("data", "convert", f"{captured},split=all", "mocap.safetensors")
         invoke("data", "convert", captured, "generated", "--shard-size", "5000")
+        invoke("data", "limits", "learn", captured, "--out", "limits.safetensors")
     for name in RUNS:
         (folder / name).symlink_to("augmented")
     with contextlib.chdir(folder):
@@ -115,6 +116,8 @@ def test_poseplug(command):
         invoke("ablate", *words, "--device", "cpu", "--dry-run")
     elif words[:1] == ["convert"]:  # nothing is replaced
         invoke(verb, "convert", words[1], f"new-{words[2]}", *words[3:])
+    elif words[:2] == ["limits", "learn"]:
+        invoke(verb, *[f"new-{word}" if before == "--out" else word for before, word in pairwise(["", *words])])
     else:
         invoke(verb, *words, *["--force"] * (verb == "export"))
 
@@ -134,8 +137,9 @@ def flags_exist(verb, words):
     asked = {word.partition("=")[0] for word in [verb, *words] if word.startswith("-")} - {"--help"}
     assert verb.startswith("-") or verb in root.commands
     command = root.commands.get(verb, root)
-    if words and hasattr(command, "commands") and command is not root:
-        command = command.commands[words[0]]
+    names = iter(words)
+    while hasattr(command, "commands") and command is not root and (name := next(names, None)):
+        command = command.commands[name]
     known = {flag for command in (root, command) for p in command.params for flag in p.opts}
     assert asked <= known
 

@@ -67,6 +67,16 @@ def test_every_promise_is_kept(folder):
     assert {row["verdict"] for row in rows} <= {"ok", "skipped"}
 
 
+def test_the_lifter_of_every_seed_is_told_of_its_phases(folder):
+    poseplug(*RUN[:-1], 20, "--seeds", 2, "--out", "seeds")
+    poseplug(*RUN[:-1], 20, "--lifter", "cascade:part=two_part,parts=2", "--seeds", 2, "--out", "cascaded")
+    for seed in ("seed-0", "seed-1"):
+        lifter = result_of(folder / "seeds" / seed)["diagnostics"]["lifter"]
+        assert lifter == {"steps_plane": 6, "steps_depth": 14}
+        parts = result_of(folder / "cascaded" / seed)["diagnostics"]["lifter"]
+        assert parts == {"parts": 2, **{f"part{i}_steps_{name}": 10 for i in (1, 2) for name in ("plane", "depth")}}
+
+
 def test_each_part_is_trained_for_its_share_at_its_rate(undisturbed):
     phases = tomllib.loads((undisturbed / "experiment.toml").read_text())["phase"]
     assert [(p["share"], p["trains"], p["lr"]) for p in phases] == [

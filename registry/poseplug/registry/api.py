@@ -23,7 +23,13 @@ from poseplug.registry.config.experiment_file import Document, lay_over, read_do
 from poseplug.registry.config.set_flag import set_at
 from poseplug.registry.config.shorthand import experiment_of
 from poseplug.registry.config.spec_syntax import parse_spec
-from poseplug.registry.datasets.from_python import convert_data, inspect_data, plot_data
+from poseplug.registry.datasets.from_python import (
+    check_limits,
+    convert_data,
+    inspect_data,
+    learn_limits,
+    plot_data,
+)
 from poseplug.registry.discovery.catalogue import Catalogue, Entry, load_catalogue
 from poseplug.registry.discovery.manager import Plugin
 from poseplug.registry.lifting.from_python import lift_file as lift_file
@@ -46,9 +52,11 @@ __all__ = [
     "ablate",
     "cells",
     "check",
+    "check_limits",
     "components",
     "convert_data",
     "inspect_data",
+    "learn_limits",
     "lift_file",
     "load_grid",
     "load_run",

@@ -14,6 +14,7 @@ from poseplug.core.anatomy.sphere_grid import SphereGrid
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS
 from poseplug.core.geometry.rotations import rotvec_to_rotmat
+from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.storage.tensor_file import save_tensors
 
 LIMBS = limbs_of(H36M_16)
@@ -123,6 +124,26 @@ def test_bones_without_length_or_number_are_refused_and_toes_are_not():
     assert limbs.bones[-1].order == 3
     toes = torch.tensor([bone.order > 2 for bone in limbs.bones])
     assert limits.valid(torch.full((3, len(limbs.bones), 2), math.nan), limbs)[toes].all()
+
+
+def test_gradients_are_finite_where_bones_have_no_length():
+    joints = poses(directions(3)).detach()
+    joints[0, H36M_16.index("RWrist")] = joints[0, H36M_16.index("RElbow")]
+    joints.requires_grad_()
+    violation = JointLimits.default().violation(joints, H36M_16)
+    assert violation[0, LIMBS.names.index("RElbow-RWrist")] > 0
+    (gradient,) = torch.autograd.grad(violation.sum(), joints)
+    assert gradient.abs().max() < 100
+
+
+def test_a_body_of_upper_bones_alone():
+    names = ("Hip", "Thorax", "LShoulder", "LElbow", "RShoulder", "RElbow")
+    parents = ("", "Hip", "Thorax", "LShoulder", "Thorax", "RShoulder")
+    stumps = Skeleton("stumps", names, parents, pairs=(("LShoulder", "RShoulder"), ("LElbow", "RElbow")))
+    joints = torch.randn(20, 6, 3, generator=torch.Generator().manual_seed(0))
+    accepted = JointLimits.default().accepts(joints, stumps)
+    assert accepted.shape == (20, 2)
+    assert torch.equal(JointLimits.default().violation(joints, stumps) == 0, accepted)
 
 
 @pytest.mark.parametrize("name", ["h36m17", "3dhp28", "smpl24", "coco17", "openpose25", "mpii16", "mediapipe33"])

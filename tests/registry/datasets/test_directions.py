@@ -184,6 +184,6 @@ def test_a_page_has_a_figure_for_each_kind_of_bone(poseplug, tmp_path):
     named = {f"direction-{name}" for name in ("head", "upper-arm", "forearm", "thigh", "shin")}
     assert named <= figures.keys()
     shin = figures["direction-shin"]
-    assert [trace["type"] for trace in shin["data"]] == ["heatmap", "scatter", "scatter"] * 2
+    assert [trace["type"] for trace in shin["data"]] == ["heatmap", "heatmap", "scatter", "scatter"] * 2
     assert {trace["xaxis"] for trace in shin["data"]} == {"x", "x2"}
     assert "Allowed and covered" in page

@@ -58,7 +58,7 @@ def learn(
         float, typer.Option(min=0, max=1, help="The share of the poses that is accepted; --count is lowered for it.")
     ] = 0.995,
     cell: Annotated[float, _degrees(1, 20, "Size of cells for upper bones and the head.")] = 3.0,
-    child_cell: Annotated[float, _degrees(1, 20, "Size of cells for forearms and shins.")] = 4.0,
+    child_cell: Annotated[float, _degrees(2, 20, "Size of cells for forearms and shins.")] = 4.0,
     parent_cell: Annotated[float, _degrees(3, 30, "Size of cells of upper bones that lower ones depend on.")] = 11.0,
     poses: Annotated[int, typer.Option(min=0, help="The first so many of each source; 0: all.")] = 0,
     reference: Reference = "builtin",

@@ -46,6 +46,7 @@ class JointLimits:
     tables: Mapping[str, Tensor]
     facts: Mapping[str, Any] = attrs.field(factory=dict)
     _plans: dict[Limbs, _Plan] = attrs.field(factory=dict, init=False, repr=False)
+    _copies: dict[torch.device, JointLimits] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
     def default(cls) -> JointLimits:
@@ -79,10 +80,14 @@ class JointLimits:
         return next(iter(self.tables.values())).device
 
     def to(self, device: torch.device | str) -> JointLimits:
-        """Return the limits on another device."""
-        if torch.device(device) == self.device:
+        """Return the limits on another device; each time the same ones, with what they have found out since."""
+        target = torch.device(device)
+        if target == self.device:
             return self
-        return JointLimits({name: table.to(device) for name, table in self.tables.items()}, self.facts)
+        if target not in self._copies:
+            tables = {name: table.to(target) for name, table in self.tables.items()}
+            self._copies[target] = JointLimits(tables, self.facts)
+        return self._copies[target]
 
     @torch.no_grad()
     def valid(self, directions: Tensor, limbs: Limbs) -> Tensor:
@@ -114,15 +119,16 @@ class JointLimits:
         cell in which one was seen comes on top.
         """
         limbs = limbs_of(skeleton)
-        directions = measure_limbs(poses_last(joints), limbs).directions
-        plan = self._plan(limbs)
+        pose, plan = measure_limbs(poses_last(joints), limbs), self._plan(limbs)
         with torch.no_grad():
-            valid, cells, rows = plan.look_up(directions)
-        own = plan.mirrored(directions)
+            valid, cells, rows = plan.look_up(pose.directions)
+        own = plan.mirrored(pose.directions)
         angles = self._nearest.angles(own, cells)
         detours = self._nearest.detour(own.index_select(1, plan.above), rows)
         further = angles.new_zeros(plan.further, angles.shape[1])
         angles = torch.cat([angles[: plan.first], angles[plan.first :] + detours, further])
+        # A bone without length has no direction that a gradient could turn.
+        angles = torch.where(pose.lengths > 0, angles, angles.detach())
         return torch.where(valid, 0.0, angles).T
 
     def _plan(self, limbs: Limbs) -> _Plan:

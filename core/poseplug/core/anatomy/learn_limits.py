@@ -46,7 +46,7 @@ class LimitSettings:
     )
     ranges: bool = setting(True, "published ranges of motion are allowed as well")
     hinges: bool = setting(True, "knees and elbows that bend the wrong way are not allowed, unless poses had them")
-    child_cell: float = setting(4.0, "for forearms and shins", unit="degrees", minimum=1, maximum=20)
+    child_cell: float = setting(4.0, "for forearms and shins", unit="degrees", minimum=2, maximum=20)
     parent_cell: float = setting(
         11.0, "for bones that forearms and shins hang from", unit="degrees", minimum=3, maximum=30
     )
@@ -97,7 +97,7 @@ class DirectionCounts:
         cells = grid.cells(directions)
         if above is not None:
             cells += self.above.cells(above) * grid.num_cells
-        counts += torch.bincount(cells, minlength=counts.numel()).view_as(counts)
+        counts.view(-1).index_add_(0, cells, torch.ones_like(cells))
 
 
 def learn_limits(batches: Iterable[Tensor], skeleton: Skeleton, settings: LimitSettings | None = None) -> JointLimits:

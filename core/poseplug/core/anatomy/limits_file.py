@@ -19,7 +19,7 @@ from poseplug.core.storage.tensor_file import load_tensors, save_tensors
 _CONTENT = "joint limits"
 # Finer tables than any data fill: half a degree for the bone, three for the one above.
 _MOST_CELLS, _MOST_ROWS = 512**2, 64**2
-_MOST = 2**28
+_MOST = 2**26
 
 
 def save_limits(path: Path, tables: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:

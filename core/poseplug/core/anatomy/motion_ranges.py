@@ -11,7 +11,7 @@ Degrees, from the anatomical position. Sources:
 - AMA: American Medical Association, "Guides to the Evaluation of Permanent Impairment". Neck: flexion 50, extension 60,
   to the side 45. Lumbar spine: flexion 60, extension 25, to the side 25. Shoulder: inward rotation 80 or more.
 
-These are means, and people differ by some ten degrees. Hips are measured against the pelvis, thighs here against the
+These are means, and people differ by some eight degrees. Hips are measured against the pelvis, thighs here against the
 spine, so that half of the lumbar spine's range is the thigh's as well.
 """
 
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from poseplug.core.anatomy.hinges import bends
 
-_SPREAD = 10.0
+_SPREAD = 8.0
 _HEAD = {"flexion": 50, "extension": 60, "side": 45}
 _LUMBAR = {"flexion": 60 / 2, "extension": 25 / 2, "side": 25 / 2}
 _HIP = {"flexion": 120, "extension": 30, "abduction": 45, "adduction": 30, "rotation": 45}

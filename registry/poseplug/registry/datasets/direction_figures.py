@@ -43,6 +43,7 @@ def _figure(kind: Kind, shown: Directions) -> Figure:
         layout[f"yaxis{mark}"] = {**fixed, "range": [-90, 90], "dtick": 45, "anchor": f"x{mark}"}
         if number == 0:
             layout["yaxis"]["title"] = {"text": "elevation, degrees"}
+        data.append({**_forbidden(kind), **axes})
         if held is not None:
             data.append({**_heatmap(held.share, most), **axes})
         data.append({**_outline(kind), **axes})
@@ -58,19 +59,31 @@ def _heatmap(share: Any, most: float) -> dict[str, Any]:
     """Return a heat map of the logarithm, whose cells without a bone stay empty."""
     with np.errstate(divide="ignore"):
         logs = np.round(np.log10(share * 100), 2)
-    rows, columns = share.shape
     return {
-        "type": "heatmap",
-        "x": [(i + 0.5) * CELL - 180 for i in range(columns)],
-        "y": [(i + 0.5) * CELL - 90 for i in range(rows)],
+        **_cells(share),
         "z": [[None if np.isinf(value) else value for value in row] for row in logs.tolist()],
         "text": [[f"{value:.3g} %" for value in row] for row in (share * 100).tolist()],
         "zmin": -3,
         "zmax": round(float(np.log10(most * 100)), 2),
         "colorscale": [[0, "var(--line)"], [1, series(0)]],
-        "showscale": False,
         "hovertemplate": "%{text} of bones at %{x}, %{y} degrees<extra></extra>",
     }
+
+
+def _forbidden(kind: Kind) -> dict[str, Any]:
+    shade = {"colorscale": [[0, "var(--line)"], [1, "var(--line)"]], "opacity": 0.45, "hoverinfo": "skip"}
+    return {
+        **_cells(kind.allowed),
+        **shade,
+        "z": [[None if cell else 1 for cell in row] for row in kind.allowed.tolist()],
+    }
+
+
+def _cells(table: Any) -> dict[str, Any]:
+    """Return what heat maps of a table [R, C] share."""
+    rows, columns = table.shape
+    x, y = ([(i + 0.5) * CELL - end for i in range(count)] for count, end in ((columns, 180), (rows, 90)))
+    return {"type": "heatmap", "x": x, "y": y, "showscale": False}
 
 
 def _outline(kind: Kind) -> dict[str, Any]:

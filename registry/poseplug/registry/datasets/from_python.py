@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from poseplug.registry.discovery.catalogue import load_catalogue
 
 if TYPE_CHECKING:
+    from poseplug.core.anatomy.joint_limits import JointLimits
     from poseplug.core.interfaces import PoseSource
     from poseplug.registry.datasets.convert import Converted
     from poseplug.registry.datasets.inspect import Inspection
@@ -101,3 +102,57 @@ def plot_data(
         against=None if against is None else open_source(against, catalogue, seed=seed, reference=reference),
         limits=None if limits is None else Path(limits),
     )
+
+
+def learn_limits(
+    *sources: str | PoseSource, poses: int = 0, reference: str = "builtin", seed: int = 0, **settings: Any
+) -> JointLimits:
+    """Return joint limits learned from the poses of data sets; ``save`` writes them to a file.
+
+    Args:
+        sources: as in ``inspect_data``.
+        poses: the first so many of each; a source without end needs a number.
+        reference, seed: as in ``inspect_data``.
+        settings: those of ``LimitSettings``: margin, parent_margin, ranges, ...
+
+    Raises:
+        PoseplugError: no such source or setting, bad data, or a source without 3D or limbs.
+    """
+    from poseplug.core.anatomy.learn_limits import LimitSettings
+    from poseplug.core.errors import PoseplugError
+    from poseplug.registry.datasets.limits import learn
+    from poseplug.registry.datasets.opening import open_source
+
+    try:
+        chosen = LimitSettings(**settings)
+    except (TypeError, ValueError) as error:
+        raise PoseplugError(f"Settings of joint limits: {error}.") from error
+    catalogue = load_catalogue()
+    return learn(
+        [open_source(said, catalogue, seed=seed, reference=reference) for said in sources], chosen, poses=poses
+    )
+
+
+def check_limits(
+    source: str | PoseSource,
+    limits: JointLimits | None = None,
+    *,
+    poses: int = 100_000,
+    reference: str = "builtin",
+    seed: int = 0,
+) -> Mapping[str, Any]:
+    """Return which share of a data set's poses ("accepted"), and of each bone ("bones"), is within joint limits.
+
+    Args:
+        source, poses, reference, seed: as in ``inspect_data``.
+        limits: those that come with poseplug where none are given.
+
+    Raises:
+        PoseplugError: no such source, bad data, or a source without 3D or limbs.
+    """
+    from poseplug.core.anatomy.joint_limits import JointLimits
+    from poseplug.registry.datasets.limits import hold
+    from poseplug.registry.datasets.opening import open_source
+
+    opened = open_source(source, load_catalogue(), seed=seed, reference=reference)
+    return hold(opened, limits or JointLimits.default(), poses).facts

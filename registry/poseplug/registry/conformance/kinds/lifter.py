@@ -9,11 +9,13 @@ from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.schedule import Phase
 from poseplug.registry.config.read_settings import structure
+from poseplug.registry.config.resolve import Part, lifter_reads
 from poseplug.registry.conformance.poses import Occasion, ordinary, plausible_poses
 from poseplug.registry.conformance.stand_ins import context_of, stand_in_inputs
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.tensors import Tensors, check_rows, check_tensor, send_gradient_back
 from poseplug.registry.conformance.verdict import promise, require, some
+from poseplug.registry.discovery.catalogue import load_catalogue
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
@@ -39,6 +41,15 @@ def independence(subject: Subject) -> None:
     part, occasion = subject.ready().eval(), ordinary(16, subject.device)
     model = _model(part, occasion.poses)
     check_rows(lambda seen: {"joints": model(seen.poses)}, occasion, "the same poses in other batches differ")
+
+
+@promise("reads", "built, it reads what reads_with tells beforehand, from its settings")
+def reads(subject: Subject) -> None:
+    """Compare what is told of its settings with what it says of itself."""
+    told = lifter_reads(load_catalogue(), Part("", subject.component, subject.config))
+    found = subject.ready().reads
+    named = [some(sorted(names)) or "nothing" for names in (found, told)]
+    require(found == told, f"reads {named[0]}, and reads_with tells of {named[1]}")
 
 
 @promise("groups", "parameter_groups has every trainable parameter in exactly one group")
