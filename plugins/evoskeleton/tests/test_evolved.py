@@ -24,8 +24,8 @@ from poseplug.core.data.pose_file_reader import PoseFile
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS
-from poseplug.core.sources.pose_table import PoseTable
 from poseplug.core.interfaces import BuildContext
+from poseplug.core.sources.pose_table import PoseTable
 from poseplug_evoskeleton.evolution.evolved import Evolved, EvolvedSettings
 from poseplug_evoskeleton.evolution.population import draw_pairs
 

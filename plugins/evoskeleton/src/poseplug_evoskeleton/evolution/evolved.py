@@ -20,13 +20,13 @@ from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.data.stored_poses import About
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
-from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.settings import ordered, setting
 from poseplug_evoskeleton.evolution.body_sizes import BodySizes, Resizing
 from poseplug_evoskeleton.evolution.breeding import Breeding, limits_of
 from poseplug_evoskeleton.evolution.operator_settings import OperatorSettings
 from poseplug_evoskeleton.evolution.placement import Ground
 from poseplug_evoskeleton.evolution.population import Population, columns, couples, genes_of
+from poseplug_evoskeleton.evolution.selection import Model
 from poseplug_evoskeleton.evolution.stored import StoredEvolution, fingerprint
 
 BODIES = ("both", "end", "none")
@@ -202,8 +202,8 @@ class Evolved(FiniteSource):
             fit = breeding.fit(genes_of(columns(self._captured.absolute.mT), self._limbs)).double().mean()
             raise PoseplugError(
                 f"Evolution stands still at {population.count} poses: no child keeps within the joint limits and far "
-                f"enough from the camera. Of the reference's own poses {100 * float(fit):.0f} % keep within the limits. "
-                "Look at the reference with: poseplug data inspect; or choose another, wider limits or selection=lower."
+                f"enough from the camera; of the reference's poses {100 * float(fit):.0f} % keep within the limits. "
+                "Look at it with: poseplug data inspect; or choose another, wider limits or selection=lower."
             )
 
     @torch.no_grad()
@@ -232,13 +232,13 @@ class Evolved(FiniteSource):
         return self._context.generator(stream)
 
 
-def _opened(said: str, context: BuildContext) -> LiftingModel | None:
+def _opened(said: str, context: BuildContext) -> Model | None:
     """Return the trained model of a run that settings name."""
     if not said:
         return None
     if context.open_run is None:
         raise PoseplugError("evolved, setting 'model': a run can only be named within a run.")
-    model: LiftingModel = context.open_run(said)
+    model: Model = context.open_run(said)
     if context.reference is not None and model.skeleton != context.reference.skeleton:
         raise PoseplugError(
             f"evolved, setting 'model': '{said}' lifts the skeleton '{model.skeleton.name}', and the reference has "

@@ -20,8 +20,8 @@ from poseplug.core.data.pose_file_writer import write_pose_file
 from poseplug.core.data.stored_poses import About, shard_name, shards_in
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext
-from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.storage.files import left_behind, write_text
+from poseplug_evoskeleton.evolution.selection import Model
 
 _NAME = "evolution.json"
 # Changes whenever equal settings give other poses.
@@ -145,7 +145,7 @@ def _said(name: str, facts: Mapping[str, Any]) -> str:
 
 
 def fingerprint(
-    config: Any, context: BuildContext, limits: JointLimits, captured: PoseBatch, model: LiftingModel | None
+    config: Any, context: BuildContext, limits: JointLimits, captured: PoseBatch, model: Model | None
 ) -> dict[str, Any]:
     """Return what an evolution depends on: settings, seed, kind of device, joint limits, reference poses and model."""
     settings = attrs.asdict(config, filter=lambda field, _: field.name not in ("folder", "limits", "model"))
