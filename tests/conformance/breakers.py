@@ -7,6 +7,7 @@ from conformance import (
     broken_repetition,
     broken_results,
     broken_settings,
+    detectors,
 )
 
 # Promise -> (kind, component that breaks it).
@@ -17,4 +18,5 @@ BREAKERS = {
     **broken_gradients.BREAKERS,
     **broken_kinds.BREAKERS,
     **broken_programs.BREAKERS,
+    **detectors.BREAKERS,
 }

@@ -2,6 +2,7 @@
 
 import attrs
 import torch
+from conformance.detectors import DetachedSpots
 from conformance.keepers import DepthRoot, PairObjective, SizeDiscriminator, SizeReweighter, Source, TwoPartLifter, size
 from torch import nn
 
@@ -68,6 +69,7 @@ BREAKERS = {
         ("discriminator", DetachedAdvice),
         ("root", DetachedRoot),
         ("objective", DetachedObjective),
+        ("detector", DetachedSpots),
     ],
     "no-gradients": [("reweighter", LearntWeights), ("source", DifferentiablePoses)],
 }

@@ -2,6 +2,7 @@
 
 import attrs
 import torch
+from conformance.detectors import Crowd
 from conformance.keepers import (
     Counter,
     PairObjective,
@@ -237,7 +238,7 @@ BREAKERS = {
     "stateless": [("source", Sequential)],
     "weights": [("reweighter", NegativeWeights), ("reweighter", WeighsNothing)],
     "rows": [("input", RelativeWidths)],
-    "independence": [("lifter", SubtractsBatchMean), ("metric", OverTheBatch)],
+    "independence": [("lifter", SubtractsBatchMean), ("metric", OverTheBatch), ("detector", Crowd)],
     "headings": [("metric", NumberedHeading)],
     "nan": [("metric", NoNumberIsAMiss)],
     "shared": [("metric", ClipsErrors)],

@@ -4,6 +4,7 @@ import warnings
 
 import attrs
 import torch
+from conformance.detectors import Unpaired
 from conformance.keepers import Counter, Shrinking, SizeError, SizeReweighter, SizeShares, Source, TwoPartLifter
 from torch import nn
 
@@ -139,6 +140,7 @@ BREAKERS = {
         ("augmentor", LosesPoses),
         ("metric", OfThreeParts),
         ("hook", FailsAtTheEnd),
+        ("detector", Unpaired),
     ],
     "sizes": [("lifter", Squeezing)],
     "skeletons": [("augmentor", SixteenOnly)],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import attrs
 import torch
+from conformance.detectors import Spots
 from torch import nn
 
 from poseplug.core.data.pose_batch import PoseBatch
@@ -325,4 +326,5 @@ KEEPERS = {
     "input": [Widths],
     "metric": [SizeError, DepthErrors],
     "hook": [Counter],
+    "detector": [Spots],
 }

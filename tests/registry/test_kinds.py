@@ -27,7 +27,9 @@ def test_every_kind_has_all_it_needs(kind):
     assert callable(conformance.use)
     for example in (kind.name, *kind.examples):
         templates = {entry.name for entry in (files("poseplug.registry.scaffold") / "templates" / example).iterdir()}
-        assert {"facts.toml", "component.py.txt", "recipe.toml.txt", "test.py.txt"} <= templates
+        assert {"facts.toml", "component.py.txt", "test.py.txt"} <= templates
+        # What is no part of a run is trained by a command of its own.
+        assert ("recipe.toml.txt" in templates) == bool(kind.slots) == (not example_of(example).trains)
         assert example_of(example).summary
         assert f"def {kind.hook}(" in render_plugin(choose_names("tiny"), example)["src/poseplug_tiny/__init__.py"]
         assert not kind.slots or kind.slots[0].flag in example_of(example).usage.split()

@@ -39,6 +39,7 @@ PUBLIC = {
     "poseplug.core.hooks": ["RunFacts", "RunHook"],
     "poseplug.core.settings": ["REQUIRED", "ordered", "setting"],
     "poseplug.core.errors": ["PoseplugError", "did_you_mean", "one_line"],
+    "poseplug.core.progress": ["tell"],
     "poseplug.core.anatomy.joint_limits": ["JointLimits"],
     "poseplug.core.anatomy.limb_frames": None,
     "poseplug.core.anatomy.limb_kinds": ["kind_of"],
@@ -68,6 +69,14 @@ PUBLIC = {
     "poseplug.core.geometry.viewpoints": ["TARGET_HEIGHT", "ViewRange", "around_origin", "fixed_cameras"],
     "poseplug.core.models.dense": ["Dense", "Norm", "dense", "dropout"],
     "poseplug.core.sources.pose_table": ["PoseTable"],
+    "poseplug.core.detection.augmentation": ["CropChanges"],
+    "poseplug.core.detection.crops": ["CropMaps", "imagenet_normalised", "take_crops"],
+    "poseplug.core.detection.detector": ["Detector", "Stage"],
+    "poseplug.core.detection.images": ["read_image"],
+    "poseplug.core.detection.labels": ["LabelledPeople", "read_labels"],
+    "poseplug.core.detection.measuring": ["Measured", "measure"],
+    "poseplug.core.detection.stored": ["stored_layout"],
+    "poseplug.core.detection.training": ["DetectorTrainer", "DetectorTraining"],
     "poseplug.core.training.supervised": ["Supervised"],
     "poseplug.core.evaluation.evaluate": ["Evaluation"],
     "poseplug.core.evaluation.joint_errors": ["joint_errors", "pck"],
@@ -77,6 +86,7 @@ PUBLIC = {
     "poseplug.core.storage.mat5": ["MatFile"],
     "poseplug.core.storage.plain_npz": ["most_bytes", "read_npz"],
     "poseplug.core.storage.plain_pickle": ["load_plain_pickle"],
+    "poseplug.core.storage.weights": ["load_weights", "take_weights"],
 }
 
 

@@ -113,7 +113,7 @@ def test_names_go_together():
     assert (names.distribution, names.package) == ("poseplug-tiny-2d-net", "poseplug_tiny_2d_net")
 
 
-@pytest.mark.parametrize("kind", example_names())
+@pytest.mark.parametrize("kind", [name for name in example_names() if not example_of(name).trains])
 def test_recipes_and_examples_fit_what_is_installed(kind):
     """Every name in a recipe but the plugin's own is that of a part that ships."""
     contents = render_plugin(choose_names("tiny"), kind)

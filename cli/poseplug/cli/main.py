@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from poseplug.cli.options import NoPlugin, switched_off, warn_of_unknown
-from poseplug.cli.verbs import ablate, check, compare, data, export, lift, new, plugins, report, run, show
+from poseplug.cli.verbs import ablate, check, compare, data, detector, export, lift, new, plugins, report, run, show
 from poseplug.cli.verbs import eval as evaluation
 from poseplug.cli.verbs import list as listing
 from poseplug.core import __version__
@@ -25,7 +25,8 @@ app.command("lift", epilog=lift.EPILOG)(lift.lift)
 app.command("compare", epilog=compare.EPILOG)(compare.compare)
 app.command("report", epilog=report.EPILOG)(report.report)
 app.command("export", epilog=export.EPILOG)(export.export)
-app.add_typer(data.app, name="data", help="Look at data sets, draw them, convert them.")
+app.add_typer(data.app, name="data", help="Look at data sets, draw them, convert them; annotate images.")
+app.add_typer(detector.app, name="detector", help="Train detectors of joints in images, measure them.")
 app.command("list")(listing.list_components)
 app.command("show", epilog=show.EPILOG)(show.show)
 app.command("plugins")(plugins.plugins)

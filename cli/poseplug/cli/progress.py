@@ -8,13 +8,22 @@ from contextlib import contextmanager
 
 from rich.console import Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 from torch import Tensor
 
 from poseplug.cli.render import err, say
 from poseplug.core.errors import Interrupted
 from poseplug.core.hooks import RunFacts, RunHook
+from poseplug.core.progress import listening
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.core.training.trainer import Trainer
 
@@ -78,6 +87,22 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=err(), transient=True, disable=not err().is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def preparing() -> Iterator[None]:
+    """Show how far sources are that take long to be made: a bar in a terminal, nothing in a pipe."""
+    columns = (BarColumn(30), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err(), transient=True, disable=not err().is_terminal) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total, visible=done < total)
+
+        with listening(show):
+            yield
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from poseplug.core.data.step import Step as Step
 from poseplug.core.data.step import Stream as Stream
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.output_head import OutputHead as OutputHead
 
 # The input that the run's root estimator makes.
 ROOTS = "roots"
@@ -45,7 +46,8 @@ class BuildContext:
         reference: the run's reference data, for components that are made from it.
         build: builds a further component from its interface's name and a specification such as "bvh:path=mocap", for
             settings that name one; None where a component is used outside a run.
-        open_run: opens the trained ``LiftingModel`` of a finished run, for settings that name one; None like ``build``.
+        open_model: opens a finished run or a model that ships, from what users call it, and returns what lifts: batch
+            -> root-relative joints [N, J, 3], metres; None where a component is used outside a run.
     """
 
     skeleton: Skeleton | None = None
@@ -53,7 +55,7 @@ class BuildContext:
     seed: int = 0
     reference: PoseSource | None = None
     build: Callable[[str, str], Any] | None = None
-    open_run: Callable[[str], Any] | None = None
+    open_model: Callable[[str], Callable[[PoseBatch], Tensor]] | None = None
 
     @property
     def layout(self) -> Skeleton:
@@ -147,7 +149,16 @@ class FiniteSource(PoseSource):
 
 
 class Augmentor(Trained, ABC):
-    """Makes a batch more diverse. One with parameters is trained by the ``loss`` it gives."""
+    """Makes a batch more diverse. One with parameters is trained by the ``loss`` it gives.
+
+    Attributes:
+        asks_lifter: whether ``augment`` calls ``lift``; one may set it for itself, as its settings say.
+        lift: what the lifter under training says of a batch, as in evaluation and without gradients: root-relative
+            joints [N, J, 3], metres. The engine sets it; None outside of a run.
+    """
+
+    asks_lifter: bool = False
+    lift: Callable[[PoseBatch], Tensor] | None = None
 
     @abstractmethod
     def augment(self, batch: PoseBatch, generator: torch.Generator) -> Augmentation:
@@ -174,36 +185,6 @@ class Reweighter(Component, nn.Module, ABC):
 
         Poses without weights count once each.
         """
-
-
-class OutputHead(nn.Module):
-    """How what a lifter returns becomes a pose. This one takes it as it is: joints in metres.
-
-    A lifter declares its own; an objective that trains something else than poses declares another, and is then shown
-    what the lifter returns.
-
-    Attributes:
-        needs_fit: whether ``fit`` is to be called, once, before training.
-        labelled_poses: with how many poses that have 3D labels it is calibrated, whenever the model is kept.
-    """
-
-    needs_fit: bool = False
-    labelled_poses: int = 0
-
-    def forward(self, batch: PoseBatch, output: Tensor) -> Tensor:
-        """Return joints [N, J, 3] in metres, root-relative up to the predicted root, for what the lifter returned."""
-        return output
-
-    def fit(self, batch: PoseBatch) -> None:
-        """Take what it must know from poses of the training set."""
-
-    def calibrate(self, batch: PoseBatch, output: Tensor) -> Mapping[str, Tensor]:
-        """Take what training left open from poses with 3D labels; return scalars about it, left on the device."""
-        return {}
-
-    def diagnostics(self) -> Mapping[str, float]:
-        """Return figures that are stored in the run's results."""
-        return {}
 
 
 class Lifter(Trained, ABC):

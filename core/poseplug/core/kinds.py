@@ -135,6 +135,8 @@ KINDS: tuple[Kind, ...] = (
         "watches a run, or adds to it",
         (Slot("hook", "hook", "--hook", "Logger or other run-time hook; repeatable.", "several"),),
     ),
+    # No part of a run: it has a training of its own, and `poseplug lift --detector` takes it.
+    Kind("detector", "poseplug.core.detection.detector:Detector", "where are the joints in an image?"),
 )
 
 

@@ -25,6 +25,7 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS
 from poseplug.core.interfaces import BuildContext
+from poseplug.core.progress import listening
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug_evoskeleton.evolution.evolved import Evolved, EvolvedSettings
 from poseplug_evoskeleton.evolution.population import draw_pairs
@@ -179,18 +180,11 @@ def test_what_cannot_evolve_is_refused():
 
 
 def test_a_model_chooses_the_children_that_it_finds_hardest(tmp_path):
-    class Flat:
-        """Predicts poses without depth, so that its error is mean absolute depth about the root."""
+    def flat(batch):
+        """Lift poses without depth, so that the error is the mean absolute depth about the root."""
+        return batch.root_relative * torch.tensor([1.0, 1.0, 0.0])
 
-        skeleton = H36M_16
-
-        def predict(self, batch):
-            return batch.root_relative * torch.tensor([1.0, 1.0, 0.0])
-
-        def state_dict(self):
-            return {"flat": torch.zeros(())}
-
-    context = BuildContext(reference=people(), open_run=lambda said: Flat())
+    context = BuildContext(reference=people(), open_model=lambda said: flat)
     config = {"bodies": "none", "selection": "none", "couples": 0.5, "generations": 1}
     chosen = everyone(Evolved(EvolvedSettings(**config, model="flat"), context))
     everybody = everyone(evolved(**config))
@@ -203,9 +197,6 @@ def test_a_model_chooses_the_children_that_it_finds_hardest(tmp_path):
         Evolved(EvolvedSettings(**config, model="flat", folder=str(tmp_path)), context)
     with pytest.raises(PoseplugError, match="only be named within a run"):
         evolved(model="flat")
-    Flat.skeleton = LAYOUTS["h36m17"]
-    with pytest.raises(PoseplugError, match="lifts the skeleton 'h36m17'"):
-        Evolved(EvolvedSettings(model="flat"), context)
 
 
 # ---------------------------------------------------------------- folders
@@ -291,3 +282,12 @@ def test_a_kill_at_any_moment_changes_nothing(tmp_path):
     assert same(everyone(resumed), everyone(evolved(people(3000), **settings)))
     assert all((folder / name).stat().st_mtime_ns == changed for name, changed in found.items())
     assert not list(folder.glob(".*"))
+
+
+def test_it_says_how_far_it_is():
+    told = []
+    with listening(lambda what, done, total: told.append((what, done, total))):
+        evolved(times=1.5)
+    assert {(what, total) for what, _, total in told} == {("poses evolved", 180)}
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert told[-1][1] == 180

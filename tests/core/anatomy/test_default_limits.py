@@ -14,8 +14,10 @@ import pytest
 import torch
 
 from poseplug.core.anatomy import joint_limits
+from poseplug.core.anatomy.hinges import bends
 from poseplug.core.anatomy.joint_limits import JointLimits
 from poseplug.core.anatomy.learn_limits import DirectionCounts, LimitSettings, learn_limits, limits_from
+from poseplug.core.anatomy.limb_frames import measure_limbs, poses_last
 from poseplug.core.anatomy.limbs import limbs_of
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import BuildContext
@@ -180,6 +182,21 @@ def test_by_captured_poses_alone_much_more_is_refused(captured):
     assert learned.accepts(captured["test wild"], H36M_16).all(1).float().mean() > 0.85
     assert learned.valid(random_directions(50_000), LIMBS).float().mean() < 0.3
     assert hyperextended_that_pass(learned) == 0
+
+
+@pytest.mark.mocap
+def test_captured_knees_and_elbows_bend_the_way_that_is_called_right(captured):
+    """Runs and kicks for the knee, waves and slashes for the elbow; of the right side."""
+    joints = torch.cat([captured["test lab"], captured["test wild"]])[::7].double()
+    held = measure_limbs(poses_last(joints), LIMBS).directions
+    for kind, name, most in (("shin", "RKnee-RFoot", 60), ("forearm", "RElbow-RWrist", 120)):
+        b = LIMBS.names.index(name)
+        bend, azimuth = (x.diagonal().rad2deg() for x in bends(kind, held[:, LIMBS.bones[b].parent], held[:, b]))
+        bent = bend > 15
+        assert bent.float().mean() > 0.5
+        assert azimuth[bent].abs().quantile(0.99) < most
+        assert azimuth[bent].median().abs() < 30
+        assert bend.max() > 80
 
 
 if __name__ == "__main__":

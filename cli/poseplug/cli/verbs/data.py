@@ -1,4 +1,4 @@
-"""``poseplug data``: what is in a data set, a picture of it, and poseplug's own file of it."""
+"""``poseplug data``: what is in a data set, a picture of it, poseplug's own file of it; new ones, by annotating."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from poseplug.cli.options import AsJson, names_of
+from poseplug.cli.verbs import data_annotate
 from poseplug.cli.verbs.data_limits import app as limits_app
 
 if TYPE_CHECKING:
@@ -85,9 +86,10 @@ def convert(
 
         check_free(out)
         try:
+            opened = _open(source, reference, seed)
             with counting("poses") as progress:
                 made = write(
-                    *(_open(source, reference, seed), out, load_catalogue()),
+                    *(opened, out, load_catalogue()),
                     poses=poses,
                     shard_size=shard_size,
                     progress=progress,
@@ -152,8 +154,13 @@ def plot(
         say(f"The {'page' if out.suffix.lower() == '.html' else 'picture'} is in {out}")
 
 
+app.command("annotate", epilog=data_annotate.EPILOG)(data_annotate.annotate)
+
+
 def _open(source: str, reference: str, seed: int) -> Opened:
+    from poseplug.cli.progress import preparing
     from poseplug.registry.datasets.opening import open_source
     from poseplug.registry.discovery.catalogue import load_catalogue
 
-    return open_source(source, load_catalogue(), seed=seed, reference=reference)
+    with preparing():
+        return open_source(source, load_catalogue(), seed=seed, reference=reference)

@@ -7,19 +7,25 @@ from typing import Annotated
 
 import typer
 
-from poseplug.cli.options import AsJson, Force, RunOrModel
+from poseplug.cli.options import AsJson, Force, RunOrModel, names_of
 
 EPILOG = """\b
 Examples:
   poseplug lift starter detections.json
   poseplug lift runs/mine openpose/ --size 1920x1080 --out walk.bvh
   poseplug lift runs/mine detections.json --smooth 9 --picture walk.gif
+  poseplug lift runs/mine photos/ --detector detectors/mine --boxes people.json
 """
 
 
 def lift(
     run: RunOrModel,
-    keypoints: Annotated[Path, typer.Argument(help="A file or folder of 2D key points.", metavar="KEYPOINTS")],
+    keypoints: Annotated[
+        Path,
+        typer.Argument(
+            help="A file or folder of 2D key points; with --detector a picture or a folder.", metavar="KEYPOINTS"
+        ),
+    ],
     out: Annotated[
         list[Path],
         typer.Option(
@@ -28,6 +34,17 @@ def lift(
     ] = [],  # noqa: B006
     picture: Annotated[Path | None, typer.Option(help="Some frames (.png), or all (.gif).", metavar="FILE")] = None,
     page: Annotated[Path | None, typer.Option(help="A page with the poses in 3D (.html).", metavar="FILE")] = None,
+    detector: Annotated[
+        str,
+        typer.Option(
+            help="Finds the key points in images: a trained one's folder, or NAME:weights=FILE.",
+            metavar="DETECTOR",
+            autocompletion=names_of("detector"),
+        ),
+    ] = "",
+    boxes: Annotated[
+        Path | None, typer.Option(help="Of people in the images, as COCO's; default: one fills each.", metavar="FILE")
+    ] = None,
     keypoint_format: Annotated[str, typer.Option("--format", help="Of the key points; default: as it looks.")] = "auto",
     skeleton: Annotated[
         str, typer.Option(help="Layout of the key points, or a TOML file; default: as the format says.")
@@ -57,17 +74,22 @@ def lift(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Lift 2D key points of a detector or data set to 3D with a finished run."""
+    """Lift 2D key points of a detector or data set, or people in images, to 3D with a finished run."""
+    from poseplug.cli.progress import counting
     from poseplug.cli.render import print_json, reporting, say, warn
 
     with reporting():
+        from poseplug.core.detection.found_in_images import FoundInImages
         from poseplug.registry.discovery.catalogue import load_catalogue
         from poseplug.registry.lifting import settings as said
-        from poseplug.registry.lifting.files import Outputs, default_out, lift_to_files, open_file
+        from poseplug.registry.lifting.files import Outputs, default_out, lift_to_files, open_asked
 
         said.check_fps(fps)
         image = said.parse_size(size) if size else None
-        file, made = open_file(keypoints, keypoint_format, skeleton, image)
+        catalogue = load_catalogue()
+        file, made = open_asked(
+            keypoints, keypoint_format, skeleton, image, catalogue, detector=detector, boxes=boxes, device=device
+        )
         settings = said.LiftSettings(
             size=image,
             focal=focal,
@@ -85,7 +107,10 @@ def lift(
         )
         asked = [*out] if out or picture or page else [default_out(keypoints)]
         outputs = Outputs(out=asked, picture=picture, page=page, force=force)
-        found = lift_to_files(run, file, settings, outputs, load_catalogue(), name=str(keypoints))
+        with counting("pictures") as progress:
+            if isinstance(file, FoundInImages):
+                file.progress = progress
+            found = lift_to_files(run, file, settings, outputs, catalogue, name=str(keypoints))
         for warning in found["warnings"]:
             warn(warning)
         if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,15 +115,17 @@ def _plan(flags: Flags, catalogue: Catalogue, out: Path | None, resume: Path | N
 def _train(
     plan: Plan, catalogue: Catalogue, device: torch.device, directory: RunDirectory, *, resume: bool
 ) -> dict[str, Any]:
-    from poseplug.cli.progress import TrainingProgress, stop_on_interrupt
+    from poseplug.cli.progress import TrainingProgress, preparing, stop_on_interrupt
     from poseplug.cli.render import say, warn
     from poseplug.core.training.trainer import Trainer
     from poseplug.registry.runs.execute import execute
 
     parts = ", ".join(f"{kind} {name}" for kind, name in plan.components().items() if kind != "objective")
-    with stop_on_interrupt(directory) as watch, TrainingProgress() as progress:
+    with stop_on_interrupt(directory) as watch, TrainingProgress() as progress, ExitStack() as before:
+        before.enter_context(preparing())
 
         def began(trainer: Trainer) -> None:
+            before.close()
             say(f"{parts}; {device}; into {directory.path}")
             progress.begin()
             watch(trainer)

@@ -41,14 +41,14 @@ class LimitSettings:
     keep: float = setting(
         0.995, "of the poses at least this share is accepted; count is lowered for it", minimum=0, maximum=1
     )
+    ranges: bool = setting(True, "published ranges of motion are allowed as well")
+    hinges: bool = setting(True, "knees and elbows that bend the wrong way are not allowed, unless poses had them")
     cell: float = setting(
         3.0, "size of cells for bones that hang from the torso", unit="degrees", minimum=1, maximum=20
     )
-    ranges: bool = setting(True, "published ranges of motion are allowed as well")
-    hinges: bool = setting(True, "knees and elbows that bend the wrong way are not allowed, unless poses had them")
-    child_cell: float = setting(4.0, "for forearms and shins", unit="degrees", minimum=2, maximum=20)
+    child_cell: float = setting(4.0, "size of cells for forearms and shins", unit="degrees", minimum=2, maximum=20)
     parent_cell: float = setting(
-        11.0, "for bones that forearms and shins hang from", unit="degrees", minimum=3, maximum=30
+        11.0, "size of cells for bones that forearms and shins hang from", unit="degrees", minimum=3, maximum=30
     )
 
 

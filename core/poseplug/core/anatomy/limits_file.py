@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.anatomy.limb_kinds import KINDS_BY_NAME
-from poseplug.core.errors import PoseplugError
+from poseplug.core.errors import PoseplugError, one_line
 from poseplug.core.storage.tensor_file import load_tensors, save_tensors
 
 _CONTENT = "joint limits"
@@ -47,8 +47,8 @@ def load_limits(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         tables = {name: _unpacked(packed[name], *_shape(name, shape)) for name, shape in meta["shapes"].items()}
         facts = dict(meta["facts"])
-    except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
-        raise PoseplugError(f"'{path}' is damaged: {error}.") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, zlib.error) as error:
+        raise PoseplugError(f"'{path}' is damaged: {one_line(error):.200}.") from error
     if not tables:
         raise PoseplugError(f"'{path}' is damaged: it has a table for no bone.")
     return tables, facts

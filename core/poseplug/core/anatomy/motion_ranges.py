@@ -4,12 +4,14 @@ Degrees, from the anatomical position. Sources:
 
 - AAOS: American Academy of Orthopaedic Surgeons, "Joint Motion: Method of Measuring and Recording", 1965, as tabled in
   Norkin and White, "Measurement of Joint Motion", appendix A. Shoulder: flexion 180, extension 60, abduction 180,
-  adduction 50, inward rotation 70, outward rotation 90, horizontal flexion 135, horizontal extension 45. Elbow:
-  flexion 150. Hip: flexion 120, extension 30, abduction 45, adduction 30, rotation 45 each way.
+  inward rotation 70, outward rotation 90. Elbow: flexion 150. Hip, as it is commonly quoted: flexion 120, extension
+  30, abduction 45, adduction 30, rotation 45 each way.
 - CDC: Soucie et al., "Range of motion measurements: reference values and a database for comparison studies",
   Haemophilia 17 (2011), doi 10.1111/j.1365-2516.2010.02399.x: the most mobile group's mean knee flexion, 153.
-- AMA: American Medical Association, "Guides to the Evaluation of Permanent Impairment". Neck: flexion 50, extension 60,
-  to the side 45. Lumbar spine: flexion 60, extension 25, to the side 25. Shoulder: inward rotation 80 or more.
+- AMA: American Medical Association, "Guides to the Evaluation of Permanent Impairment", as commonly quoted. Neck:
+  flexion 50, extension 60, to the side 45. Lumbar spine: flexion 60, extension 25, to the side 25. Shoulder: inward
+  rotation 80 or more.
+- Clinical textbooks, which differ: of the shoulder adduction 50, horizontal flexion 135, horizontal extension 45.
 
 These are means, and people differ by some eight degrees. Hips are measured against the pelvis, thighs here against the
 spine, so that half of the lumbar spine's range is the thigh's as well.

@@ -22,6 +22,7 @@ class Detections(TensorRecord):
         frame: [N] int64, the number of the image: of a video's frame from 0, else as the format numbers images.
         track: [N] int64, who it is, where the format says; -1 otherwise.
         size: [N, 2] float32, width and height of the image in pixels; 0 where the format does not say.
+        box: [N, 4] float32, left, top, width and height of the person in pixels, where the format says; otherwise 0.
     """
 
     joints: Tensor
@@ -29,6 +30,7 @@ class Detections(TensorRecord):
     frame: Tensor
     track: Tensor
     size: Tensor
+    box: Tensor | None = None
 
     def __len__(self) -> int:
         return self.joints.shape[0]

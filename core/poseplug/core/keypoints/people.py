@@ -33,6 +33,7 @@ class Person(NamedTuple):
         numbers: x, y and score of every joint, one after the other; None counts as NaN.
         frame, track: as in ``Detections``.
         size: width and height of the image in pixels; zeros where nobody knows.
+        box: as in ``Detections``.
     """
 
     place: str
@@ -40,6 +41,7 @@ class Person(NamedTuple):
     frame: int
     track: int = -1
     size: tuple[float, float] = (0.0, 0.0)
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 @attrs.define(eq=False)
@@ -75,7 +77,7 @@ class PeopleFile:
         def place(row: int) -> str:
             return people[row].place
 
-        return detections(
+        found = detections(
             self.path,
             self.skeleton,
             values,
@@ -85,6 +87,7 @@ class PeopleFile:
             place=place,
             scale=self.scale,
         )
+        return attrs.evolve(found, box=torch.tensor([person.box for person in people]))
 
     def _values(self, people: list[Person]) -> Floats:
         """Return x, y and score, [N, joints, 3]."""

@@ -14,7 +14,7 @@ from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.step import Stream
 from poseplug.core.hooks import HookSet
 from poseplug.core.interfaces import ROOTS, Augmentation, AugmentorFeedback, Discriminator, PoseSource, RootEstimator
-from poseplug.core.models.modes import frozen
+from poseplug.core.models.modes import evaluating, frozen
 from poseplug.core.storage.tensor_file import under
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.lifter_step import add_fakes
@@ -47,6 +47,9 @@ class TrainingStep:
         self.buffer = PoseBuffer(assembly.source.skeleton)
         # The lifter's losses in the last step of each of several seeds: name -> [S], without gradient.
         self.by_seed: dict[str, Tensor] = {}
+        for augmentor in assembly.augmentors:
+            if augmentor.asks_lifter:
+                augmentor.lift = self._asked
 
     def run(self, moment: Moment) -> dict[str, Tensor]:
         """Take the step and return its named losses and logs, detached, on the device."""
@@ -173,6 +176,12 @@ class TrainingStep:
         """Return what the lifter would say in evaluation: metres, also where it is trained on something else."""
         with self.autocast():
             return self.assembly.model.predict(batch).float()
+
+    @torch.no_grad()
+    def _asked(self, batch: PoseBatch) -> Tensor:
+        """Return what the lifter would say in evaluation, for an augmentor that chooses by it."""
+        with evaluating(self.assembly.model):
+            return self._evaluated(batch.detached())
 
     def _train_discriminators(self, real: PoseBatch, fakes: dict[str, PoseBatch], moment: Moment) -> dict[str, Tensor]:
         """Update the discriminators for which there are fakes; return losses and logs."""

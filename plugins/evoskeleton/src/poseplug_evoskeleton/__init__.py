@@ -1,4 +1,4 @@
-"""EvoSkeleton (Li, Ke, Pratama, Tai, Tang, Cheng, CVPR 2020): evolved poses, joint limits, a cascade of lifters."""
+"""EvoSkeleton (Li et al., CVPR 2020): evolved poses, joint limits, a cascade of lifters, a detector of joints."""
 
 from __future__ import annotations
 
@@ -70,6 +70,17 @@ def register_lifters(register: Register) -> None:
         "poseplug_evoskeleton.cascade:Cascade",
         summary="the sum of equal lifters of any kind, each trained on what those before it leave",
         paper=f"{_PAPER}, eq. 7 and Algorithm 3",
+    )
+
+
+@hookimpl
+def register_detectors(register: Register) -> None:
+    """Register hrnet."""
+    register(
+        "hrnet",
+        "poseplug_evoskeleton.hrnet:HRNet",
+        summary="HRNet with maps of full resolution and soft-argmax",
+        paper=f"{_PAPER}, Sec. 4.1; HRNet: Sun et al., CVPR 2019",
     )
 
 

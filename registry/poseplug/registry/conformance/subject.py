@@ -59,10 +59,10 @@ class Subject:
         """
         settings = dict(self.settings)
         missing = [f.name for f in self.fields() if f.default is attrs.NOTHING and f.name not in settings]
-        if missing:
-            example = getattr(self.component, "example_settings", None)
-            if example is None:
-                raise NotChecked(f"needs {', '.join(missing)}")
+        example = getattr(self.component, "example_settings", None)
+        if missing and example is None:
+            raise NotChecked(f"needs {', '.join(missing)}")
+        if example is not None and (missing or getattr(self.of_kind, "SMALL", False)):
             folder = tempfile.mkdtemp(prefix="poseplug-check-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             settings = {**example(Path(folder)), **settings}
@@ -76,7 +76,7 @@ class Subject:
         the skeleton.
         """
         context = BuildContext(skeleton=skeleton, device=self.device, seed=3)
-        if self.kind not in ("lifter", "root", "metric"):
+        if self.kind not in ("lifter", "root", "metric", "detector"):
             context = attrs.evolve(context, reference=pose_table(240, skeleton, self.device, seed=1))
         if self.kind == "source" and not getattr(self.component, "needs_reference", False):
             context = attrs.evolve(context, skeleton=None, reference=None)

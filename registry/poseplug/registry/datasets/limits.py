@@ -85,7 +85,7 @@ def hold(opened: Opened, limits: JointLimits, most: int) -> Held:
         bones += accepted.sum(0)
     if not poses:
         raise PoseplugError(f"'{opened.said}' has no poses.")
-    shares = dict(zip(names, (bones / poses).tolist(), strict=True))
+    shares = dict(zip(names, (bones.double() / poses).tolist(), strict=True))
     return Held({"source": opened.said, "poses": poses, "drawn": drawn, "accepted": whole / poses, "bones": shares})
 
 

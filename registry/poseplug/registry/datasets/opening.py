@@ -12,11 +12,11 @@ import torch
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.stored_poses import InputFile
 from poseplug.core.errors import PoseplugError
-from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
+from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.registry.config.resolve import Part, construct, find_part, knowing
 from poseplug.registry.config.spec_syntax import parse_spec
 from poseplug.registry.discovery.catalogue import Catalogue
-from poseplug.registry.runs.saved_model import opener
+from poseplug.registry.runs.context import run_context
 
 BATCH = 4096
 # Told how many poses of how many are done.
@@ -86,7 +86,7 @@ def open_source(said: str | PoseSource, catalogue: Catalogue, *, seed: int = 0, 
     """
     if isinstance(said, PoseSource):
         return Opened(type(said).__name__, said, seed)
-    context = knowing(BuildContext(seed=seed, open_run=opener(catalogue, torch.device("cpu"))), catalogue)
+    context = run_context(catalogue, seed=seed)
     parts = [find_part(catalogue, "source", parse_spec(said))]
     if parts[0].needs_reference:
         parts.append(find_part(catalogue, "source", parse_spec(reference)))

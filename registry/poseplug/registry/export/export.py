@@ -24,6 +24,7 @@ from poseplug.registry.export.file_format import FileFormat, Onnx, Pt2
 from poseplug.registry.export.program import as_seen, random_people
 from poseplug.registry.export.trace import CannotExport, traced
 from poseplug.registry.runs.build import build_evaluations
+from poseplug.registry.runs.context import run_context
 from poseplug.registry.runs.plan import Plan
 from poseplug.registry.runs.saved_model import open_run
 
@@ -86,7 +87,7 @@ def export_run(
     with _explained(plan):
         program, graph = traced(model, flip)
     people = {"random input": random_people(max(NUMBERS), model.skeleton, model.device, seed=1)}
-    people |= _evaluated(plan, BuildContext(skeleton=model.skeleton, device=model.device, seed=plan.settings.seed))
+    people |= _evaluated(plan, run_context(catalogue, model.device, plan.settings.seed, skeleton=model.skeleton))
     text = about(directory, plan, program, catalogue, list(people))
     made: dict[str, bytes] = {}
     differences: dict[str, float] = {}

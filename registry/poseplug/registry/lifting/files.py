@@ -12,6 +12,7 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.own_layout import find_layout
 from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.open_keypoints import open_keypoints
+from poseplug.core.training.runtime import pick_device
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.lifting.lift import lifting
 from poseplug.registry.lifting.outputs import check_outputs, refuse_existing, refuse_twice, write
@@ -60,6 +61,43 @@ def open_file(
     own = find_layout(skeleton) if skeleton else None
     file = open_keypoints(path, format=form, skeleton=own.skeleton if own else None, size=size)
     return file, own.made if own else {}
+
+
+def open_asked(
+    path: Path,
+    form: str,
+    skeleton: str,
+    size: tuple[int, int] | None,
+    catalogue: Catalogue,
+    *,
+    detector: str = "",
+    boxes: Path | None = None,
+    device: str = "auto",
+) -> tuple[KeypointFile, Mapping[str, Any]]:
+    """Open key points as ``open_file`` does, or with a detector those that it finds in pictures.
+
+    Args:
+        path: a file or folder of key points; with a detector a picture, or a folder of them.
+        form, skeleton, size: as ``open_file`` takes them.
+        catalogue: what is installed.
+        detector: the folder of a trained one, or NAME:key=value,...
+        boxes: of people in the pictures, as COCO's.
+        device: where the detector computes.
+
+    Raises:
+        PoseplugError: see ``open_file`` and ``find_in_images``; something was said that does not go with the other.
+    """
+    if not detector:
+        if boxes is not None:
+            raise PoseplugError("--boxes says where people are in images; say with --detector who finds their joints.")
+        return open_file(path, form, skeleton, size)
+    if form != "auto" or skeleton:
+        raise PoseplugError(
+            "--format and --skeleton are of key points in files; a detector knows its own: leave them out."
+        )
+    from poseplug.registry.detection.opened import find_in_images
+
+    return find_in_images(detector, path, boxes, catalogue, pick_device(device)), {}
 
 
 def default_out(keypoints: Path) -> Path:

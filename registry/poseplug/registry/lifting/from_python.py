@@ -19,6 +19,8 @@ class Options(Said, total=False):
         skeleton: their layout, where the format does not say or says otherwise: a name, or a TOML file.
         fps: frames a second, where the key points do not say.
         force: replace files that are there.
+        detector: finds the key points in images: the folder of a trained one, or NAME:weights=FILE.
+        boxes: of people in the images, a file as COCO's; without one, a person fills each.
     """
 
     picture: Path | str | None
@@ -27,6 +29,8 @@ class Options(Said, total=False):
     skeleton: str
     fps: float | None
     force: bool
+    detector: str
+    boxes: Path | str | None
 
 
 def lift_file(
@@ -35,11 +39,11 @@ def lift_file(
     out: Path | str | Sequence[Path | str] = (),
     **options: Unpack[Options],
 ) -> dict[str, Any]:
-    """Lift a file or folder of 2D key points, and write what is asked for; return the summary of ``poseplug lift``.
+    """Lift a file or folder of 2D key points, or images, and write what is asked for; return a summary.
 
     Args:
         run: the folder of a finished run, or the name of a trained model.
-        keypoints: the file or folder.
+        keypoints: the file or folder; with ``detector`` a picture or a folder of them.
         out: files of poses; their suffixes say how.
         options: further files, and how it is done; see ``Options``.
 
@@ -49,7 +53,7 @@ def lift_file(
     import attrs
 
     from poseplug.registry.discovery.catalogue import load_catalogue
-    from poseplug.registry.lifting.files import Outputs, lift_to_files, open_file
+    from poseplug.registry.lifting.files import Outputs, lift_to_files, open_asked
     from poseplug.registry.lifting.settings import LiftSettings
 
     said: dict[str, Any] = dict(options)
@@ -61,7 +65,14 @@ def lift_file(
         force=said.pop("force", False),
     )
     form, skeleton = said.pop("format", "auto"), said.pop("skeleton", "")
+    detector, boxes = said.pop("detector", ""), said.pop("boxes", None)
     settings = LiftSettings(**said)
-    file, made = open_file(Path(keypoints), form, skeleton, settings.size)
+    catalogue = load_catalogue()
+    file, made = open_asked(
+        *(Path(keypoints), form, skeleton, settings.size, catalogue),
+        detector=detector,
+        boxes=boxes and Path(boxes),
+        device=settings.device,
+    )
     settings = attrs.evolve(settings, made={**made, **settings.made})
-    return lift_to_files(str(run), file, settings, outputs, load_catalogue(), name=str(keypoints))
+    return lift_to_files(str(run), file, settings, outputs, catalogue, name=str(keypoints))

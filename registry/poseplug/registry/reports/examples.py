@@ -13,13 +13,14 @@ import torch
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError, in_words
 from poseplug.core.evaluation.metric import Comparison
-from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
+from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.reports.question import Question
 from poseplug.registry.reports.statistics import Array
 from poseplug.registry.runs.build import build_evaluations
+from poseplug.registry.runs.context import run_context
 from poseplug.registry.runs.plan import Plan
 from poseplug.registry.runs.saved_model import open_run
 
@@ -97,7 +98,7 @@ def find_examples(question: Question, catalogue: Catalogue, device: torch.device
         opened = [open_run(RunDirectory(folder), catalogue, device) for folder in folders]
         plan, model = opened[0]
         models = [lifter for _, lifter in opened if lifter.skeleton == model.skeleton]
-        context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.settings.seed)
+        context = run_context(catalogue, device, plan.settings.seed, skeleton=model.skeleton)
         sources = build_evaluations(plan, context)
         named = list(sources.items())[:_SEEN_EVALUATIONS]
         found = [_of_evaluation(label, source, plan, models, each) for label, source in named]

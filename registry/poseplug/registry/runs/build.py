@@ -13,8 +13,7 @@ from poseplug.core.evaluation.evaluate import check_measurable
 from poseplug.core.evaluation.metric import Metric
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.hooks import RunHook
-from poseplug.core.interfaces import BuildContext, FiniteSource, Lifter, Objective, PoseSource
-from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
 from poseplug.core.models.modes import trainable
 from poseplug.core.sources.mixture import Mixture
 from poseplug.core.sources.pose_table import random_share
@@ -25,6 +24,8 @@ from poseplug.core.training.schedule import Training
 from poseplug.core.training.trainer import steps_of_epochs
 from poseplug.registry.config.resolve import Part, construct, knowing
 from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.runs.build_model import build_model
+from poseplug.registry.runs.context import run_context
 from poseplug.registry.runs.plan import Plan
 
 
@@ -54,11 +55,7 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
         PoseplugError: bad data, skeletons that differ, a weight for reference poses that there are none of, or metrics
             that cannot be measured.
     """
-    # A finished run is opened by building its model anew, so that module imports this one.
-    from poseplug.registry.runs.saved_model import opener
-
-    context = BuildContext(device=device, seed=plan.settings.seed, open_run=opener(catalogue, device))
-    context = knowing(context, catalogue)
+    context = run_context(catalogue, device, plan.settings.seed)
     reference = _source(plan, plan.parts.one("reference"), context)
     if reference is not None and plan.settings.reference_share < 1:
         if not isinstance(reference, FiniteSource):
@@ -123,7 +120,12 @@ def check_together(assembly: Assembly, plan: Plan) -> None:
     """Raise SeedsApart, naming the part that stands in the way, unless seeds of a run can be trained together."""
     parts = plan.parts
     augmentors = zip(parts.several("augmentor").values(), assembly.augmentors, strict=True)
-    obstacles = [f"augmentor '{part.name}' is trained too" for part, augmentor in augmentors if trainable(augmentor)]
+    obstacles = []
+    for part, augmentor in augmentors:
+        if trainable(augmentor):
+            obstacles.append(f"augmentor '{part.name}' is trained too")
+        if augmentor.asks_lifter:
+            obstacles.append(f"augmentor '{part.name}' asks the lifter of one seed only")
     if root := parts.one("root"):
         obstacles.append(f"this run also trains root estimator '{root.name}'")
     if reweighter := parts.one("reweighter"):
@@ -134,16 +136,6 @@ def check_together(assembly: Assembly, plan: Plan) -> None:
             f"--seeds trains lifters and discriminators of all seeds together, and {obstacles[0]}; run the seeds one "
             "after the other with --seed, or leave that part out."
         )
-
-
-def build_model(plan: Plan, context: BuildContext) -> tuple[LiftingModel, Objective]:
-    """Construct the lifting model of a plan, and the objective, which may declare its output head."""
-    lifter: Lifter = construct(plan.parts.the("lifter"), context)
-    root = construct(plan.parts.one("root"), context)
-    objective: Objective = construct(plan.parts.the("objective"), context)
-    inputs = {part.plain_name: construct(part, context) for part in plan.parts.several("input").values()}
-    head = objective.output_head(lifter, context.layout)
-    return LiftingModel(lifter, context.layout, root, head, inputs), objective
 
 
 def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource]:

@@ -16,7 +16,6 @@ from poseplug.core.evaluation.evaluate import Evaluation, evaluate
 from poseplug.core.evaluation.protocol import lookup
 from poseplug.core.evaluation.results import result_dataset, result_object, seeds_dataset, write_dataset
 from poseplug.core.hooks import HookSet
-from poseplug.core.interfaces import BuildContext
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.storage.files import write_text
 from poseplug.core.storage.run_directory import RunDirectory
@@ -26,6 +25,7 @@ from poseplug.registry.config.experiment_file import Document, write_document
 from poseplug.registry.discovery.attribution import blaming
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build import Run, build_evaluations, build_metrics
+from poseplug.registry.runs.context import run_context
 from poseplug.registry.runs.plan import Plan, make_plan
 from poseplug.registry.runs.saved_model import open_run, save_model, seen_in_training
 
@@ -68,7 +68,7 @@ def evaluate_run(
     if protocol:
         asked["protocol"] = lookup(protocol).name
     plan = make_plan(asked, catalogue)
-    context = BuildContext(skeleton=model.skeleton, device=device, seed=plan.settings.seed)
+    context = run_context(catalogue, device, plan.settings.seed, skeleton=model.skeleton)
     evaluations = build_evaluations(plan, context)
     measured = build_metrics(plan, context, evaluations)
     return result_object(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cattrs
 import torch
 from torch import Tensor
@@ -21,8 +19,7 @@ from poseplug.core.training.training_step import AugmentedSource
 from poseplug.registry.config.experiment_file import read_document
 from poseplug.registry.config.resolve import knowing
 from poseplug.registry.discovery.catalogue import Catalogue
-from poseplug.registry.runs.build import build_model
-from poseplug.registry.runs.find_run import find_run
+from poseplug.registry.runs.build_model import build_model
 from poseplug.registry.runs.plan import Plan, make_plan
 
 # Of its own, so that no draw of the training changes. Batches are as large as in training, which had memory for them.
@@ -87,11 +84,6 @@ def take_weights(directory: RunDirectory, model: LiftingModel) -> None:
         model.load_state_dict(stored | own)
     except RuntimeError as error:
         raise PoseplugError(f"'pretrained': the model in '{directory.path}' is not like this run's: {error}") from error
-
-
-def opener(catalogue: Catalogue, device: torch.device) -> Callable[[str], LiftingModel]:
-    """Return what opens the models of runs, by what users call them, for components that ask for one."""
-    return lambda said: open_run(find_run(said, catalogue), catalogue, device)[1]
 
 
 def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device) -> tuple[Plan, LiftingModel]:

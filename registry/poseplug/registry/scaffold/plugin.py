@@ -64,6 +64,7 @@ class Example:
         paper: where it comes from, for listings.
         also: further components, so that it trains by itself: what each is, by its kind; ``KIND.py.txt`` holds it.
         first: a command that makes what the recipe needs; PACKAGE.NAME stands for its module.
+        trains: the command that trains it, where it is no part of a run and has no recipe; NAME stands for its name.
     """
 
     usage: str
@@ -71,11 +72,13 @@ class Example:
     paper: str
     also: Mapping[str, str] = attrs.field(factory=dict)
     first: str = ""
+    trains: str = ""
 
     def commands(self, names: Names) -> list[str]:
         """Return the commands that train with a new component once it is installed."""
         first = self.first.replace("PACKAGE.NAME", f"{names.package}.{names.name}")
-        return [*([first] if first else []), f"poseplug run --recipe {names.name}"]
+        trains = self.trains.replace("NAME", names.name) or f"poseplug run --recipe {names.name}"
+        return [*([first] if first else []), trains]
 
 
 def choose_names(given: str) -> Names:

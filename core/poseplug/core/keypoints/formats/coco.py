@@ -127,7 +127,8 @@ def _annotations(path: Path, head: _Head, size: Size | None) -> Iterator[Person]
                 if item.get("iscrowd") or not numbers or not _labelled(item, head):
                     continue
                 frame = whole(item.get("image_id"), f"'{path}', {place}", "image_id")
-                yield Person(place, numbers, frame, _track(item, path, place), head.sizes.get(frame, unknown))
+                image = head.sizes.get(frame, unknown)
+                yield Person(place, numbers, frame, _track(item, path, place), image, _box(item))
         stream.end()
 
 
@@ -159,6 +160,16 @@ def _results(path: Path, size: Size | None) -> Iterator[Person]:
             frame = whole(item.get("image_id"), f"'{path}', {place}", "image_id")
             yield Person(place, item["keypoints"], frame, _track(item, path, place), size or (0, 0))
         stream.end()
+
+
+def _box(item: Mapping[str, Any]) -> tuple[float, float, float, float]:
+    """Return the person's box, zeros where there is none that could be one."""
+    box = item.get("bbox")
+    if not isinstance(box, list) or len(box) != 4 or any(type(side) not in (int, float) for side in box):
+        return 0.0, 0.0, 0.0, 0.0
+    left, top, width, height = box
+    inside = all(-1e6 < side < 1e6 for side in box) and width > 0 and height > 0
+    return (float(left), float(top), float(width), float(height)) if inside else (0.0, 0.0, 0.0, 0.0)
 
 
 def _track(item: Mapping[str, Any], path: Path, place: str) -> int:

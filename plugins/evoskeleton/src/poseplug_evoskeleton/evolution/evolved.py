@@ -20,14 +20,14 @@ from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.data.stored_poses import About
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
+from poseplug.core.progress import tell
 from poseplug.core.settings import ordered, setting
 from poseplug_evoskeleton.evolution.body_sizes import BodySizes, Resizing
 from poseplug_evoskeleton.evolution.breeding import Breeding, limits_of
 from poseplug_evoskeleton.evolution.operator_settings import OperatorSettings
 from poseplug_evoskeleton.evolution.placement import Ground
 from poseplug_evoskeleton.evolution.population import Population, columns, couples, genes_of
-from poseplug_evoskeleton.evolution.selection import Model
-from poseplug_evoskeleton.evolution.stored import StoredEvolution, fingerprint
+from poseplug_evoskeleton.evolution.stored import Model, StoredEvolution, fingerprint
 
 BODIES = ("both", "end", "none")
 # Streams of random numbers: one for each generation, and one for the bodies of each.
@@ -193,6 +193,7 @@ class Evolved(FiniteSource):
         while population.count < population.most and len(population.starts) <= (self.config.generations or _LAST):
             draws = self._draws(_GENERATIONS + len(population.starts))
             added = population.grow(breeding, self.config.couples, draws, self._errors if self._model else None)
+            tell("poses evolved", population.count, population.most)
             yield len(population.starts) - 1
             idle = 0 if added else idle + 1
             if idle < _PATIENCE and len(population.starts) <= _LAST:
@@ -211,7 +212,7 @@ class Evolved(FiniteSource):
         """Return the mean errors of the model's predictions, metres."""
         assert self._model is not None
         batch = self._seen(joints, ancestor, torch.zeros_like(ancestor, dtype=torch.bool))
-        errors: Tensor = torch.linalg.vector_norm(self._model.predict(batch) - batch.root_relative, dim=-1).mean(1)
+        errors: Tensor = torch.linalg.vector_norm(self._model(batch) - batch.root_relative, dim=-1).mean(1)
         return errors
 
     def _most(self, n: int) -> int:
@@ -236,15 +237,9 @@ def _opened(said: str, context: BuildContext) -> Model | None:
     """Return the trained model of a run that settings name."""
     if not said:
         return None
-    if context.open_run is None:
+    if context.open_model is None:
         raise PoseplugError("evolved, setting 'model': a run can only be named within a run.")
-    model: Model = context.open_run(said)
-    if context.reference is not None and model.skeleton != context.reference.skeleton:
-        raise PoseplugError(
-            f"evolved, setting 'model': '{said}' lifts the skeleton '{model.skeleton.name}', and the reference has "
-            f"'{context.reference.skeleton.name}'; name another run, or give the reference that 'skeleton'."
-        )
-    return model
+    return context.open_model(said)
 
 
 def _captured(reference: PoseSource, generator: torch.Generator) -> PoseBatch:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from poseplug.core.anatomy.limbs import Limbs
-from poseplug.core.data.pose_batch import PoseBatch
-from poseplug.core.geometry.skeleton import Skeleton
 
 SELECTIONS = ("all", "lower", "none")
 
@@ -20,18 +17,6 @@ class Limits(Protocol):
 
     def valid(self, directions: Tensor, limbs: Limbs) -> Tensor:
         """Return [B, N] bool for directions [3, B, N]."""
-
-
-class Model(Protocol):
-    """The trained model of a run: the core's ``LiftingModel``."""
-
-    skeleton: Skeleton
-
-    def predict(self, batch: PoseBatch) -> Tensor:
-        """Return root-relative joints [N, J, 3], metres."""
-
-    def state_dict(self) -> Mapping[str, Tensor]:
-        """Return its weights."""
 
 
 def natural_selection(directions: Tensor, limbs: Limbs, limits: Limits, selection: str = "all") -> Tensor:

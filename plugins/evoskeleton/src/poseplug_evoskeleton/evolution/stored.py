@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,15 @@ from poseplug.core.data.stored_poses import About, shard_name, shards_in
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.storage.files import left_behind, write_text
-from poseplug_evoskeleton.evolution.selection import Model
 
 _NAME = "evolution.json"
 # Changes whenever equal settings give other poses.
 _VERSION = 1
 # At most so many poses in a file.
 _SHARD = 1 << 20
+# A model is known by how it lifts so many poses.
+_LIFTED = 64
+Model = Callable[[PoseBatch], Tensor]
 
 
 class StoredEvolution:
@@ -158,7 +160,7 @@ def fingerprint(
         "device": context.device.type,
         "joint limits": _digest([limits.tables[name] for name in sorted(limits.tables)]),
         "reference": _digest(tensors),
-        "model": "" if model is None else _digest(model.state_dict().values()),
+        "model": "" if model is None else _digest([model(captured.select(slice(0, _LIFTED)))]),
         "version": _VERSION,
     }
     # As JSON gives it back.

@@ -28,12 +28,12 @@ def works(subject: Subject) -> None:
     subject.use_in_both_modes(subject.ready(endless=True))
 
 
-@promise("sizes", f"it takes batches of 1 and of {_MANY} poses", kinds=TENSORS)
+@promise("sizes", f"it takes batches of 1 and of {_MANY} poses (fewer images)", kinds=TENSORS)
 def sizes(subject: Subject) -> None:
-    """Use it in evaluation; training batches have two poses or more."""
+    """Use it in evaluation; training batches have two poses or more. A kind may say MANY, where that is too many."""
     part = set_training(subject.ready(), False)
     with torch.no_grad():
-        for n in (1, _MANY):
+        for n in (1, getattr(subject.of_kind, "MANY", _MANY)):
             subject.use(part, ordinary(n, subject.device))
 
 

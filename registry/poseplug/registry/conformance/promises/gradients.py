@@ -18,7 +18,7 @@ from poseplug.registry.conformance.verdict import NotChecked, promise, require, 
 @promise(
     "gradients",
     "gradients reach all that is to be trained, and the poses where others learn through it",
-    kinds=["augmentor", "lifter", "discriminator", "root", "objective"],
+    kinds=["augmentor", "lifter", "discriminator", "root", "objective", "detector"],
 )
 def gradients(subject: Subject) -> None:
     """Take the loss of each kind and see which tensors get a gradient.
@@ -58,7 +58,7 @@ def _passed_on(part: Any, subject: Subject) -> Tensor | None:
 @promise(
     "no-gradients",
     "what it returns carries no gradient where none was asked for, and frozen it collects none",
-    kinds=["source", "augmentor", "reweighter", "lifter", "discriminator", "root"],
+    kinds=["source", "augmentor", "reweighter", "lifter", "discriminator", "root", "detector"],
 )
 def no_gradients(subject: Subject) -> None:
     """Use it as the engine does where nothing is to be learnt.

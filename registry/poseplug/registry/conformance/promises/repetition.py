@@ -83,8 +83,8 @@ def unchanged_input(subject: Subject) -> None:
     def watch_forward(_: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
         checks.append(watch({**dict(zip(("joints_2d",), arguments, strict=False)), **keywords}))
 
-    if subject.kind in ("lifter", "root"):
-        # What the engine makes of poses before it hands it on: normalised joints, boxes, ...
+    if subject.kind in ("lifter", "root", "detector"):
+        # What the engine makes of poses before it hands it on: normalised joints, boxes, images, ...
         part.register_forward_pre_hook(watch_forward, with_kwargs=True)
     for training in (True, False):
         occasion = ordinary(8, subject.device)

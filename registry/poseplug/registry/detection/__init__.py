@@ -1,0 +1,1 @@
+"""Detectors by what users call them: opened, trained, measured."""
