@@ -39,6 +39,7 @@ PUBLIC = {
     "poseplug.core.hooks": ["RunFacts", "RunHook"],
     "poseplug.core.settings": ["REQUIRED", "ordered", "setting"],
     "poseplug.core.errors": ["PoseplugError", "did_you_mean", "one_line"],
+    "poseplug.core.progress": ["tell"],
     "poseplug.core.anatomy.joint_limits": ["JointLimits"],
     "poseplug.core.anatomy.limb_frames": None,
     "poseplug.core.anatomy.limb_kinds": ["kind_of"],

@@ -24,7 +24,10 @@ from poseplug.core.data.pose_file_reader import PoseFile
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.kinematics import bone_lengths
 from poseplug.core.geometry.layouts import H36M_16, LAYOUTS
+from poseplug.core.interfaces import BuildContext
+from poseplug.core.progress import listening
 from poseplug.core.sources.pose_table import PoseTable
+from poseplug_evoskeleton.evolution.evolved import Evolved, EvolvedSettings
 from poseplug_evoskeleton.evolution.population import draw_pairs
 
 FREE = {"selection": "none", "bodies": "none"}
@@ -176,6 +179,26 @@ def test_what_cannot_evolve_is_refused():
         evolved(PoseTable(mirrored, {"subject": ("Ann", "Ben", "Cid")}))
 
 
+def test_a_model_chooses_the_children_that_it_finds_hardest(tmp_path):
+    def flat(batch):
+        """Lift poses without depth, so that the error is the mean absolute depth about the root."""
+        return batch.root_relative * torch.tensor([1.0, 1.0, 0.0])
+
+    context = BuildContext(reference=people(), open_model=lambda said: flat)
+    config = {"bodies": "none", "selection": "none", "couples": 0.5, "generations": 1}
+    chosen = everyone(Evolved(EvolvedSettings(**config, model="flat"), context))
+    everybody = everyone(evolved(**config))
+    assert len(chosen) == 120 + 60
+    errors = everybody.root_relative[120:, :, 2].abs().mean(1)
+    kept = errors.argsort(descending=True)[:60].sort().values
+    assert torch.equal(chosen.absolute[120:], everybody.absolute[120 + kept])
+    evolved(folder=str(tmp_path), **config)
+    with pytest.raises(PoseplugError, match="another evolution: model"):
+        Evolved(EvolvedSettings(**config, model="flat", folder=str(tmp_path)), context)
+    with pytest.raises(PoseplugError, match="only be named within a run"):
+        evolved(model="flat")
+
+
 # ---------------------------------------------------------------- folders
 
 
@@ -259,3 +282,12 @@ def test_a_kill_at_any_moment_changes_nothing(tmp_path):
     assert same(everyone(resumed), everyone(evolved(people(3000), **settings)))
     assert all((folder / name).stat().st_mtime_ns == changed for name, changed in found.items())
     assert not list(folder.glob(".*"))
+
+
+def test_it_says_how_far_it_is():
+    told = []
+    with listening(lambda what, done, total: told.append((what, done, total))):
+        evolved(times=1.5)
+    assert {(what, total) for what, _, total in told} == {("poses evolved", 180)}
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert told[-1][1] == 180

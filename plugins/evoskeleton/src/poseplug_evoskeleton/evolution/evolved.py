@@ -20,13 +20,14 @@ from poseplug.core.data.pose_batch import Origin, PoseBatch
 from poseplug.core.data.stored_poses import About
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
+from poseplug.core.progress import tell
 from poseplug.core.settings import ordered, setting
 from poseplug_evoskeleton.evolution.body_sizes import BodySizes, Resizing
 from poseplug_evoskeleton.evolution.breeding import Breeding, limits_of
 from poseplug_evoskeleton.evolution.operator_settings import OperatorSettings
 from poseplug_evoskeleton.evolution.placement import Ground
-from poseplug_evoskeleton.evolution.population import Population, couples
-from poseplug_evoskeleton.evolution.stored import StoredEvolution, fingerprint
+from poseplug_evoskeleton.evolution.population import Population, columns, couples, genes_of
+from poseplug_evoskeleton.evolution.stored import Model, StoredEvolution, fingerprint
 
 BODIES = ("both", "end", "none")
 # Streams of random numbers: one for each generation, and one for the bodies of each.
@@ -60,6 +61,11 @@ class EvolvedSettings(OperatorSettings):
     )
     proportion: tuple[float, float] = setting(
         (0.95, 1.05), "range of a further factor on each pair of bones", above=0, check=ordered
+    )
+    model: str = setting(
+        "",
+        "a finished run; of the children of each generation only that half is kept of which its predictions are worst "
+        "(the released code's active selection, off there as well)",
     )
     folder: str = setting(
         "",
@@ -95,11 +101,12 @@ class Evolved(FiniteSource):
         self.skeleton, self.label_names = context.reference.skeleton, context.reference.label_names
         self._limbs, self._limits = limbs_of(self.skeleton), limits_of(config, context.device)
         self._captured = _captured(context.reference, context.generator(_START))
+        self._model = _opened(config.model, context)
         self._stored: StoredEvolution | None = None
         self._population: Population | None = None
         self._figures: dict[str, float] = {}
         if config.folder:
-            facts = fingerprint(config, context, self._limits, self._captured)
+            facts = fingerprint(config, context, self._limits, self._captured, self._model)
             about = About(skeleton=self.skeleton, label_names=self.label_names, made_by="evolved")
             self._stored = StoredEvolution(Path(config.folder), facts, about, context.device)
         if self._stored is None or not self._stored.complete:
@@ -184,17 +191,29 @@ class Evolved(FiniteSource):
         yield 0
         idle = 0
         while population.count < population.most and len(population.starts) <= (self.config.generations or _LAST):
-            added = population.grow(breeding, self.config.couples, self._draws(_GENERATIONS + len(population.starts)))
+            draws = self._draws(_GENERATIONS + len(population.starts))
+            added = population.grow(breeding, self.config.couples, draws, self._errors if self._model else None)
+            tell("poses evolved", population.count, population.most)
             yield len(population.starts) - 1
             idle = 0 if added else idle + 1
             if idle < _PATIENCE and len(population.starts) <= _LAST:
                 continue
             if len(self._captured) < _FEW:
                 return  # So few may have no children.
+            fit = breeding.fit(genes_of(columns(self._captured.absolute.mT), self._limbs)).double().mean()
             raise PoseplugError(
-                f"Evolution stands still at {population.count} poses: children do not keep within the joint limits, or "
-                "are too near to the camera. Choose a larger reference, wider limits or selection=lower."
+                f"Evolution stands still at {population.count} poses: no child keeps within the joint limits and far "
+                f"enough from the camera; of the reference's poses {100 * float(fit):.0f} % keep within the limits. "
+                "Look at it with: poseplug data inspect; or choose another, wider limits or selection=lower."
             )
+
+    @torch.no_grad()
+    def _errors(self, joints: Tensor, ancestor: Tensor) -> Tensor:
+        """Return the mean errors of the model's predictions, metres."""
+        assert self._model is not None
+        batch = self._seen(joints, ancestor, torch.zeros_like(ancestor, dtype=torch.bool))
+        errors: Tensor = torch.linalg.vector_norm(self._model(batch) - batch.root_relative, dim=-1).mean(1)
+        return errors
 
     def _most(self, n: int) -> int:
         """Return how many poses there may be in the end, of n that there are at first."""
@@ -212,6 +231,15 @@ class Evolved(FiniteSource):
 
     def _draws(self, stream: int) -> torch.Generator:
         return self._context.generator(stream)
+
+
+def _opened(said: str, context: BuildContext) -> Model | None:
+    """Return the trained model of a run that settings name."""
+    if not said:
+        return None
+    if context.open_model is None:
+        raise PoseplugError("evolved, setting 'model': a run can only be named within a run.")
+    return context.open_model(said)
 
 
 def _captured(reference: PoseSource, generator: torch.Generator) -> PoseBatch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -12,10 +13,14 @@ from poseplug.core.anatomy.limbs import Limbs
 from poseplug_evoskeleton.evolution.breeding import Breeding
 from poseplug_evoskeleton.evolution.crossover import Genes
 from poseplug_evoskeleton.evolution.placement import Ground, in_front
+from poseplug_evoskeleton.evolution.selection import active_selection
 from poseplug_evoskeleton.evolution.threads import draw_seeds, in_threads
 
 # Couples, or poses, that are worked on at once. On a CPU what one operation writes is then in the cache for the next.
 _CHUNK, _CPU_CHUNK = 1 << 18, 2048
+
+_AT_ONCE = 1 << 14
+Difficulty = Callable[[Tensor, Tensor], Tensor]
 
 
 class Population:
@@ -78,25 +83,43 @@ class Population:
         self.count += added
         return added
 
-    def grow(self, breeding: Breeding, share: float, generator: torch.Generator) -> int:
-        """Add a generation: the valid children of couples drawn from all poses; return how many there are.
+    def grow(
+        self, breeding: Breeding, share: float, generator: torch.Generator, difficulty: Difficulty | None = None
+    ) -> int:
+        """Add a generation: the valid children of couples drawn from all poses; return how many were added.
 
         Args:
             breeding: how children are made.
             share: couples as a share of the poses; both children of a couple are candidates.
             generator: of all draws of this generation.
+            difficulty: says how hard poses are, from joints [M, 3, J] and ancestors [M]; the harder half is kept.
         """
         pairs = draw_pairs(self.count, share, generator)
         chunks = torch.split(pairs, self.chunk, 1)
+        seeds = draw_seeds(len(chunks), generator)
         self.begin_generation()
-        added = 0
-        for brood in in_threads(
-            pairs.device, partial(self._breed, breeding), chunks, draw_seeds(len(chunks), generator)
-        ):
-            added += self.add(*brood)
-            self.fit += len(brood[2])
         self.candidates += pairs.numel()
-        return added
+        first = self.count
+        for coordinates, genes, ancestor in in_threads(pairs.device, partial(self._breed, breeding), chunks, seeds):
+            self.fit += len(ancestor)
+            self.add(coordinates, genes, ancestor)
+        if difficulty is not None:
+            self._keep_harder(first, difficulty)
+        return self.count - first
+
+    def _keep_harder(self, first: int, difficulty: Difficulty) -> None:
+        """Keep the half of the youngest generation, from row ``first`` on, that is hardest."""
+        rows = slice(first, self.count)
+        errors = [
+            difficulty(*part)
+            for part in zip(*(torch.split(t[rows], _AT_ONCE) for t in (self.joints, self.ancestor)), strict=True)
+        ]
+        if self.count == first:
+            return
+        kept = first + active_selection(torch.cat(errors)).nonzero()[:, 0]
+        self.count = first + len(kept)
+        for table in (self.joints, self.genes, self.ancestor):
+            table[first : self.count] = table.index_select(0, kept)
 
     def _breed(self, breeding: Breeding, pairs: Tensor, seed: int) -> tuple[Tensor, Genes, Tensor]:
         """Return the valid children of couples [2, n]: coordinates [3, J, M], genes and ancestors [M]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ _NAME = "evolution.json"
 _VERSION = 1
 # At most so many poses in a file.
 _SHARD = 1 << 20
+# A model is known by how it lifts so many poses.
+_LIFTED = 64
+Model = Callable[[PoseBatch], Tensor]
 
 
 class StoredEvolution:
@@ -143,9 +146,11 @@ def _said(name: str, facts: Mapping[str, Any]) -> str:
     return f"{name} {value[:12]}" if isinstance(value, str) and len(value) == 64 else f"{name}={value}"
 
 
-def fingerprint(config: Any, context: BuildContext, limits: JointLimits, captured: PoseBatch) -> dict[str, Any]:
-    """Return what an evolution depends on: its settings, seed, kind of device, joint limits and reference poses."""
-    settings = attrs.asdict(config, filter=lambda field, _: field.name not in ("folder", "limits"))
+def fingerprint(
+    config: Any, context: BuildContext, limits: JointLimits, captured: PoseBatch, model: Model | None
+) -> dict[str, Any]:
+    """Return what an evolution depends on: settings, seed, kind of device, joint limits, reference poses and model."""
+    settings = attrs.asdict(config, filter=lambda field, _: field.name not in ("folder", "limits", "model"))
     camera = captured.camera
     tensors = [captured.absolute, *captured.labels.values(), camera.focal, camera.centre, camera.size]
     tensors += [t for t in (camera.distortion, camera.rotation, camera.position) if t is not None]
@@ -155,6 +160,7 @@ def fingerprint(config: Any, context: BuildContext, limits: JointLimits, capture
         "device": context.device.type,
         "joint limits": _digest([limits.tables[name] for name in sorted(limits.tables)]),
         "reference": _digest(tensors),
+        "model": "" if model is None else _digest([model(captured.select(slice(0, _LIFTED)))]),
         "version": _VERSION,
     }
     # As JSON gives it back.
@@ -165,5 +171,5 @@ def _digest(tensors: Iterable[Tensor]) -> str:
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(str(tuple(tensor.shape)).encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
