@@ -57,6 +57,21 @@ def test_poseaug_has_as_many_updates_in_every_arm(size, seeds):
 
 
 @pytest.mark.parametrize("size", ["small", "full", "tiny"])
+def test_evoskeleton_compares_at_equal_steps(size):
+    cells = by_place("evoskeleton/grid.toml", size=size)
+    seeds = {seed for _, _, seed in cells}
+    assert len(cells) == (8 * 3 + 9) * len(seeds)
+    steps = {arm: cell.document["steps"] for (arm, _, _), cell in cells.items()}
+    assert steps["B + C"] == steps["B + C + E"] == steps["B, as long"] == 2 * steps["B"]
+    assert steps["T = 3"] == 3 * steps["B"]
+    assert {steps[arm] for arm in ("B + E", "rigid + jitter", "E + rigid + jitter", "G = 30", "R = 5, E")} == {
+        steps["B"]
+    }
+    for (_, share, seed), cell in cells.items():
+        assert (cell.document["reference"]["share"], cell.document["seed"]) == (share, seed)
+
+
+@pytest.mark.parametrize("size", ["small", "full", "tiny"])
 def test_pose2drep_keeps_its_last_state(size):
     study = grid("pose2drep/grid.toml", "clips", size=size)
     cells = by_place("pose2drep/grid.toml", size=size)
@@ -129,6 +144,21 @@ def test_poseaug_gives_its_tables_and_pictures(mocap, tmp_path, call):
     run = results.folder.sel(arm="PoseAug", lifter="mlp", seed=0).item()
     call("../figures/draw_augmentor.py", run, "--out", tmp_path / "pictures")
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == {"diversity.png", "bodies.png"}
+
+
+@pytest.mark.slow
+def test_evoskeleton_gives_its_tables_and_curves(mocap, tmp_path, call):
+    pytest.importorskip("matplotlib")
+    study = grid("evoskeleton/grid.toml", mocap, size="tiny")
+    arms = next(factor for factor in study.factors if factor.name == "arm")
+    kept = tuple(level for level in arms.levels if level.label in ("B", "B + E", "crossover"))
+    study = attrs.evolve(study, factors=tuple(attrs.evolve(f, levels=kept) if f is arms else f for f in study.factors))
+    ablate(study, tmp_path / "grid", CATALOGUE, device="cpu")
+    text = call("evoskeleton/report.py", tmp_path / "grid")
+    assert text == (tmp_path / "grid" / "tables.md").read_text() + "\n"
+    for share in ("1%", "10%"):  # of all the clips of the fixture no child would be fit to live
+        assert f"\n| Fig. 2: evolution helps one learner | B + E | B | {share} | wild, random | " in text
+    assert (tmp_path / "grid" / "curves.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow

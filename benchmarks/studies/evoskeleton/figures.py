@@ -13,25 +13,28 @@ from poseplug.core.detection.labels import LabelledPeople
 from poseplug.core.interfaces import BuildContext
 from poseplug_datasets.builtin import Builtin, BuiltinSettings
 
-# Of limbs, shares of the image's height at the distance where the person fills most of it.
-_RADIUS = 0.016
+# Of limbs and of marks, shares of the image's height at the distance where the person fills most of it.
+_RADIUS, _MARK = 0.016, 0.026
 _FILLED = (0.6, 0.85)
 # Of the box around the joints, room on each side for what is drawn beyond them.
 _ROOM = 0.08
 
 
-def rendered_people(n: int, side: int, seed: int, split: str = "train") -> LabelledPeople:
-    """Return n people of the embedded reference, each drawn in a square image of its own; equal seeds, equal pixels."""
+def rendered_people(n: int, side: int, seed: int, split: str = "train", marks: bool = False) -> LabelledPeople:
+    """Return n people of the embedded reference, each drawn in a square image of its own; equal seeds, equal pixels.
+
+    With ``marks`` each joint has a disc of its own colour, as markers of motion capture have.
+    """
     generator = torch.Generator().manual_seed(seed)
     source = Builtin(BuiltinSettings(split=split, cameras="random"), BuildContext())
-    return rendered(source.sample(n, generator), side, generator)
+    return rendered(source.sample(n, generator), side, generator, marks)
 
 
-def rendered(batch: PoseBatch, side: int, generator: torch.Generator) -> LabelledPeople:
+def rendered(batch: PoseBatch, side: int, generator: torch.Generator, marks: bool = False) -> LabelledPeople:
     """Return the people of a batch, each drawn in a square image of its own, with a box around them."""
     joints = placed(batch.joints_2d, side, generator)
     rows = (slice(start, start + 64) for start in range(0, len(batch), 64))
-    images = torch.cat([draw(batch.select(some), joints[some], side, generator) for some in rows])
+    images = torch.cat([draw(batch.select(some), joints[some], side, generator, marks) for some in rows])
     low, high = joints.amin(1), joints.amax(1)
     room = _ROOM * (high - low).amax(1, keepdim=True)
     box = torch.cat([low - room, high - low + 2 * room], dim=1)
@@ -49,7 +52,7 @@ def placed(joints: Tensor, side: int, generator: torch.Generator) -> Tensor:
     return (joints - low[:, None]) * scale[:, None] + corner[:, None]
 
 
-def draw(batch: PoseBatch, joints: Tensor, side: int, generator: torch.Generator) -> Tensor:
+def draw(batch: PoseBatch, joints: Tensor, side: int, generator: torch.Generator, marks: bool = False) -> Tensor:
     """Return images [n, 3, side, side] uint8: a shaded capsule for each bone, the nearest last.
 
     Each bone has a colour of its own, about which that of a person varies: where it ends can be seen, and which of the
@@ -73,8 +76,21 @@ def draw(batch: PoseBatch, joints: Tensor, side: int, generator: torch.Generator
         cover = (thick - off + 0.5).clamp(0, 1)[:, None]
         shade = 0.45 + 0.55 * (1 - (off / thick).clamp(0, 1).square()).sqrt()[:, None]
         image = image + cover * (colours[rows, bone][:, :, None, None] * shade - image)
+    if marks:
+        image = marked(image, joints, depth, pixels)
     grain = 0.03 * torch.randn(image.shape, generator=generator)
     return ((image + grain).clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def marked(image: Tensor, joints: Tensor, depth: Tensor, pixels: Tensor) -> Tensor:
+    """Return images [n, 3, side, side] with a disc at each joint [n, J, 2], the nearest last."""
+    count, rows = joints.shape[1], torch.arange(len(joints))
+    hues = torch.tensor([colorsys.hsv_to_rgb(j / count, 1.0 - 0.6 * (j % 2), 1.0) for j in range(count)])
+    for joint in depth.argsort(dim=1, descending=True).unbind(1):
+        centre = joints[rows, joint]
+        cover = (_MARK * pixels.shape[0] - distance(pixels, centre, centre) + 0.5).clamp(0, 1)[:, None]
+        image = image + cover * (hues[joint][:, :, None, None] - image)
+    return image
 
 
 def distance(pixels: Tensor, start: Tensor, end: Tensor) -> Tensor:

@@ -39,8 +39,8 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     crop = (options.height, options.width)
-    training = rendered_people(options.people, 2 * options.height, options.seed)
-    test = rendered_people(options.test, 2 * options.height, options.seed + 1, split="test")
+    training = rendered_people(options.people, 2 * options.height, options.seed, marks=options.marks)
+    test = rendered_people(options.test, 2 * options.height, options.seed + 1, "test", options.marks)
     rows = {}
     for name in options.row or ROWS:
         resolved, decode, share = ROWS[name]
@@ -105,6 +105,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--sigma", type=float, default=3.0, help="of heat maps, pixels of the crop")
     parser.add_argument("--temperature", type=float, default=0.05)
+    parser.add_argument("--marks", action=argparse.BooleanOptionalAction, default=True, help="a disc at each joint")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--row", action="append", choices=ROWS, help="only these; repeatable")
