@@ -14,7 +14,7 @@ from poseplug.core.interfaces import BuildContext
 from poseplug_datasets.builtin import Builtin, BuiltinSettings
 
 # Of limbs and of marks, shares of the image's height at the distance where the person fills most of it.
-_RADIUS, _MARK = 0.016, 0.026
+_RADIUS, _MARK = 0.016, 0.035
 _FILLED = (0.6, 0.85)
 # Of the box around the joints, room on each side for what is drawn beyond them.
 _ROOM = 0.08

@@ -47,6 +47,7 @@ def main() -> None:
         config = HRNetConfig(
             width=options.channels,
             crop=crop,
+            modules=tuple(options.modules),
             super_resolution=resolved,
             decode=decode,
             coordinate_share=share,
@@ -101,6 +102,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--channels", type=int, default=8)
+    parser.add_argument("--modules", type=int, nargs=3, default=(1, 1, 1), help="of the stages; the paper's are 1 4 3")
     parser.add_argument("--height", type=int, default=64)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--sigma", type=float, default=3.0, help="of heat maps, pixels of the crop")

@@ -181,3 +181,12 @@ def test_on_cuda_it_finds_what_it_finds_on_the_cpu():
     found = on_cuda.find(images.cuda())
     for there, here in zip(found, on_cpu.find(images), strict=True):
         torch.testing.assert_close(there.cpu(), here, rtol=0, atol=0.05)
+
+
+def test_fewer_modules_make_a_shallower_network_of_the_same_maps():
+    few = HighResolutionNet(4, 3, (1, 1, 1)).eval()
+    assert [len(stage) for stage in (few.stage2, few.stage3, few.stage4)] == [1, 1, 1]
+    assert few(torch.zeros(1, 3, 64, 96)).shape == (1, 3, 16, 24)
+    for wrong in ((1, 4), (1, 0, 1)):
+        with pytest.raises(ValueError, match="three numbers of at least 1"):
+            HRNetConfig(modules=wrong)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _STEM, _BOTTLENECKS, _BLOCKS = 64, 4, 4
-# How many modules stage 2, 3 and 4 have; each stage has one branch more than the last.
-_MODULES = (1, 4, 3)
+# How many modules stage 2, 3 and 4 have in the paper; each stage has one branch more than the last.
+MODULES = (1, 4, 3)
 STRIDE = 4  # pixels of the image for each of the finest map
 COARSEST = 32  # and of the coarsest
 
@@ -118,9 +118,10 @@ class HighResolutionNet(nn.Module):
     Args:
         width: channels of the finest branch; each coarser one has twice those before it.
         joints: maps that come out.
+        modules: how many stages 2, 3 and 4 have.
     """
 
-    def __init__(self, width: int, joints: int) -> None:
+    def __init__(self, width: int, joints: int, modules: tuple[int, ...] = MODULES) -> None:
         super().__init__()
         self.conv1, self.bn1 = _unit(3, _STEM, 3, 2, relu=False)
         self.conv2, self.bn2 = _unit(_STEM, _STEM, 3, 2, relu=False)
@@ -133,7 +134,7 @@ class HighResolutionNet(nn.Module):
                 # Of the very last sums, all but the finest would go nowhere.
                 *(Module(of, 1 if len(of) == 4 and i == count - 1 else len(of)) for i in range(count))
             )
-            for of, count in zip(widths[1:], _MODULES, strict=True)
+            for of, count in zip(widths[1:], modules, strict=True)
         )
         self.final_layer = nn.Conv2d(width, joints, 1)
 

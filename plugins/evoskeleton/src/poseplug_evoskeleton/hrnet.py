@@ -32,7 +32,7 @@ from poseplug.core.settings import setting
 from poseplug.core.storage.weights import load_weights, take_weights
 from poseplug.core.tensors import constant
 from poseplug_evoskeleton.heatmaps import argmax, gaussian_maps, soft_argmax
-from poseplug_evoskeleton.high_resolution import COARSEST, STRIDE, HighResolutionNet
+from poseplug_evoskeleton.high_resolution import COARSEST, MODULES, STRIDE, HighResolutionNet
 
 HEATMAPS, COORDINATES = "heatmaps", "coordinates"
 # How strong maps are at first.
@@ -49,6 +49,10 @@ def _sides(value: tuple[int, ...]) -> str | None:
     return f"must be height and width, multiples of {COARSEST}, got {list(value)}"
 
 
+def _modules(value: tuple[int, ...]) -> str | None:
+    return None if len(value) == 3 and min(value) > 0 else f"must be three numbers of at least 1, got {list(value)}"
+
+
 @attrs.frozen(kw_only=True)
 class HRNetConfig:
     """Settings of HRNet; by default EvoSkeleton's."""
@@ -57,6 +61,9 @@ class HRNetConfig:
         "", "trained weights: safetensors, or a checkpoint such as the release's pose_hrnet_*.pth", path=True
     )
     width: int = setting(48, "channels of the finest branch; further ones have 2, 4 and 8 times as many", minimum=1)
+    modules: tuple[int, ...] = setting(
+        MODULES, "modules of the stages with 2, 3 and 4 branches; fewer make a shallower network", check=_modules
+    )
     crop: tuple[int, ...] = setting((384, 288), "height and width of the crops", unit="pixels", check=_sides)
     super_resolution: bool = setting(True, "maps of the crop's size, by a pixel shuffle; the release has none")
     decode: str = setting(
@@ -84,7 +91,9 @@ class HRNet(Detector):
         shares = {HEATMAPS: 1 - config.coordinate_share, COORDINATES: config.coordinate_share}
         self.stages = tuple(Stage(name, share) for name, share in shares.items() if share > 0)
         self._stage = self.stages[0].name
-        self.net = AppearanceNet(config.width, self.skeleton.num_joints, super_resolution=config.super_resolution)
+        self.net = AppearanceNet(
+            config.width, self.skeleton.num_joints, config.modules, super_resolution=config.super_resolution
+        )
         self.untrained = "it has no weights; say hrnet:weights=FILE, or train it with 'poseplug detector train'"
         if config.weights:
             self._take(Path(config.weights))
@@ -149,8 +158,8 @@ class HRNet(Detector):
 class AppearanceNet(HighResolutionNet):
     """HRNet, and what makes maps of full size of its own: sixteen of each, laid out cell by cell (Shi et al. 2016)."""
 
-    def __init__(self, width: int, joints: int, *, super_resolution: bool) -> None:
-        super().__init__(width, joints)
+    def __init__(self, width: int, joints: int, modules: tuple[int, ...] = MODULES, *, super_resolution: bool) -> None:
+        super().__init__(width, joints, modules)
         made = joints * STRIDE**2
         norm = nn.BatchNorm2d(made)
         # Maps are almost zero almost everywhere; Adam's steps are too short to get there from 1 before long.
