@@ -133,7 +133,7 @@ def draw(error: xarray.DataArray, path: Path) -> None:
     for axis in plots:
         axis.set_ylabel("MPJPE, mm")
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, framealpha=0.6)
     figure.savefig(path, dpi=110)
 
 
