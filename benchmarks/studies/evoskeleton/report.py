@@ -44,6 +44,9 @@ CLAIMS = (
     ("Fig. 11: and are harder to fit", ("G = 3", "G = 30"), ("train",), SOME),
     ("Fig. 12: mutation helps crossover", ("crossover + mutation", "crossover"), TESTS, SOME),
     ("Fig. 12: and makes training harder", ("crossover", "crossover + mutation"), ("train",), SOME),
+    ("beyond the paper: crossover alone helps", ("crossover", "B"), TESTS, SOME),
+    ("beyond the paper: and more than all of evolution", ("crossover", "B + E"), TESTS, SOME),
+    ("beyond the paper: and more than rigid + jitter", ("crossover", "rigid + jitter"), TESTS, SOME),
     ("beyond the paper: evolution beats rigid + jitter", ("B + E", "rigid + jitter"), TESTS, None),
     ("beyond the paper: evolution helps rigid + jitter", ("E + rigid + jitter", "rigid + jitter"), TESTS, None),
 )
