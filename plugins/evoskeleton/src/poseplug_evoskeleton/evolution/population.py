@@ -16,8 +16,9 @@ from poseplug_evoskeleton.evolution.placement import Ground, in_front
 from poseplug_evoskeleton.evolution.selection import active_selection
 from poseplug_evoskeleton.evolution.threads import draw_seeds, in_threads
 
-# Couples, or poses, that are worked on at once. On a CPU what one operation writes is then in the cache for the next.
-_CHUNK, _CPU_CHUNK = 1 << 18, 2048
+# Couples, or poses, that are worked on at once. On a CPU what one operation writes is then in the cache for the next;
+# with fewer, threads wait for one another's turn in Python.
+_CHUNK, _CPU_CHUNK = 1 << 18, 8192
 
 _AT_ONCE = 1 << 14
 Difficulty = Callable[[Tensor, Tensor], Tensor]

@@ -24,7 +24,7 @@ from poseplug.core.storage.files import left_behind, write_text
 
 _NAME = "evolution.json"
 # Changes whenever equal settings give other poses.
-_VERSION = 1
+_VERSION = 2
 # At most so many poses in a file.
 _SHARD = 1 << 20
 # A model is known by how it lifts so many poses.
