@@ -8,6 +8,7 @@ from poseplug.registry.discovery.catalogue import load_catalogue
 
 POSEAUG = ["--source", "h36m:path=H36M", "--protocol", "poseaug-h36m"]
 TWO_D = ["--source", "h36m:path=H36M,skeleton=h36m17", "--protocol", "pose2drep"]
+EVOLVED = ["--reference", "h36m:path=H36M,skeleton=h36m17", "--protocol", "evoskeleton"]
 # The flags that point a recipe at the data and at its paper's protocol, as docs/data.md has them.
 FLAGS = {
     "poseaug": POSEAUG,
@@ -15,6 +16,8 @@ FLAGS = {
     "posegu": ["--reference", "h36m:path=H36M", "--protocol", "poseaug-h36m"],
     **dict.fromkeys(("full2d", "independent-legtorso", "independent-limbs"), TWO_D),
     **dict.fromkeys(("splitcombine-legtorso", "splitcombine-limbs"), TWO_D),
+    **dict.fromkeys(("evoskeleton", "evoskeleton-weak"), EVOLVED),
+    "evoskeleton-cascade": [*TWO_D[:2], *EVOLVED[2:]],
 }
 CYCLE = [f"phase.{i}.{key}=1" for i in range(4) for key in ("steps", "first_cycle")]
 # So that a run takes seconds: every phase for a step, and few generated poses.
@@ -24,6 +27,7 @@ SIMILARITY = ["rotation", "translation", "scale"]
 PROTOCOL = {
     "poseaug-h36m": ("h36m16", 16, "counted", SIMILARITY, False, "poses"),
     "pose2drep": ("h36m17", 16, "excluded", [*SIMILARITY, "reflection"], False, "poses"),
+    "evoskeleton": ("h36m17", 17, "unaligned", SIMILARITY, False, "actions"),
     "h36m": ("h36m17", 17, "counted", SIMILARITY, False, "actions"),
     "videopose3d": ("h36m17", 17, "counted", SIMILARITY, True, "actions"),
 }
