@@ -39,6 +39,9 @@ def rendered(batch: PoseBatch, side: int, generator: torch.Generator, marks: boo
     room = _ROOM * (high - low).amax(1, keepdim=True)
     box = torch.cat([low - room, high - low + 2 * room], dim=1)
     visible = torch.ones(joints.shape[:2], dtype=torch.bool)
+    if marks:  # the middle of a disc may lie behind another disc
+        depth = batch.absolute[..., 2]
+        visible = ~((torch.cdist(joints, joints) < _MARK * side) & (depth[:, None] < depth[..., None])).any(-1)
     return LabelledPeople(batch.skeleton, list(images), torch.arange(len(batch)), joints, visible, box)
 
 
