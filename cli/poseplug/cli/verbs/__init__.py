@@ -1,1 +1,1 @@
-"""One verb of the command line in each file; ``poseplug.cli.main`` lists them."""
+"""One verb in each file, or folder where it has verbs of its own; ``poseplug.cli.main`` lists them."""

@@ -17,60 +17,36 @@ from poseplug.core.detection.detector import Detector
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.storage.files import write_text
+from poseplug.core.storage.model_folder import ModelFolder
 from poseplug.core.storage.tensor_file import load_tensors, save_tensors
 
 
 @attrs.frozen
-class DetectorFolder:
-    """Paths of a trained detector's files."""
+class DetectorFolder(ModelFolder):
+    """Paths of a trained detector's files.
 
-    path: Path
+    ``detector.toml`` says what it is: the component with its settings, its layout, and how it was trained.
+    """
 
-    @property
-    def about(self) -> Path:
-        """What it is: the component with its settings, its layout, and how it was trained."""
-        return self.path / "detector.toml"
-
-    @property
-    def model(self) -> Path:
-        """Its weights."""
-        return self.path / "model.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        """The state of its training."""
-        return self.path / "checkpoint" / "state.safetensors"
-
-    @property
-    def result(self) -> Path:
-        """How good it was found to be."""
-        return self.path / "result.json"
-
-    def check_free(self) -> None:
-        """Raise PoseplugError unless a new detector can be written here."""
-        if self.about.exists():
-            raise PoseplugError(
-                f"'{self.path}' already holds a detector; choose another --out, or go on with --resume."
-            )
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise PoseplugError(f"'{self.path}' exists and is not an empty folder; choose another --out.")
+    describes = "detector.toml"
+    holds, goes_on = "a detector", "go on with --resume"
 
     def write_about(self, table: Mapping[str, Any]) -> None:
         """Write what it is; raise PoseplugError if that cannot be written."""
-        write_text(self.about, tomli_w.dumps(table))
+        write_text(self.description, tomli_w.dumps(table))
 
     def read_about(self) -> dict[str, Any]:
         """Return what it is; raise PoseplugError if no detector is here, or its description is damaged."""
         try:
-            table = tomllib.loads(self.about.read_text(encoding="utf-8"))
+            table = tomllib.loads(self.description.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise PoseplugError(
                 f"'{self.path}' holds no detector; expected a folder that 'poseplug detector train --out' has written."
             ) from None
         except (OSError, ValueError) as error:
-            raise PoseplugError(f"'{self.about}' cannot be read: {error}.") from None
+            raise PoseplugError(f"'{self.description}' cannot be read: {error}.") from None
         if not isinstance(table.get("detector"), dict) or not isinstance(table["detector"].get("name"), str):
-            raise PoseplugError(f"'{self.about}' names no detector; train it again.")
+            raise PoseplugError(f"'{self.description}' names no detector; train it again.")
         return table
 
     def save(self, detector: Detector, result: Mapping[str, Any]) -> None:

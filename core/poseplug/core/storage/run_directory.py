@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.storage.files import left_behind
+from poseplug.core.storage.model_folder import ModelFolder
 
 
 @attrs.frozen
-class RunDirectory:
-    """Paths of a run's files. A folder with an ``experiment.toml`` holds a run.
+class RunDirectory(ModelFolder):
+    """Paths of a run's files. A folder with an ``experiment.toml`` holds a run."""
 
-    One with nothing but what a killed process left of its files is as good as empty.
-    """
-
-    path: Path
+    describes = "experiment.toml"
+    holds, goes_on = "a run", "continue that run with --resume {path}"
 
     @property
     def experiment(self) -> Path:
         """The resolved experiment."""
-        return self.path / "experiment.toml"
-
-    @property
-    def model(self) -> Path:
-        """The trained model."""
-        return self.path / "model.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        """The training state, for --resume."""
-        return self.path / "checkpoint" / "state.safetensors"
-
-    @property
-    def result(self) -> Path:
-        """The result object."""
-        return self.path / "result.json"
+        return self.description
 
     @property
     def history(self) -> Path:
@@ -57,34 +39,19 @@ class RunDirectory:
             number += 1
         return cls(path)
 
-    def check_free(self) -> None:
-        """Raise PoseplugError unless a new run can be written here."""
-        if self.experiment.exists():
-            raise PoseplugError(
-                f"'{self.path}' already holds a run; choose another --out, or continue that run with "
-                f"--resume {self.path}."
-            )
-        if self.path.exists() and (not self.path.is_dir() or {*self.path.iterdir()} - self._left_behind()):
-            raise PoseplugError(f"'{self.path}' exists and is not an empty folder; choose another --out.")
-        above = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
-        if not above.is_dir() or not os.access(above, os.W_OK):
-            raise PoseplugError(f"Cannot write to '{above}'; choose another --out.")
-
-    def clean(self) -> None:
-        """Remove what a process that was killed while it wrote one of the run's files has left of it."""
-        for path in self._left_behind():
-            path.unlink(missing_ok=True)
-
     def forget_results(self) -> None:
         """Remove model, result and history, of each of several seeds too: the run is not finished any more."""
         for run in (self, *(RunDirectory(folder) for folder in self.path.glob("seed-*"))):
             for path in (run.result, run.history, run.model):
                 path.unlink(missing_ok=True)
 
+    def _files(self) -> tuple[Path, ...]:
+        return (*super()._files(), self.history)
+
     def _left_behind(self) -> set[Path]:
-        files = (self.experiment, self.model, self.checkpoint, self.result, self.history)
-        own = {found for file in files for found in left_behind(file)}
-        return own.union(*(RunDirectory(folder)._left_behind() for folder in self.path.glob("seed-*")))
+        return (
+            super()._left_behind().union(*(RunDirectory(folder)._left_behind() for folder in self.path.glob("seed-*")))
+        )
 
     def check_run(self) -> None:
         """Raise PoseplugError unless a run is here."""

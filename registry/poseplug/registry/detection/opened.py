@@ -56,7 +56,7 @@ def build_detector(
         PoseplugError: there is no such detector or folder; bad settings; weights that do not fit.
     """
     folder = DetectorFolder(Path(said).expanduser())
-    if not folder.about.exists():
+    if not folder.description.exists():
         if "/" in said.partition(":")[0] or folder.path.is_dir():
             folder.read_about()
         part = find_part(catalogue, "detector", parse_spec(said))

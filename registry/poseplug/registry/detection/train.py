@@ -129,6 +129,7 @@ def train(
         "changes": unstructure(asked.changes),
     }
     trainer.checkpoint = folder.checkpoint
+    folder.clean()
     if stored is None:
         folder.write_about(table)
     else:

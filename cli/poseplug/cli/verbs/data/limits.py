@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poseplug.cli.options import AsJson, names_of
+from poseplug.cli.verbs.data.opening import Reference, Seed, Source, opened, writing
 
 if TYPE_CHECKING:
     from poseplug.core.anatomy.joint_limits import JointLimits
@@ -24,8 +25,6 @@ class Bones(enum.StrEnum):
 
 
 Out = Annotated[Path, typer.Option("--out", help="A new file (.safetensors).", metavar="OUT")]
-Reference = Annotated[str, typer.Option(help="Real poses, for a source that is made from some.", metavar="SOURCE")]
-Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of what is drawn at random.")]
 
 
 def _degrees(low: float, high: float, said: str) -> Any:
@@ -66,16 +65,12 @@ def learn(
     as_json: AsJson = False,
 ) -> None:
     """Learn which way limbs may point from the poses of data sets."""
-    from poseplug.cli.progress import counting
     from poseplug.cli.render import reporting
 
     with reporting():
         from poseplug.core.anatomy.learn_limits import LimitSettings
-        from poseplug.core.errors import Interrupted
         from poseplug.registry.datasets.convert import check_free
         from poseplug.registry.datasets.limits import learn as learn_from
-        from poseplug.registry.datasets.opening import open_source
-        from poseplug.registry.discovery.catalogue import load_catalogue
 
         check_free(out)
         settings = LimitSettings(
@@ -88,13 +83,9 @@ def learn(
             child_cell=child_cell,
             parent_cell=parent_cell,
         )
-        catalogue = load_catalogue()
-        opened = [open_source(source, catalogue, seed=seed, reference=reference) for source in sources]
-        try:
-            with counting("poses") as progress:
-                limits = learn_from(opened, settings, poses=poses, progress=progress)
-        except KeyboardInterrupt:
-            raise Interrupted("Stopped; nothing was written.") from None
+        with writing() as progress:
+            found = [opened(source, reference, seed) for source in sources]
+            limits = learn_from(found, settings, poses=poses, progress=progress)
         _keep(limits, out, as_json)
 
 
@@ -106,12 +97,7 @@ Examples:
 """
 )
 def check(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="As --source takes it: NAME[:key=value,...].", metavar="SOURCE", autocompletion=names_of("source")
-        ),
-    ],
+    source: Source,
     limits: Annotated[Path | None, typer.Option(help="A file of limits; default: those of poseplug.")] = None,
     poses: Annotated[int, typer.Option(min=1, help="Look at no more than these; of more, drawn ones.")] = 100_000,
     reference: Reference = "builtin",
@@ -123,11 +109,9 @@ def check(
 
     with reporting():
         from poseplug.registry.datasets.limits import hold, limits_of_file
-        from poseplug.registry.datasets.opening import open_source
-        from poseplug.registry.discovery.catalogue import load_catalogue
 
         held = limits_of_file(limits)
-        found = hold(open_source(source, load_catalogue(), seed=seed, reference=reference), held, poses)
+        found = hold(opened(source, reference, seed), held, poses)
         if as_json:
             print_json(found.facts)
         else:
