@@ -26,8 +26,9 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.output_head import OutputHead as OutputHead
 
-# The input that the run's root estimator makes.
+# The inputs that the run's root estimator makes: a root for each person, and, where it searches, whom it found.
 ROOTS = "roots"
+FOUND = "found"
 
 
 @attrs.frozen
@@ -117,6 +118,8 @@ class Trained(Component, nn.Module):
 class PoseSource(Component, ABC):
     """Where poses come from: an endless stream, and for finite data also every pose in order.
 
+    Where everybody stands alone, poses are counted. A source of scenes counts these, and gives all their people.
+
     Attributes:
         skeleton: the layout of its poses.
         has_3d: False where it gives 2D only.
@@ -133,7 +136,7 @@ class PoseSource(Component, ABC):
 
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
-        """Return n poses drawn at random."""
+        """Return n poses, or n scenes, drawn at random."""
 
 
 class FiniteSource(PoseSource):
@@ -141,11 +144,11 @@ class FiniteSource(PoseSource):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return the number of poses that ``batches`` gives."""
+        """Return the number of poses, or of scenes, that ``batches`` gives."""
 
     @abstractmethod
     def batches(self, size: int) -> Iterator[PoseBatch]:
-        """Give every pose once, in a fixed order, ``size`` at a time; equal calls give equal poses."""
+        """Give every pose, or scene, once, in a fixed order, ``size`` at a time; equal calls give equal poses."""
 
 
 class Augmentor(Trained, ABC):
@@ -191,13 +194,18 @@ class Lifter(Trained, ABC):
     """From 2D joints to root-relative 3D joints.
 
     Attributes:
-        normalisation: how pixels become its input; where its settings decide, a lifter that is built has its own.
+        normalisation: how pixels become its input; where its settings decide, a lifter that is built has its own. None
+            for one that needs no key points: it is handed None in their place.
         default_objective: the objective it is trained with when the user names none.
         reads: names of further inputs, handed to ``forward`` by keyword; see ``InputProvider``. Where its settings
             decide, a lifter that is built has its own, and ``reads_with`` tells them beforehand.
+        refines_root: whether it predicts joints about the root that it is given ("roots"), so that where it puts the
+            root is a better estimate; in training its joints are moved by the error of the given root, so that any
+            objective that compares them with root-relative joints asks for just that.
     """
 
-    normalisation: ClassVar[Normalisation] = Normalisation.SCREEN
+    normalisation: ClassVar[Normalisation | None] = Normalisation.SCREEN
+    refines_root: ClassVar[bool] = False
     default_objective: ClassVar[str] = "supervised"
     reads: ClassVar[frozenset[str]] = frozenset()
 
@@ -265,14 +273,25 @@ class Discriminator(Trained, ABC):
 class InputProvider(Component, ABC):
     """Makes something that components read besides 2D joints: boxes, maps, images.
 
-    Its name is what they put in ``reads``. It is made once a step, and shared by all that read it. "roots" is made by
-    the run's root estimator.
+    What it ``provides`` is what they put in ``reads``. It is made once a step, and shared by all that read it. "roots"
+    and "found" are made by the run's root estimator.
+
+    Several providers may provide one input: each batch gets it from the first that it has enough for, in the order in
+    which the run names them.
 
     Attributes:
         reads: names of the inputs that it is made of.
+        provides: the name of the input; "" for the provider's own.
+        needs: what a batch must have: of "image" (of its scenes) and "joints_3d".
+        per_scene: whether what it makes has a row for each scene instead of each person.
+        generator: what it draws from. The engine sets it while it trains; None otherwise, and nothing is drawn then.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
+    provides: ClassVar[str] = ""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    per_scene: ClassVar[bool] = False
+    generator: torch.Generator | None = None
 
     def __init__(self, config: Any = None, context: BuildContext | None = None) -> None:
         """Most providers have nothing to keep; one may also be a module, which is set up here."""
@@ -280,25 +299,33 @@ class InputProvider(Component, ABC):
 
     @abstractmethod
     def provide(self, batch: PoseBatch, **inputs: Any) -> Any:
-        """Return the input for the people of a batch: a tensor with a row for each, or a record of such tensors."""
+        """Return the input for a batch: a tensor with a row for each person or scene, or a record of such tensors."""
 
 
 class RootEstimator(Trained, ABC):
-    """Where is the person?
+    """Where is the person? Each that is given, or, for one that searches, everybody in a scene.
 
     Attributes:
         reads: names of the inputs it is given by keyword; see ``InputProvider``.
+        finds: whether it searches scenes for people; where its settings decide, one that is built has its own.
+        finds_joints_2d: whether whom it finds has key points, for lifters that read these.
+        training_radius: metres; in training a true person gets the root of whom was found within it.
+        unmatched_noise: metres; who was not found gets the true root with noise of this standard deviation per axis.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"joints_2d", "camera"})
+    finds: bool = False
+    finds_joints_2d: ClassVar[bool] = False
+    training_radius: float = 0.5
+    unmatched_noise: float = 0.1
 
     @abstractmethod
-    def forward(self, **inputs: Any) -> Tensor:
-        """Return absolute root positions [N, 3] in the camera frame, metres."""
+    def forward(self, **inputs: Any) -> Any:
+        """Return absolute root positions [N, 3] in the camera frame, metres; one that searches, ``Found`` people."""
 
     @abstractmethod
-    def loss(self, roots: Tensor, batch: PoseBatch, **inputs: Any) -> Mapping[str, Tensor]:
-        """Return named scalars whose sum trains it, for the roots [N, 3] that it found."""
+    def loss(self, roots: Any, batch: PoseBatch, **inputs: Any) -> Mapping[str, Tensor]:
+        """Return named scalars whose sum trains it, for what ``forward`` returned."""
 
 
 class Objective(Component, nn.Module, ABC):

@@ -58,8 +58,8 @@ def check(model, run, batch, inputs, flip=False):
         people = batch.select(slice(0, n))
         given = {"keypoints": people.joints_2d, **{name: getattr(people.camera, name) for name in inputs[1:]}}
         with torch.no_grad():
-            found, roots = run(given), model.locate(people)
-            expected = {"joints": model.predict(people, flip), **({} if roots is None else {"roots": roots})}
+            found, (joints, roots) = run(given), model.place(people, flip)
+            expected = {"joints": joints, **({} if roots is None else {"roots": roots})}
         assert found.keys() == expected.keys()
         for name, tensor in expected.items():
             assert tensor.isfinite().all()

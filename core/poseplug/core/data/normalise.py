@@ -59,14 +59,14 @@ class Normaliser(nn.Module):
     """Applies a lifter's normalisation; holds the statistics that STANDARDISED needs.
 
     Args:
-        kind: which normalisation.
+        kind: which normalisation; None for no key points at all.
         num_joints: J, the size of the statistics.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, kind: Normalisation, num_joints: int) -> None:
+    def __init__(self, kind: Normalisation | None, num_joints: int) -> None:
         super().__init__()
         self.kind = kind
         if kind is Normalisation.STANDARDISED:
@@ -84,8 +84,10 @@ class Normaliser(nn.Module):
             self.mean.copy_(batch.joints_2d.mean(0))
             self.std.copy_(batch.joints_2d.std(0).clamp_min(1e-6))
 
-    def forward(self, batch: PoseBatch) -> Tensor:
-        """Return the lifter's input [N, J, 2]."""
+    def forward(self, batch: PoseBatch) -> Tensor | None:
+        """Return the lifter's input [N, J, 2]; None for a lifter that needs none."""
+        if self.kind is None:
+            return None
         if self.kind is Normalisation.SCREEN:
             return screen_coordinates(batch.joints_2d, batch.camera.size)
         if self.kind is Normalisation.MAX_NORM:

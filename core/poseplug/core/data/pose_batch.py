@@ -10,6 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from poseplug.core.data.scenes import Scenes
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
@@ -40,6 +41,8 @@ class PoseBatch(TensorRecord):
         origin: [N] uint8, an Origin each; None where nobody asked.
         extent: [N] pixels, the length that counts as 1 in root-centred normalised coordinates; None: the largest
             coordinate of each pose.
+        scenes: the S scenes that ``scene`` numbers, 0 to S - 1, each person with its scene's camera; for parts that see
+            all people of an image at once. None: everybody is seen alone, whatever ``scene`` tells of them.
     """
 
     skeleton: Skeleton
@@ -51,6 +54,7 @@ class PoseBatch(TensorRecord):
     weight: Tensor | None = None
     origin: Tensor | None = None
     extent: Tensor | None = None
+    scenes: Scenes | None = None
 
     @classmethod
     def seen(
@@ -73,6 +77,23 @@ class PoseBatch(TensorRecord):
         return self.joints_2d.shape[0]
 
     @property
+    def num_scenes(self) -> int:
+        """How many scenes there are; as many as people, where everybody is seen alone."""
+        return len(self) if self.scenes is None else len(self.scenes)
+
+    @property
+    def scene_rows(self) -> Tensor:
+        """[N] int64, the row of each person's scene in ``places``."""
+        if self.scenes is None or self.scene is None:
+            return torch.arange(len(self), device=self.device)
+        return self.scene
+
+    @property
+    def places(self) -> Scenes:
+        """The scenes; where everybody is seen alone, one for each person."""
+        return Scenes(self.camera) if self.scenes is None else self.scenes
+
+    @property
     def device(self) -> torch.device:
         return self.joints_2d.device
 
@@ -93,12 +114,65 @@ class PoseBatch(TensorRecord):
         """[N, J, 3] joints with the root moved to the origin, metres."""
         return self.absolute - self.root[:, None]
 
+    def alone(self) -> Self:
+        """Return the same people, each in an image of their own."""
+        return self if self.scene is None else attrs.evolve(self, scene=None, scenes=None)
+
+    def gathered(self) -> Self:
+        """Return the people with the scenes that ``scene`` numbers, whose cameras are those of the people in them.
+
+        Scenes are in the order of their numbers, and nobody's order changes. Waits for the device.
+        """
+        if self.scenes is not None or self.scene is None or not len(self):
+            return self
+        numbers, rows, counts = torch.unique(self.scene, return_inverse=True, return_counts=True)
+        first = torch.full_like(numbers, len(self)).scatter_reduce_(
+            0, rows, torch.arange(len(self), device=self.device), "amin"
+        )
+        scenes = Scenes(self.camera.select(first), most=int(counts.max()))
+        return attrs.evolve(self, scene=rows, scenes=scenes)
+
+    def select(self, index: Tensor | slice) -> Self:
+        """Return the people that an index tensor, a boolean mask or a slice picks.
+
+        Scenes stay: one may become empty, and none loses its image. Whoever picks people twice says ``alone()`` first.
+        """
+        people = super().select(index) if self.scenes is None else attrs.evolve(self, scenes=None).select(index)
+        return people if self.scenes is None else attrs.evolve(people, scenes=self.scenes)
+
+    def select_scenes(self, index: Tensor) -> Self:
+        """Return the scenes of an index tensor [K] with all their people, scene by scene; one may be picked twice.
+
+        How many people these are only the device knows, so this waits for it, unless every scene has as many people
+        as the fullest. Where everybody is seen alone, scenes are people.
+        """
+        scenes = self.scenes
+        if scenes is None or self.scene is None:
+            return self.select(index)
+        counts = torch.zeros(len(scenes), dtype=torch.int64, device=self.device)
+        counts.index_add_(0, self.scene, torch.ones_like(self.scene))
+        order = self.scene.argsort(stable=True)
+        starts = counts.cumsum(0) - counts
+        picked = counts[index]
+        full = len(self) == len(scenes) * scenes.most
+        total = len(index) * scenes.most if full else int(picked.sum())
+        row = torch.arange(len(index), device=self.device).repeat_interleave(picked, output_size=total)
+        within = torch.arange(total, device=self.device) - (picked.cumsum(0) - picked)[row]
+        people = attrs.evolve(self, scenes=None).select(order[starts[index][row] + within])
+        return attrs.evolve(people, scene=row, scenes=scenes.select(index))
+
     def moved(self, joints_3d: Tensor, origin: Origin = Origin.AUGMENTED, camera: Camera | None = None) -> Self:
-        """Return the same people in other poses [N, J, 3], projected anew by their own or another camera."""
-        camera = camera or self.camera
+        """Return the same people in other poses [N, J, 3], projected anew by their own or another camera.
+
+        Under other cameras everybody is alone; under their own they stay together, and images of them are gone.
+        """
+        if camera is not None:
+            return attrs.evolve(self.alone(), camera=camera).moved(joints_3d, origin)
         flags = torch.full((len(self),), int(origin), dtype=torch.uint8, device=self.device)
-        pixels = camera.project(joints_3d)
-        return attrs.evolve(self, joints_3d=joints_3d, joints_2d=pixels, camera=camera, origin=flags, extent=None)
+        pixels = self.camera.project(joints_3d)
+        scenes = None if self.scenes is None else attrs.evolve(self.scenes, image=None)
+        moved = attrs.evolve(self, joints_3d=joints_3d, joints_2d=pixels, origin=flags, extent=None)
+        return attrs.evolve(moved, scenes=scenes)
 
     def detached(self) -> Self:
         """Return the same people without gradients; the batch itself where there are none."""
@@ -114,7 +188,8 @@ class PoseBatch(TensorRecord):
         if joints_3d is not None:
             joints_3d = joints_3d[:, order] * constant((-1.0, 1.0, 1.0), self.device)
         pixels = self.camera.mirror_pixels(self.joints_2d[:, order])
-        return attrs.evolve(self, joints_2d=pixels, joints_3d=joints_3d, camera=self.camera.mirrored())
+        scenes = None if self.scenes is None else self.scenes.mirrored()
+        return attrs.evolve(self, joints_2d=pixels, joints_3d=joints_3d, camera=self.camera.mirrored(), scenes=scenes)
 
     @classmethod
     def join(cls, records: Sequence[Self]) -> Self:
@@ -129,6 +204,8 @@ class PoseBatch(TensorRecord):
             raise PoseplugError(f"Cannot join poses of different skeletons ({listed}); load them with one 'skeleton'.")
         if len(records) == 1 or all(record.scene is None for record in records):
             return super().join(records)
+        if any(record.scenes is not None for record in records):
+            return cls._join_scenes(records)
         # Numbers of scenes are moved apart on the device, so that nobody waits for their largest.
         apart, offset = [], torch.zeros((), dtype=torch.int64, device=records[0].device)
         for record in records:
@@ -136,4 +213,13 @@ class PoseBatch(TensorRecord):
             apart.append(attrs.evolve(record, scene=scene + offset))
             if len(record):
                 offset = offset + scene.max() + 1
+        return super().join(apart)
+
+    @classmethod
+    def _join_scenes(cls, records: Sequence[Self]) -> Self:
+        """Join batches of which some have scenes; in the others everybody gets one of their own."""
+        apart, offset = [], 0
+        for record in records:
+            apart.append(attrs.evolve(record, scene=record.scene_rows + offset, scenes=record.places))
+            offset += record.num_scenes
         return super().join(apart)

@@ -111,7 +111,7 @@ class PoseFile:
         tensors = {name: torch.from_numpy(values) for name, values in found.items()}
         labels = {name: tensors[f"labels/{name}"] for name in self.about.label_names}
         camera = Camera(**{name: tensors[f"cameras/{name}"] for name in CAMERA if f"cameras/{name}" in tensors})
-        optional = {name: tensors[name] for name in OPTIONAL if name in tensors}
+        optional: dict[str, Any] = {name: tensors[name] for name in OPTIONAL if name in tensors}
         poses = PoseBatch(self.about.skeleton, tensors["joints_2d"], camera, labels=labels, **optional)
         return StoredPoses(poses, **{name: tensors[name] for name in BESIDE if name in tensors})
 

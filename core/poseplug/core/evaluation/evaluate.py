@@ -55,7 +55,8 @@ def evaluate(
     with torch.inference_mode(), evaluating(model):
         for batch in _batches(source, model.device):
             with model.inputs.shared():
-                scores.add(model.predict(batch, flip=protocol.flip), batch, model.locate(batch))
+                joints, roots = model.place(batch, flip=protocol.flip)
+                scores.add(joints, batch, roots)
             poses += len(batch)
         per_action = scores.by_action() if scores.actions else {}
         return Evaluation(scores.mean(), per_action, poses, scores.by_joint(), scores.headings)

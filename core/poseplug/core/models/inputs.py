@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from poseplug.core.data.found import Found, match
 from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.data.scenes import Scenes
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.camera import Camera
-from poseplug.core.interfaces import InputProvider, RootEstimator
+from poseplug.core.interfaces import FOUND, InputProvider, RootEstimator
 from poseplug.core.tensors import constant
 
 # Margins of a person's box over the extent of the joints (VirtualPose's rule).
@@ -47,48 +49,119 @@ class PersonBoxes(InputProvider):
         return torch.cat(corners, dim=-1)
 
 
+class SceneRows(InputProvider):
+    """The row [N] of each person's scene in inputs that have a row for each scene."""
+
+    def provide(self, batch: PoseBatch, **inputs: Any) -> Tensor:
+        return batch.scene_rows
+
+
+class Places(InputProvider):
+    """The Scenes of a batch: cameras, images where there are some, and how many people the fullest has."""
+
+    per_scene = True
+
+    def provide(self, batch: PoseBatch, **inputs: Any) -> Scenes:
+        return batch.places
+
+
 class PredictedRoots(InputProvider):
-    """Absolute roots [N, 3] in metres, as a root estimator predicts them."""
+    """What a root estimator says: absolute roots [N, 3] in metres, or, of one that searches, ``Found`` people."""
 
     def __init__(self, estimator: RootEstimator) -> None:
         self.estimator = estimator
         self.reads = estimator.reads  # type: ignore[misc]
+        self.per_scene = estimator.finds  # type: ignore[misc]
+
+    def provide(self, batch: PoseBatch, **inputs: Any) -> Any:
+        return self.estimator(**inputs)
+
+
+class MatchedRoots(InputProvider):
+    """For true people, the roots [N, 3] at which they were found; see ``RootEstimator`` for those who were not."""
+
+    reads = frozenset({FOUND})
+    needs = frozenset({"joints_3d"})
+
+    def __init__(self, estimator: RootEstimator) -> None:
+        self.estimator = estimator
 
     def provide(self, batch: PoseBatch, **inputs: Any) -> Tensor:
-        roots: Tensor = self.estimator(**inputs)
-        return roots
+        found: Found = inputs[FOUND]
+        matching = match(found, batch, self.estimator.training_radius)
+        noise = torch.zeros_like(batch.root)
+        if self.generator is not None:
+            noise.normal_(generator=self.generator).mul_(self.estimator.unmatched_noise)
+        roots = found.root.detach()[matching.of_people]
+        return torch.where(matching.matched[:, None], roots, batch.root + noise)
 
 
 class Inputs(nn.Module):
     """Makes inputs from batches, each from those that it is made of.
 
     Args:
-        providers: by the name of the input; those that are modules are part of the model.
+        providers: by the name of the input; of several the first that a batch has enough for. Those that are modules
+            are part of the model.
     """
 
-    def __init__(self, providers: Mapping[str, InputProvider]) -> None:
+    def __init__(self, providers: Mapping[str, InputProvider | Sequence[InputProvider]]) -> None:
         super().__init__()
-        self.providers = dict(providers)
-        self.networks = nn.ModuleDict({n: p for n, p in providers.items() if isinstance(p, nn.Module)})
+        self.providers = {
+            name: (made,) if isinstance(made, InputProvider) else tuple(made) for name, made in providers.items()
+        }
+        self.networks = nn.ModuleDict(
+            {
+                name if not number else f"{name}-{number}": provider
+                for name, made in self.providers.items()
+                for number, provider in enumerate(made)
+                if isinstance(provider, nn.Module)
+            }
+        )
         self._made: dict[tuple[int, str], tuple[PoseBatch, Any]] | None = None
 
     def read(self, names: Iterable[str], batch: PoseBatch) -> dict[str, Any]:
         """Return the named inputs of a batch.
 
         Raises:
-            PoseplugError: nobody provides one of them.
+            PoseplugError: nobody provides one of them, or the batch has not enough for who does.
         """
         return {name: self._one(name, batch) for name in names}
 
     def _one(self, name: str, batch: PoseBatch) -> Any:
         made = {} if self._made is None else self._made
         if (id(batch), name) not in made:
-            if name not in self.providers:
-                raise PoseplugError(f"Nothing here provides the input '{name}'.{did_you_mean(name, self.providers)}")
-            provider = self.providers[name]
+            provider = self._provider(name, batch)
             # The batch is kept with it, so that no other can get its identity.
             made[id(batch), name] = batch, provider.provide(batch, **self.read(provider.reads, batch))
         return made[id(batch), name][1]
+
+    def _provider(self, name: str, batch: PoseBatch) -> InputProvider:
+        if name not in self.providers:
+            raise PoseplugError(f"Nothing here provides the input '{name}'.{did_you_mean(name, self.providers)}")
+        there = {"joints_3d": batch.joints_3d is not None, "image": batch.places.image is not None}
+        for provider in self.providers[name]:
+            if all(there[need] for need in provider.needs):
+                return provider
+        needed = " or ".join(sorted({need for provider in self.providers[name] for need in provider.needs}))
+        raise PoseplugError(f"Input '{name}' is made of {needed}, and these poses have none.")
+
+    def give(self, name: str, batch: PoseBatch, value: Any) -> None:
+        """Say what an input of a batch is, instead of having it made; while ``shared`` lasts."""
+        if self._made is None:
+            raise ValueError("inputs are given only while they are shared")
+        self._made[id(batch), name] = batch, value
+
+    def carry(self, batch: PoseBatch, people: PoseBatch) -> None:
+        """Give other people of the same scenes what was made of these scenes for a batch; while ``shared`` lasts."""
+        made = self._made or {}
+        for (of, name), (_, value) in list(made.items()):
+            if of == id(batch) and name in self.providers and self._provider(name, batch).per_scene:
+                self.give(name, people, value)
+
+    def draw_from(self, generator: torch.Generator | None) -> None:
+        """Tell the providers what they may draw from, while a run is trained."""
+        for provider in (provider for made in self.providers.values() for provider in made):
+            provider.generator = generator
 
     @contextmanager
     def shared(self) -> Iterator[None]:
@@ -102,4 +175,10 @@ class Inputs(nn.Module):
 
 def standard_inputs() -> dict[str, InputProvider]:
     """Return the inputs that follow from any batch."""
-    return {"joints_2d": Joints2D(), "camera": Cameras(), "boxes": PersonBoxes()}
+    return {
+        "joints_2d": Joints2D(),
+        "camera": Cameras(),
+        "boxes": PersonBoxes(),
+        "scene": SceneRows(),
+        "scenes": Places(),
+    }

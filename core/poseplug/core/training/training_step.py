@@ -112,7 +112,7 @@ class TrainingStep:
         if not due and not parts.objective.needs_discriminator:
             return {}, {}
         if ROOTS in parts.model.lifter.reads:
-            parts.model.locate(poses)  # in full precision, and shared with what trains the root estimator
+            parts.model.estimate(poses)  # in full precision, and shared with what trains the root estimator
         streams = self._streams(poses, reference)
         losses, fakes, own = parts.lifter_step(streams, self.generator, moment.progress, self.one_pass, self.autocast)
         if due:
@@ -145,7 +145,7 @@ class TrainingStep:
 
     def _train_root(self, role: Role, poses: PoseBatch, phase: Phase) -> dict[str, Tensor]:
         root, inputs = cast(RootEstimator, role.module), self.assembly.model.inputs
-        losses = root.loss(inputs.read([ROOTS], poses)[ROOTS], poses, **inputs.read(root.reads, poses))
+        losses = root.loss(self.assembly.model.estimate(poses), poses, **inputs.read(root.reads, poses))
         role.update(losses, phase)
         return under("root", {**losses, **root.logs()})
 

@@ -69,7 +69,8 @@ class FirstPose:
         if seen is not None and (other_size or bool(seen.outside(pixels, found, camera.size, theirs).any())):
             shown, through, rotation = centred(pixels, found, camera, seen, theirs)
         batch = PoseBatch(theirs, shown.float(), through)
-        lifted, located = self._model.predict(batch).float(), self._model.locate(batch)
+        lifted, located = self._model.place(batch)
+        lifted = lifted.float()
         if rotation is not None:
             lifted = turned_back(lifted, rotation)
             located = None if located is None else turned_back(located[:, None], rotation)[:, 0]

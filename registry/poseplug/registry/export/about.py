@@ -39,7 +39,7 @@ def about(
             "root": skeleton.joints[skeleton.root],
             "pairs": skeleton.pairs,
         },
-        "normalisation": program.model.normaliser.kind.value,
+        "normalisation": str(program.model.normaliser.kind),
         "flip": program.flip,
         "run": {
             "name": name_of(directory),

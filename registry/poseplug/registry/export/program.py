@@ -54,7 +54,7 @@ class Program(nn.Module):
     def lift(self, batch: PoseBatch) -> dict[str, Tensor]:
         """Return what the program is to return, as the model itself finds it."""
         with self.model.inputs.shared():
-            joints, roots = self.model.predict(batch, self.flip), self.model.locate(batch)
+            joints, roots = self.model.place(batch, self.flip)
         return {"joints": joints} if roots is None else {"joints": joints, "roots": roots}
 
     def arguments(self, batch: PoseBatch) -> dict[str, Tensor]:

@@ -87,8 +87,8 @@ def lift_block(job: Job, start: int, stop: int, seen: Spool, poses: Spool) -> Ar
     if job.centred and job.range is not None:
         shown, through, rotation = centred(pixels, known, camera, job.range, skeleton)
     batch = PoseBatch(skeleton, shown.float(), through).to(model.device)
-    lifted = model.predict(batch, flip=job.settings.flip).float().cpu()
-    located = model.locate(batch)
+    lifted, located = model.place(batch, flip=job.settings.flip)
+    lifted = lifted.float().cpu()
     if rotation is not None:
         lifted = turned_back(lifted, rotation)
     if located is None:
