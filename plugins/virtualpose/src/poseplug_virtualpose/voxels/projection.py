@@ -21,6 +21,7 @@ from poseplug_virtualpose.voxels.space import Boxes3D, Grid
 SIGMA = 0.2
 # So many of them away, a gate is below 1e-7 and counts as closed.
 _CLOSED = 5.7
+_HOST = "cpu"
 
 
 class HeatTable:
@@ -37,9 +38,9 @@ class HeatTable:
         across = (columns > low[:, 0]) & (columns < self.width - low[:, 0])
         down = (rows > low[:, 1]) & (rows < self.height - low[:, 1])
         heat = heat.clamp(0, 1) * (down[:, :, None] & across[:, None])[:, None]
-        bordered = functional.pad(heat, (1, 1, 1, 1))
+        bordered = functional.pad(heat, (1, 2, 1, 2))  # clamped places have a neighbour too
         self.table = bordered.movedim(1, -1).reshape(-1, self.joints).contiguous()
-        corners = torch.tensor([0, 1, self.width + 2, self.width + 3], dtype=torch.int32)
+        corners = torch.tensor([0, 1, self.width + 3, self.width + 4], dtype=torch.int32)
         self._corners = corners.to(heat.device)
 
     def taps(self, scene: Tensor | int, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,7 +49,7 @@ class HeatTable:
         Places are in cells, whose centres are where their heat is.
         """
         # The border moves everything by one.
-        columns.add_(0.5).clamp_(0, self.width + 0.999), rows.add_(0.5).clamp_(0, self.height + 0.999)
+        columns.add_(0.5).clamp_(0, self.width + 1), rows.add_(0.5).clamp_(0, self.height + 1)
         left, top = columns.int(), rows.int()
         columns.sub_(left), rows.sub_(top)
         weights = torch.empty(len(columns), 4, device=columns.device)
@@ -57,8 +58,8 @@ class HeatTable:
         weights[:, 2] = rows - both
         weights[:, 1] = columns.sub_(both)
         weights[:, 0] = rows.add_(columns).neg_().add_(1)
-        wide = self.width + 2
-        first = torch.add(left, top, alpha=wide).add_(scene * wide * (self.height + 2))
+        wide = self.width + 3
+        first = torch.add(left, top, alpha=wide).add_(scene * wide * (self.height + 3))
         return first[:, None] + self._corners, weights
 
     def read(self, taps: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
@@ -107,7 +108,7 @@ def gated_volume(heat: HeatTable, boxes: Boxes3D, grid: Grid, edges: Tensor, dep
 
 def _gates(columns: Tensor, rows: Tensor, depths: Tensor, edges: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
     """Return the nodes [K] at which a gate is open, and how far [K]."""
-    on_host = depths.device.type == "cpu"
+    on_host = depths.device.type == _HOST
     if on_host:  # elsewhere nobody waits to hear how many there are
         there = (edges[:, 2] > edges[:, 0]).nonzero()[:, 0]
         edges, depth = edges[there], depth[there]
