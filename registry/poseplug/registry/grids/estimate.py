@@ -126,5 +126,5 @@ def _evaluation(run: Run, protocol: Any, device: torch.device) -> float:
         evaluate(run.assembly.model, sample, protocol, run.metrics)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        seconds += (time.perf_counter() - began) * poses / len(batch)
+        seconds += (time.perf_counter() - began) * poses / batch.num_scenes
     return seconds
