@@ -100,23 +100,24 @@ class Inputs(nn.Module):
     """Makes inputs from batches, each from those that it is made of.
 
     Args:
-        providers: by the name of the input; of several the first that a batch has enough for. Those that are modules
-            are part of the model.
+        providers: by their own names, which what they make has too unless they say what they provide; several may
+            stand under the name of what they make. Of those of one input the first that a batch has enough for makes
+            it. Those that are modules are part of the model.
+
+    Attributes:
+        providers: each of them, by its name.
     """
 
     def __init__(self, providers: Mapping[str, InputProvider | Sequence[InputProvider]]) -> None:
         super().__init__()
-        self.providers = {
-            name: (made,) if isinstance(made, InputProvider) else tuple(made) for name, made in providers.items()
-        }
-        self.networks = nn.ModuleDict(
-            {
-                name if not number else f"{name}-{number}": provider
-                for name, made in self.providers.items()
-                for number, provider in enumerate(made)
-                if isinstance(provider, nn.Module)
-            }
-        )
+        self.providers: dict[str, InputProvider] = {}
+        self._makers: dict[str, list[InputProvider]] = {}
+        for name, made in providers.items():
+            for number, provider in enumerate([made] if isinstance(made, InputProvider) else made):
+                self.providers[f"{name}-{number}" if number else name] = provider
+                self._makers.setdefault(provider.provides or name, []).append(provider)
+        modules = {name: p for name, p in self.providers.items() if isinstance(p, nn.Module)}
+        self.networks = nn.ModuleDict(modules)
         self._made: dict[tuple[int, str], tuple[PoseBatch, Any]] | None = None
 
     def read(self, names: Iterable[str], batch: PoseBatch) -> dict[str, Any]:
@@ -136,13 +137,13 @@ class Inputs(nn.Module):
         return made[id(batch), name][1]
 
     def _provider(self, name: str, batch: PoseBatch) -> InputProvider:
-        if name not in self.providers:
-            raise PoseplugError(f"Nothing here provides the input '{name}'.{did_you_mean(name, self.providers)}")
+        if name not in self._makers:
+            raise PoseplugError(f"Nothing here provides the input '{name}'.{did_you_mean(name, self._makers)}")
         there = {"joints_3d": batch.joints_3d is not None, "image": batch.places.image is not None}
-        for provider in self.providers[name]:
+        for provider in self._makers[name]:
             if all(there[need] for need in provider.needs):
                 return provider
-        needed = " or ".join(sorted({need for provider in self.providers[name] for need in provider.needs}))
+        needed = " or ".join(sorted({need for provider in self._makers[name] for need in provider.needs}))
         raise PoseplugError(f"Input '{name}' is made of {needed}, and these poses have none.")
 
     def give(self, name: str, batch: PoseBatch, value: Any) -> None:
@@ -155,13 +156,31 @@ class Inputs(nn.Module):
         """Give other people of the same scenes what was made of these scenes for a batch; while ``shared`` lasts."""
         made = self._made or {}
         for (of, name), (_, value) in list(made.items()):
-            if of == id(batch) and name in self.providers and self._provider(name, batch).per_scene:
+            if of == id(batch) and name in self._makers and self._provider(name, batch).per_scene:
                 self.give(name, people, value)
 
     def draw_from(self, generator: torch.Generator | None) -> None:
         """Tell the providers what they may draw from, while a run is trained."""
-        for provider in (provider for made in self.providers.values() for provider in made):
+        for provider in self.providers.values():
             provider.generator = generator
+
+    @contextmanager
+    def drawing(self, generator: torch.Generator) -> Iterator[None]:
+        """Let the providers draw from a generator while this lasts; afterwards they draw as they did before."""
+        before = {name: provider.generator for name, provider in self.providers.items()}
+        self.draw_from(generator)
+        try:
+            yield
+        finally:
+            for name, provider in self.providers.items():
+                provider.generator = before[name]
+
+    def of_scenes(self, names: Iterable[str]) -> set[str]:
+        """Return those of some inputs that have a row for each scene, or are made of such."""
+        return {name for name in names if any(map(self._of_scenes, self._makers.get(name, ())))}
+
+    def _of_scenes(self, provider: InputProvider) -> bool:
+        return provider.per_scene or bool(self.of_scenes(provider.reads))
 
     @contextmanager
     def shared(self) -> Iterator[None]:

@@ -38,7 +38,7 @@ class Training:
     """How long and how fast a run trains."""
 
     steps: int = setting(1200, "training steps", minimum=1)
-    batch_size: int = setting(256, "poses drawn a step; as many reference poses where they are used", minimum=2)
+    batch_size: int = setting(256, "poses, or scenes, drawn a step; as many of the reference if it is used", minimum=2)
     lr: float = setting(1e-3, "learning rate; its peak for onecycle", above=0)
     lr_schedule: str = setting("cosine", "how the learning rate goes over the run", choices=SCHEDULES)
     optimiser: str = setting("Adam", "optimiser, by its name in torch.optim", check=known_optimiser)

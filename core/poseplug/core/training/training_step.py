@@ -28,7 +28,7 @@ class TrainingStep:
 
     Args:
         roles: those that are trained, by name; see ``Assembly.trained``.
-        training: of each seed; says how many poses are drawn, and how they go through the lifter.
+        training: of each seed; says how many poses, or scenes, are drawn, and how they go through the lifter.
         generator: for everything that is drawn.
         hooks: may look at, or replace, the poses of a step.
     """
@@ -47,6 +47,8 @@ class TrainingStep:
         self.buffer = PoseBuffer(assembly.source.skeleton)
         # The lifter's losses in the last step of each of several seeds: name -> [S], without gradient.
         self.by_seed: dict[str, Tensor] = {}
+        # People who were drawn so far, reference poses among them.
+        self.people = 0
         for augmentor in assembly.augmentors:
             if augmentor.asks_lifter:
                 augmentor.lift = self._asked
@@ -59,13 +61,15 @@ class TrainingStep:
         reference = None
         if parts.uses_reference and parts.reference is not None:
             reference = parts.reference.sample(self.batch_size, self.generator)
+        self.people += len(drawn) + (0 if reference is None else len(reference))
         augmentations = self._augment(drawn, phase)
         if phase.keep and augmentations:
             self.buffer.add(augmentations[-1])
         poses = self._poses(moment, drawn, augmentations)
         logs: dict[str, Tensor] = {}
         fakes: dict[str, PoseBatch] = {}
-        with parts.model.inputs.shared():
+        # Only what learns from poses sees inputs with noise: augmentors are told what an evaluation would say.
+        with parts.model.inputs.shared(), parts.model.inputs.drawing(self.generator):
             if (lifter := self.roles.get("lifter")) is not None and lifter.trained_in(phase):
                 logs, fakes = self._train_lifter(lifter, poses, reference, moment)
             if (root := self.roles.get("root")) is not None and root.due(moment):
@@ -84,6 +88,8 @@ class TrainingStep:
         # Plain augmentation before the first that learns makes real poses: it says what the world looks like.
         plain = given[min(made, default=0)]
         logs |= self._train_discriminators(plain if reference is None else reference, fakes, moment)
+        if poses.scenes is not None and poses.scenes.most > 1:
+            logs["people"] = torch.full((), len(poses) / poses.num_scenes, device=poses.device)
         return {name: value.detach() for name, value in logs.items()}
 
     def _augment(self, batch: PoseBatch, phase: Phase) -> list[Augmentation]:
