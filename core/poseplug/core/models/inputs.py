@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -15,8 +15,11 @@ from poseplug.core.data.scenes import Scenes
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import FOUND, InputProvider, RootEstimator
+from poseplug.core.models.modes import frozen
 from poseplug.core.tensors import constant
 
+# From a provider, a batch, and what it made of that, to what readers are handed.
+Cut = Callable[[InputProvider, PoseBatch, Any], Any]
 # Margins of a person's box over the extent of the joints (VirtualPose's rule).
 _BOX_MARGIN = (0.25, 0.12)
 
@@ -119,6 +122,8 @@ class Inputs(nn.Module):
         modules = {name: p for name, p in self.providers.items() if isinstance(p, nn.Module)}
         self.networks = nn.ModuleDict(modules)
         self._made: dict[tuple[int, str], tuple[PoseBatch, Any]] | None = None
+        # Those that learn now, and what turns a value of theirs into what readers get.
+        self._learning: tuple[Collection[InputProvider], Cut] = (), lambda provider, batch, value: value
 
     def read(self, names: Iterable[str], batch: PoseBatch) -> dict[str, Any]:
         """Return the named inputs of a batch.
@@ -133,8 +138,17 @@ class Inputs(nn.Module):
         if (id(batch), name) not in made:
             provider = self._provider(name, batch)
             # The batch is kept with it, so that no other can get its identity.
-            made[id(batch), name] = batch, provider.provide(batch, **self.read(provider.reads, batch))
+            made[id(batch), name] = batch, self._provided(provider, batch)
         return made[id(batch), name][1]
+
+    def _provided(self, provider: InputProvider, batch: PoseBatch) -> Any:
+        inputs, (learning, cut) = self.read(provider.reads, batch), self._learning
+        # To poses that an objective makes itself gradients go on; nobody learns from those but the lifter.
+        if not any(provider is one for one in learning) or batch.joints_2d.requires_grad:
+            return provider.provide(batch, **inputs)
+        # Whoever asks first, it is as all of them need it.
+        with torch.enable_grad(), torch.autocast(batch.device.type, enabled=False):
+            return cut(provider, batch, provider.provide(batch, **inputs))
 
     def _provider(self, name: str, batch: PoseBatch) -> InputProvider:
         if name not in self._makers:
@@ -181,6 +195,25 @@ class Inputs(nn.Module):
 
     def _of_scenes(self, provider: InputProvider) -> bool:
         return provider.per_scene or bool(self.of_scenes(provider.reads))
+
+    @contextmanager
+    def learning(self, names: Collection[str], cut: Cut) -> Iterator[None]:
+        """Let the providers of these names learn while this lasts; all others that are modules are frozen.
+
+        Args:
+            names: of the providers themselves, not of what they provide.
+            cut: what readers get of a value that one of them made of a batch, with its gradient.
+        """
+        before = self._learning
+        self._learning = [self.providers[name] for name in names], cut
+        try:
+            with ExitStack() as stack:
+                for name, network in self.networks.items():
+                    if name not in names:
+                        stack.enter_context(frozen(network))
+                yield
+        finally:
+            self._learning = before
 
     @contextmanager
     def shared(self) -> Iterator[None]:

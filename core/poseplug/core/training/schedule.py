@@ -16,7 +16,7 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 SCHEDULES = ("constant", "onecycle", "cosine", "linear")
 # LBFGS takes several looks at the loss; the others take parameters of certain shapes only.
 _UNFIT = ("LBFGS", "SparseAdam", "Muon", "Optimizer")
-ROLES = ("lifter", "root", "augmentor", "discriminator")
+ROLES = ("lifter", "root", "input", "augmentor", "discriminator")
 
 
 def known_optimiser(name: str | None) -> str | None:
@@ -72,7 +72,7 @@ class Phase:
     trains: tuple[str, ...] = setting(
         ROLES,
         f"the roles that are updated: {', '.join(ROLES)}; or named parameter groups of one, as in lifter:legs, while "
-        "its others stay as they are",
+        "its others stay as they are; groups of role input are inputs by their names",
         check=_known_roles,
     )
     poses: str = setting(
