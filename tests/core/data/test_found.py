@@ -70,7 +70,10 @@ def test_random_scenes_against_a_loop(by, rule):
         most = int(scene.bincount(minlength=scenes).max())
         batch = people(torch.randn(9, 3, generator=generator), scene, scenes, most)
         rows = torch.arange(scenes).repeat_interleave(slots)[torch.randperm(scenes * slots, generator=generator)]
-        joints = torch.randn(scenes * slots, 5, 3, generator=generator) * 0.5 + torch.randn(20, 1, 3, generator=generator) * 0.7
+        joints = (
+            torch.randn(scenes * slots, 5, 3, generator=generator) * 0.5
+            + torch.randn(20, 1, 3, generator=generator) * 0.7
+        )
         score = torch.randint(0, 5, (scenes * slots,), generator=generator) / 4  # many are equal, some empty
         found = found_at(joints[:, 2], rows, score, slots, joints)
         got = match(found, batch, 1.8, score=0.25, by=by, rule=rule)

@@ -85,9 +85,9 @@ def match(
     of_found = torch.full((len(found),), -1, dtype=torch.int64, device=batch.device)
     if not len(batch) or not len(found):
         return Matching(of_people, of_found)
-    people = _table(batch.scene_rows, torch.arange(len(batch), device=batch.device), batch.num_scenes, batch.places.most)
+    people = people_by_scene(batch)
     best_first = torch.argsort(found.score, descending=True, stable=True)
-    candidates = _table(found.scene[best_first], best_first, batch.num_scenes, found.most)
+    candidates = rows_by_scene(found.scene[best_first], best_first, batch.num_scenes, found.most)
     distance = _distances(found, batch, by, candidates, people)
     possible = (candidates >= 0) & (found.score[candidates] > score)
     possible = possible[:, :, None] & (people >= 0)[:, None] & (distance <= radius)
@@ -120,7 +120,13 @@ def _written(
     return _put(of_people, at_people, finder), _put(of_found, at_found, person)
 
 
-def _table(scene: Tensor, rows: Tensor, scenes: int, most: int) -> Tensor:
+def people_by_scene(batch: PoseBatch) -> Tensor:
+    """Return for each scene the rows of its people, [S, most]; -1 where there is nobody."""
+    rows = torch.arange(len(batch), device=batch.device)
+    return rows_by_scene(batch.scene_rows, rows, batch.num_scenes, batch.places.most)
+
+
+def rows_by_scene(scene: Tensor, rows: Tensor, scenes: int, most: int) -> Tensor:
     """Return for each scene the rows of those in it, in their order, [S, most]; -1 where there is nobody."""
     order = torch.argsort(scene, stable=True)
     counts = torch.zeros(scenes, dtype=torch.int64, device=scene.device).index_add_(0, scene, torch.ones_like(scene))
