@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 import torch
 
-from poseplug.core.data.found import Found, match
+from poseplug.core.data.found import Found, Matching, match
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.detection_scores import HEADINGS, DetectionScores
@@ -74,7 +74,9 @@ def evaluate(
     with torch.inference_mode(), evaluating(model):
         for batch in _batches(source, model.device, batch_size, endless):
             if model.finds:
-                _judge(scores, detected, model.find(batch, kept(protocol, batch)), batch)
+                found, matching = find_and_match(model, batch, protocol)
+                scores.add_found(found, matching, batch)
+                detected.add(found, matching, batch)
             else:
                 with model.inputs.shared():
                     joints, roots = model.place(batch, flip=protocol.flip)
@@ -87,10 +89,14 @@ def evaluate(
         return Evaluation(means, per_action, poses, scores.by_joint(), headings)
 
 
-def _judge(scores: Scores, detected: DetectionScores, found: Found, batch: PoseBatch) -> None:
-    """Score whom was found in the scenes of a batch."""
-    protocol = scores.protocol
-    matching = match(
+def find_and_match(model: LiftingModel, batch: PoseBatch, protocol: Protocol) -> tuple[Found, Matching]:
+    """Return whom a model finds in the scenes of a batch, lifted, and who they are under a protocol."""
+    found = model.find(batch, kept(protocol, batch))
+    return found, _matched(found, batch, protocol)
+
+
+def _matched(found: Found, batch: PoseBatch, protocol: Protocol) -> Matching:
+    return match(
         found,
         batch,
         protocol.match_radius_mm / MILLIMETRES,
@@ -98,8 +104,6 @@ def _judge(scores: Scores, detected: DetectionScores, found: Found, batch: PoseB
         by=protocol.match_by,
         rule=protocol.match_rule,
     )
-    scores.add_found(found, matching, batch)
-    detected.add(found, matching, batch)
 
 
 def check_measurable(
@@ -146,7 +150,7 @@ def check_measurable(
             return
         rows, sure = batch.scene_rows, torch.ones(len(batch), device=batch.device)
         themselves = Found(rows, batch.root, sure, joints_3d=batch.absolute, most=batch.places.most)
-        _judge(scores, DetectionScores(protocol), themselves, batch)
+        scores.add_found(themselves, _matched(themselves, batch, protocol), batch)
     taken = [name for name in HEADINGS if name in scores.headings]
     if taken:
         raise PoseplugError(

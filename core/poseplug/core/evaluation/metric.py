@@ -18,6 +18,8 @@ from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.geometry.procrustes import alignment_errors
 from poseplug.core.interfaces import BuildContext, Component
 
+Over = Literal["matched", "people"]
+
 
 @attrs.frozen(eq=False, slots=False)
 class Comparison:
@@ -111,7 +113,7 @@ class Metric(Component, ABC):
 
     needs_root: ClassVar[bool] = False
     needs_found: ClassVar[bool] = False
-    over: ClassVar[Literal["matched", "people"]] = "matched"
+    over: ClassVar[Over] = "matched"
 
     def __init__(self, config: Any, context: BuildContext) -> None:
         """Most metrics have nothing to keep."""

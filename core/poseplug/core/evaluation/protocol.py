@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from poseplug.core.data.found import MatchBy, MatchRule
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from poseplug.core.data.found import MatchBy, MatchRule
 
 Root = Literal["counted", "unaligned", "excluded"]
 Proposals = Literal["scored", "truth-filtered"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import attrs
 from torch import Tensor
 
 from poseplug.core.evaluation.joint_errors import MILLIMETRES, auc, joint_errors, n_joint_errors, pck
-from poseplug.core.evaluation.metric import Comparison, Metric
+from poseplug.core.evaluation.metric import Comparison, Metric, Over
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.settings import setting
 
@@ -93,7 +94,7 @@ class PckAbs(Metric):
     """PCK of absolute positions in the camera frame, over all people: who was not found has none correct."""
 
     needs_root = True
-    over = "people"
+    over: ClassVar[Over] = "people"
     figure = "pck_abs"
 
     def measure(self, comparison: Comparison) -> Mapping[str, Tensor]:
@@ -105,7 +106,7 @@ class PckRoot(Metric):
     """Percentage of roots that are found to within 250 mm, over all people."""
 
     needs_root = True
-    over = "people"
+    over: ClassVar[Over] = "people"
     figure = "pck_root"
 
     def measure(self, comparison: Comparison) -> Mapping[str, Tensor]:
