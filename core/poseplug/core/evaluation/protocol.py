@@ -86,6 +86,19 @@ class Protocol:
         }
 
 
+def matching_in_words(protocol: Mapping[str, Any]) -> str:
+    """Return who counts as found under a protocol, from its fields as ``asdict`` has them."""
+    score = f"people found at a score above {protocol['match_score']:g}"
+    who = score if protocol["proposals"] == "scored" else "people found near a true root whatever they score"
+    how = {
+        "free": "the surest first",
+        "nearest": "the surest first, each with its nearest or nobody",
+        "best": "each true one with the best",
+    }[protocol["match_rule"]]
+    by = "by root" if protocol["match_by"] == "root" else "by mean joint error"
+    return f"{who}, matched within {protocol['match_radius_mm']:g} mm {by}, {how}"
+
+
 _PRESETS = (
     Protocol(name="default", source="poseplug's lab-to-wild benchmark: every joint, root counted, no flip"),
     Protocol(
