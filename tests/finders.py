@@ -12,6 +12,7 @@ from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.scenes import Scenes
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import FiniteSource, InputProvider, Lifter, PoseSource, RootEstimator
+from poseplug.core.settings import setting
 
 
 def camera(n):
@@ -100,6 +101,62 @@ class Pairs(PoseSource):
         return attrs.evolve(batch, scene=scene, scenes=Scenes(camera(n), most=2))
 
 
+class ManyPairs(Pairs):
+    """The same, with three actions."""
+
+    label_names = {"action": ("walk", "run", "wave")}
+
+    def __init__(self, config=None, context=CONTEXT):
+        pass
+
+    def sample(self, n, generator):
+        batch = super().sample(n, generator)
+        return attrs.evolve(batch, labels={"action": torch.arange(len(batch)) % 3})
+
+
+@attrs.frozen(kw_only=True)
+class BesideConfig:
+    score: float = setting(0.5, "mean score", minimum=0)
+
+
+class Beside(RootEstimator):
+    """Finds two people in each scene, a little beside where the boxes of key points say that they are."""
+
+    reads = frozenset({"scenes", "scene", "joints_2d"})
+    finds = True
+
+    Config = BesideConfig
+
+    def __init__(self, config=BesideConfig(), context=CONTEXT):
+        nn.Module.__init__(self)
+        self.score = config.score
+        self.depth = nn.Parameter(torch.tensor(4.9))
+
+    def forward(self, *, scenes, scene, joints_2d):
+        ray = (joints_2d[:, 2] - scenes.camera.select(scene).centre) / scenes.camera.select(scene).focal
+        root = torch.cat([ray, torch.ones_like(ray[:, :1])], 1) * self.depth
+        score = self.score * (1 + 0.8 * torch.cos(torch.arange(len(root)) * 1.0))
+        return Found(scene, root, score, joints_2d=joints_2d, most=scenes.most)
+
+    def loss(self, roots, batch, **inputs):
+        return {"depth": (roots.root[:, 2] - batch.root[:, 2]).abs().mean()}
+
+
+class Learned(Lifter):
+    """One shape for everybody, which is trained, about the root that is given."""
+
+    normalisation = None
+    reads = frozenset({"roots"})
+    refines_root = True
+
+    def __init__(self, config=None, context=CONTEXT):
+        super().__init__()
+        self.shape = nn.Parameter(SHAPE.clone())
+
+    def forward(self, joints_2d, *, roots):
+        return self.shape.expand(len(roots), 5, 3)
+
+
 class Brightness(InputProvider):
     """A number of each scene, from its image."""
 
@@ -110,6 +167,3 @@ class Brightness(InputProvider):
 
     def provide(self, batch, **inputs):
         return batch.places.image.float().mean((1, 2, 3))
-
-
-__all__ = ["CONTEXT", "Brightness", "Pairs", "SceneTable", "Shape", "Told", "camera", "scene_batch"]
