@@ -47,13 +47,11 @@ class CameraSettings:
     focal: tuple[float, float] = setting(
         (980.0, 2100.0), "range of the focal length", unit="pixels", minimum=1.0, check=ordered
     )
-    size: tuple[int, int] = setting((1920, 1080), "width and height of the image", unit="pixels", minimum=1)
+    size: tuple[float, float] = setting((1920.0, 1080.0), "width and height of the image", unit="pixels", minimum=1.0)
     jitter: float = setting(
         0.035, "how far jittered cameras are off in azimuth and elevation, at most", unit="rad", minimum=0
     )
-    jitter_distance: float = setting(
-        0.05, "and in distance, at most, as a share of it", minimum=0, maximum=0.9
-    )
+    jitter_distance: float = setting(0.05, "and in distance, at most, as a share of it", minimum=0, maximum=0.9)
 
 
 def draw_cameras(n: int, settings: CameraSettings, generator: torch.Generator) -> Camera:
@@ -80,7 +78,7 @@ def draw_cameras(n: int, settings: CameraSettings, generator: torch.Generator) -
     if settings.camera == "random" and settings.roll:
         angle = torch.randn(n, generator=generator, device=device) * settings.roll
         rotation = _about_axis(angle) @ rotation
-    width, high = map(float, settings.size)
+    width, high = settings.size
     plain = Camera.shared(n, (1.0, 1.0), (width / 2, high / 2), (width, high), device=device)
     return attrs.evolve(plain, focal=focal[:, None].expand(-1, 2), rotation=rotation, position=position)
 

@@ -64,8 +64,10 @@ def places(scenes: int, people: int, spread: float, spacing: float, generator: t
     taken = []
     for _ in range(people):
         fits = nearest >= spacing
-        place = drawn[row, torch.where(fits, earlier, nearest).argmax(1)]
+        found = torch.where(fits, earlier, nearest).argmax(1)
+        place = drawn[row, found]
         taken.append(place)
         nearest = torch.minimum(nearest, torch.linalg.vector_norm(drawn - place[:, None], dim=-1))
+        nearest[row, found] = -1.0  # nobody else, however near people may stand
     x, z = torch.stack(taken, dim=1).unbind(-1)
     return torch.stack([x, torch.zeros_like(x), z], dim=-1)

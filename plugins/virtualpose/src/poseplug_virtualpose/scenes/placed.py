@@ -15,7 +15,7 @@ from poseplug_virtualpose.scenes.arrangement import ArrangementSettings, arrange
 class PlacedSettings(ArrangementSettings):
     """How many people stand in a scene."""
 
-    count: int = setting(4, "people in each scene; the last may have fewer", minimum=1)
+    count: int = setting(4, "people in each scene; the last may have fewer", minimum=1, maximum=50)
     outside: str = setting(
         "unweighted",
         "whose root is outside of the image counts nothing in the loss (weight 0); or is kept as everybody is",
@@ -32,7 +32,7 @@ class Placed(Augmentor):
 
     Config = PlacedSettings
 
-    def __init__(self, config: PlacedSettings, context: BuildContext) -> None:  # noqa: ARG002
+    def __init__(self, config: PlacedSettings, context: BuildContext) -> None:
         super().__init__()
         self.config = config
 
@@ -46,4 +46,6 @@ class Placed(Augmentor):
 def unweighted(people: PoseBatch) -> PoseBatch:
     """Return the people with weight 0 where their root is outside of the image."""
     seen = root_in_image(people)
-    return attrs.evolve(people, weight=seen.to(people.joints_2d.dtype) if people.weight is None else people.weight * seen)
+    return attrs.evolve(
+        people, weight=seen.to(people.joints_2d.dtype) if people.weight is None else people.weight * seen
+    )

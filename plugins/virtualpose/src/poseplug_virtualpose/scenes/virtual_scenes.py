@@ -23,26 +23,37 @@ _BLOCK = 64
 _MOST_AT_ONCE = 1024
 
 
+def _check_canvas(size: tuple[int, ...]) -> str | None:
+    return None if len(size) == 2 else f"must be a height and a width, got {len(size)} numbers"
+
+
 @attrs.frozen(kw_only=True)
 class VirtualScenesSettings(ArrangementSettings):
     """Who stands in the scenes, and how many of them there are."""
 
     people: str = setting(
-        "", "the source that people are drawn from, such as fk_generator or bvh:path=FOLDER; none: the reference",
+        "",
+        "the source that people are drawn from, such as fk_generator or bvh:path=FOLDER; none: the reference",
         names="source",
     )
-    count: int = setting(4, "people in each scene", minimum=1)
-    count_max: int = setting(0, "people in the fullest; each scene then has count to count_max. 0: all have count", minimum=0)
+    count: int = setting(4, "people in each scene", minimum=1, maximum=50)
+    count_max: int = setting(
+        0, "people in the fullest; each scene then has count to count_max. 0: all have count", minimum=0, maximum=50
+    )
     outside: str = setting(
         "drop",
         "people whose root is outside of the image are left out; or stay, with weight 0 (unweighted), or as everybody "
         "else (keep)",
         choices=("drop", "unweighted", "keep"),
     )
-    length: int = setting(0, "make a set of so many scenes, always the same, to measure with; 0: without end", minimum=0)
+    length: int = setting(
+        0, "make a set of so many scenes, always the same, to measure with; 0: without end", minimum=0
+    )
     seed: int = setting(0, "another number draws another set", minimum=0, maximum=2**31)
     images: bool = setting(False, "draw the people as figures: each scene gets an image, for networks that read these")
-    canvas: tuple[int, int] = setting((512, 960), "height and width of these images", unit="pixels", minimum=8)
+    canvas: tuple[int, ...] = setting(
+        (512, 960), "height and width of these images", unit="pixels", minimum=8, check=_check_canvas
+    )
 
 
 class VirtualScenes(PoseSource):
@@ -123,7 +134,8 @@ class VirtualScenes(PoseSource):
             return scenes
         from poseplug_virtualpose.backbone.figures import draw_scenes
 
-        image = draw_scenes(scenes, *self.config.canvas, generator)
+        height, width = self.config.canvas
+        image = draw_scenes(scenes, height, width, generator)
         return attrs.evolve(scenes, scenes=attrs.evolve(scenes.scenes, image=image))
 
 
