@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -132,10 +133,9 @@ class VirtualScenes(PoseSource):
         """Return the scenes with images, where these are asked for."""
         if not self.config.images or scenes.scenes is None:
             return scenes
-        from poseplug_virtualpose.backbone.figures import draw_scenes
-
+        figures = import_module("poseplug_virtualpose.backbone.figures")
         height, width = self.config.canvas
-        image = draw_scenes(scenes, height, width, generator)
+        image = figures.draw_scenes(scenes, height, width, generator)
         return attrs.evolve(scenes, scenes=attrs.evolve(scenes.scenes, image=image))
 
 
