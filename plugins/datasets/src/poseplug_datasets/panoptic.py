@@ -109,8 +109,8 @@ def read(config: PanopticSettings, skeleton: Skeleton) -> Recordings:
         cameras += films
     if not columns:
         raise PoseplugError(
-            f"'{config.path}': nobody of whom every joint was found is seen by {', '.join(config.cameras)}; choose "
-            "others with sequences=, actions= and cameras=, or try outside=keep."
+            f"'{config.path}' holds no poses that can be used: {', '.join(config.cameras)} saw nobody of whom every "
+            "joint was found. Choose others with sequences=, actions= and cameras=, or try outside=keep."
         )
     pose, camera, action, scene = torch.from_numpy(np.concatenate(columns, axis=1))
     names, subject = np.unique(subjects, return_inverse=True)
