@@ -2,4 +2,31 @@
 
 from __future__ import annotations
 
+from poseplug.registry import hookimpl
+from poseplug.registry.hookspecs import Register
+
 POSEPLUG_API = 1
+
+_PAPER = "Su et al., VirtualPose: Learning Generalizable 3D Human Pose Models from Virtual Data, ECCV 2022"
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    """Register virtual_scenes."""
+    register(
+        "virtual_scenes",
+        "poseplug_virtualpose.scenes.virtual_scenes:VirtualScenes",
+        summary="people of any source side by side in scenes, before cameras drawn at random",
+        paper=_PAPER,
+    )
+
+
+@hookimpl
+def register_augmentors(register: Register) -> None:
+    """Register placed."""
+    register(
+        "placed",
+        "poseplug_virtualpose.scenes.placed:Placed",
+        summary="put people side by side into scenes, before one new camera each",
+        paper=_PAPER,
+    )
