@@ -30,3 +30,14 @@ def register_augmentors(register: Register) -> None:
         summary="put people side by side into scenes, before one new camera each",
         paper=_PAPER,
     )
+
+
+@hookimpl
+def register_inputs(register: Register) -> None:
+    """Register maps."""
+    register(
+        "maps",
+        "poseplug_virtualpose.agr.rendered:RenderedMaps",
+        summary="heat maps of key points and boxes of people, drawn, in training with noise",
+        paper=f"{_PAPER}, Sec. 4.1",
+    )
