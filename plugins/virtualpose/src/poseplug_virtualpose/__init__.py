@@ -2,4 +2,25 @@
 
 from __future__ import annotations
 
+from poseplug.registry import hookimpl
+from poseplug.registry.hookspecs import Register
+
 POSEPLUG_API = 1
+_PAPER = "VirtualPose (Su et al., ECCV 2022)"
+
+
+@hookimpl
+def register_roots(register: Register) -> None:
+    """Register tbs, tif and bdr."""
+    register(
+        "tbs",
+        "poseplug_virtualpose.roots.tbs:TBS",
+        summary="depth from the size of people's boxes, corrected by a network",
+        paper=f"{_PAPER}, Sec. 3.1; RootNet (Moon et al., ICCV 2019)",
+    )
+    register(
+        "tif",
+        "poseplug_virtualpose.roots.tif:TIF",
+        summary="depth from features of the whole scene, pooled at people's joints",
+        paper=f"{_PAPER}, Sec. 3.1; HDNet (Lin and Lee, ECCV 2020)",
+    )
