@@ -80,7 +80,7 @@ class GivenPeopleRoot(RootEstimator):
         return placed(self.root, self.depth(Given.of(self.root, **inputs)), **inputs)
 
     def loss(self, roots: Tensor, batch: PoseBatch, **inputs: Any) -> Mapping[str, Tensor]:
-        """Return the mean absolute error of the depth of roots [N, 3], metres; of those whose root is in the picture."""
+        """Return the mean error of the depth of roots [N, 3], metres; of people whose root is in the picture."""
         return {"depth": mean_of((roots - batch.root)[:, 2].abs(), in_picture(batch))}
 
 

@@ -3,7 +3,7 @@
 Whoever fills a box of so many pixels would be at a distance k if everybody were of one size; a network that sees the
 person upright and close, and not where in the image, corrects it by a factor. VirtualPose's first baseline (Sec. 3.1).
 
-Deviations: the network sees maps, not images, so it is ResNet-18 without RootNet's deconvolutions; what maps show outside
+Deviations: the network sees maps, not images, so it is a ResNet-18 without RootNet's deconvolutions; what is outside of
 the person's own box may be left out; the factor is positive, and 1 before training.
 """
 

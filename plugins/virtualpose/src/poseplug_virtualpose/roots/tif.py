@@ -3,8 +3,8 @@
 A network sees all of a scene, and where in it. A person's features are its own, averaged where each of their joints is
 seen; from them, and from size and place of the box, an MLP says in which of 64 intervals the depth is.
 
-Deviations: maps instead of images, a ResNet-18 pyramid instead of HDNet's ResNet-50 one, an MLP over joints instead of its
-graph network; between the middles of intervals, the target is shared among the nearest two, so that it is met exactly.
+Deviations: maps instead of images, a pyramid on ResNet-18 instead of one on ResNet-50, an MLP over joints instead of a
+graph network; a depth between two intervals is shared between them, so that it is met exactly.
 """
 
 from __future__ import annotations
