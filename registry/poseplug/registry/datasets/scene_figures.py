@@ -13,7 +13,7 @@ from poseplug.registry.reports.figures import Figure
 from poseplug.registry.reports.statistics import missing
 
 # What follows the theme of the page; the rest are greys that both themes can bear.
-_COLOURS = {"right": "var(--series-2)", "left": "var(--series-1)", "": "var(--text)"}
+_COLOURS = {"right": "var(--series-2)", "left": "var(--series-1)", "": "var(--text)", "error": "var(--text)"}
 _SHOWN = {"right": "right", "left": "left", "": "middle", "truth": "truth", "box": "boxes", "error": "root errors"}
 
 
@@ -31,7 +31,7 @@ def _figure(name: str, panel: Panel, note: str) -> Figure:
         joined = np.concatenate([ends.round(3), np.full((len(ends), 1, 2), np.nan)], 1).reshape(-1, 2)
         x, y = ([None if np.isnan(value) else float(value) for value in axis] for axis in joined.T)
         line = {"color": _COLOURS.get(what, colour), "width": width * 1.3}
-        if what in ("box", "error"):
+        if what == "box":
             line["dash"] = "dash"
         trace = {"type": "scatter", "mode": "lines", "name": _SHOWN.get(what, what), "x": x, "y": y, "line": line}
         data.append({**trace, "hoverinfo": "skip", "showlegend": what in _SHOWN})

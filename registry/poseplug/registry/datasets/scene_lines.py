@@ -20,7 +20,7 @@ STYLES = {
     "camera": ("#667085", 1.0),
     "box": ("#98a2b3", 0.7),
     "truth": ("#c3cad5", 4.0),
-    "error": ("#667085", 0.8),
+    "error": ("#000000", 1.1),
     **{side: (colour, 1.6) for side, colour in SIDE_COLOURS.items()},
 }
 # From where space is looked at: turned until what is ahead goes to the right, and tipped.
@@ -52,7 +52,7 @@ def panels(shown: ScenesShown) -> list[tuple[Panel, Panel]]:
     """Return image and space of each scene."""
     lines = shown.lines() if shown.model else [[] for _ in shown.scenes]
     return [
-        (_image(shown.skeleton, scene, number), _space(shown.skeleton, scene, said))
+        (_image(shown.skeleton, scene, number), _space(shown.skeleton, scene, number, said))
         for number, (scene, said) in enumerate(zip(shown.scenes, lines, strict=True), 1)
     ]
 
@@ -63,11 +63,13 @@ def _image(skeleton: Skeleton, scene: SceneShown, number: int) -> Panel:
     corners = np.stack([np.stack(xy, -1) for xy in ((left, top), (right, top), (right, bottom), (left, bottom))], 1)
     boxes = np.stack([corners, np.roll(corners, -1, 1)], 2).reshape(-1, 2, 2)
     of_people = _people(skeleton, scene.people.joints_2d, None if scene.found is None else scene.found.joints_2d)
-    title = f"scene {number}: {len(scene.people.space)} people in {width:.0f} x {height:.0f} pixels"
+    people = len(scene.people.space)
+    persons = "1 person" if people == 1 else f"{people} people"
+    title = f"scene {number}: {persons} in {width:.0f} x {height:.0f} pixels"
     return Panel(title, [("box", boxes), *of_people], (0, width, height, 0), scene.image, scene.extent)
 
 
-def _space(skeleton: Skeleton, scene: SceneShown, said: Sequence[str]) -> Panel:
+def _space(skeleton: Skeleton, scene: SceneShown, number: int, said: Sequence[str]) -> Panel:
     everybody = [scene.people.space, *([] if scene.found is None else [scene.found.space])]
     points = np.concatenate([np.zeros((1, 3)), *(people.reshape(-1, 3) for people in everybody)])
     ground = _ground(points, scene.ground)
@@ -80,19 +82,19 @@ def _space(skeleton: Skeleton, scene: SceneShown, said: Sequence[str]) -> Panel:
         ]
     )
     looked = [("ground", _looked(ground)), ("camera", _looked(camera))]
+    found = None if scene.found is None else _looked(scene.found.space)
+    looked += _people(skeleton, _looked(scene.people.space), found)
     if scene.found is not None:
         root = skeleton.root
         ends = [(scene.people.space[a, root], scene.found.space[b, root]) for a, b in scene.pairs]
         looked.append(("error", _looked(np.array(ends).reshape(-1, 2, 3))))
-    found = None if scene.found is None else _looked(scene.found.space)
-    looked += _people(skeleton, _looked(scene.people.space), found)
     every = np.concatenate([ends.reshape(-1, 2) for _, ends in looked])
     low, high = every.min(0) - 0.15, every.max(0) + 0.15
-    title = "camera, people and ground, squares of 1 m"
+    title = f"scene {number}: camera, people and ground, squares of 1 m"
     if said:
         _, people, _, matched, root_mm, depth_mm, _ = said
         off = f", roots {root_mm} mm off, depth {depth_mm}" if root_mm else ""
-        title = f"{matched} of {people} found{off}"
+        title = f"scene {number}: {matched} of {people} found{off}"
     return Panel(title, looked, (float(low[0]), float(high[0]), float(low[1]), float(high[1])))
 
 

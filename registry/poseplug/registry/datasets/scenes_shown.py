@@ -73,7 +73,8 @@ class SceneShown:
         people: the true ones.
         found: those of a run; None where none was asked.
         pairs: of the true people who were found, their row and that of whom was found.
-        camera: [4, 3] where the corners of the image are one metre ahead of the camera, as ``SeenPeople.space`` is.
+        axis: [3] the camera's, along which depth is, as ``SeenPeople.space`` is.
+        camera: [4, 3] where the corners of the image are at a depth of one metre, likewise.
         ground: how far above the camera the ground is, so below 0, metres.
     """
 
@@ -84,6 +85,7 @@ class SceneShown:
     people: SeenPeople
     found: SeenPeople | None
     pairs: Sequence[tuple[int, int]]
+    axis: Array
     camera: Array
     ground: float
 
@@ -115,7 +117,7 @@ class ScenesShown:
             true, found = (np.array([pair[side] for pair in scene.pairs], int) for side in (0, 1))
             off = scene.found.space[found] - scene.people.space[true]
             root = off[:, self.skeleton.root, None]
-            errors = (root, root[..., 2:], off - root)
+            errors = (root, root @ scene.axis[:, None], off - root)
             yield [*counts, *(f"{np.linalg.norm(e, axis=-1).mean() * 1000:.0f}" if len(found) else "" for e in errors)]
 
 
@@ -133,6 +135,8 @@ def look_at_scenes(opened: Opened, count: int, predictor: Predictor | None = Non
     generator = torch.Generator().manual_seed(opened.seed)
     with torch.no_grad():
         batch = opened.source.sample(count, generator).detached().to("cpu").gathered()
+        if batch.joints_3d is None:
+            raise PoseplugError(f"'{opened.said}' gives 2D only; scenes are drawn in space, from poses in 3D.")
         if not batch.absolute.isfinite().all() or not batch.joints_2d.isfinite().all():
             raise PoseplugError(
                 f"Poses of '{opened.said}' have coordinates that are no numbers; draw others by --seed."
@@ -196,6 +200,7 @@ def _scene(batch: PoseBatch, number: int, found: Found | None, pairs: Tensor) ->
         seen,
         others,
         own,
+        level[2].numpy(),
         (camera.unproject(corners, torch.ones(1, 4))[0] @ level).numpy(),
         ground if ground is not None else min(float(seen.space[..., 1].min(initial=0.0)), -0.1),
     )
