@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +25,7 @@ _FIRST = 6.0
 
 
 def depth_joints(skeleton: Skeleton) -> tuple[int, ...]:
-    """Return the joints whose heat maps are looked at."""
+    """Return the joints that tell most about the root's depth, as far as a skeleton has them."""
     there = [[name for name in names if name in skeleton.joints] for names in _JOINTS]
     return tuple(sorted({skeleton.root, *(skeleton.index(names[0]) for names in there if names)}))
 
@@ -32,14 +34,14 @@ class DepthNetwork(nn.Module):
     """A ResNet-18 that keeps its first layers at the size of the maps, with three transposed convolutions.
 
     Args:
-        skeleton: of the heat maps.
+        joints: whose heat is looked at.
         channels: of the first layers; later ones have 2, 4 and 8 times as many.
         flip: in training mirror half of the scenes, with left and right joints as they are.
     """
 
-    def __init__(self, skeleton: Skeleton, channels: int = 64, *, flip: bool = False) -> None:
+    def __init__(self, joints: Sequence[int], channels: int = 64, *, flip: bool = False) -> None:
         super().__init__()
-        self.joints, self.flip = list(depth_joints(skeleton)), flip
+        self.joints, self.flip = list(joints), flip
         sizes = [channels, 2 * channels, 4 * channels, 8 * channels]
         layers: list[nn.Module] = [
             nn.Conv2d(len(self.joints), channels, 7, padding=3, bias=False),

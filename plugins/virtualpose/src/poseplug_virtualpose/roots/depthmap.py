@@ -21,7 +21,7 @@ from poseplug.core.interfaces import BuildContext, RootEstimator
 from poseplug.core.settings import setting
 from poseplug_virtualpose.agr.decoding import decode, joints_in_boxes
 from poseplug_virtualpose.maps import MAPS, Maps
-from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_error, in_picture, read_depth
+from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_error, depth_joints, in_picture, read_depth
 from poseplug_virtualpose.roots.searched import Searched, located
 
 
@@ -47,8 +47,12 @@ class DepthMap(RootEstimator):
         self.config = config
         self.root = context.layout.root
         self.finds = config.search
-        self.network = DepthNetwork(context.layout, config.channels, flip=config.flip)
+        self.network = DepthNetwork(depth_joints(context.layout), config.channels, flip=config.flip)
         self.to(context.device)
+
+    @classmethod
+    def finds_with(cls, config: DepthMapConfig) -> bool:
+        return config.search
 
     def forward(  # type: ignore[override]
         self, *, maps: Maps, scene: Tensor, scenes: Scenes, joints_2d: Tensor, camera: Camera

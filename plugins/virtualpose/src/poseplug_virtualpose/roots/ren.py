@@ -20,7 +20,7 @@ from poseplug.core.interfaces import BuildContext, RootEstimator
 from poseplug.core.settings import setting
 from poseplug_virtualpose.agr.decoding import Detections2D, decode, joints_in_boxes
 from poseplug_virtualpose.maps import MAPS, Maps
-from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_error, in_picture
+from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_error, depth_joints, in_picture
 from poseplug_virtualpose.roots.searched import Searched, located
 from poseplug_virtualpose.voxels.peaks import peaks
 from poseplug_virtualpose.voxels.projection import HeatTable, gated_volume, naive_volume
@@ -85,7 +85,7 @@ class REN(RootEstimator):
         x, y, z = config.size
         nx, ny, nz = config.nodes
         self.grid = Grid((x, y, z), (nx, ny, nz))
-        self.depth = DepthNetwork(skeleton, config.depth_channels, flip=config.flip)
+        self.depth = DepthNetwork(depth_joints(skeleton), config.depth_channels, flip=config.flip)
         self.network = V2V(skeleton.num_joints, 1, config.channels)
         self.register_buffer("centre", torch.tensor(config.centre), persistent=False)
         self.to(context.device)
