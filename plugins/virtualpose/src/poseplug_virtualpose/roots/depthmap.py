@@ -22,7 +22,7 @@ from poseplug.core.settings import setting
 from poseplug_virtualpose.agr.decoding import decode, joints_in_boxes
 from poseplug_virtualpose.maps import MAPS, Maps
 from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_error, depth_joints, in_picture, read_depth
-from poseplug_virtualpose.roots.searched import Searched, located
+from poseplug_virtualpose.roots.searched import Evidence, Searched, located
 
 
 @attrs.frozen(kw_only=True)
@@ -70,7 +70,7 @@ class DepthMap(RootEstimator):
         roots, _ = located(detections, depth, maps, scenes)
         pixels = maps.letterbox.pixels(joints_in_boxes(maps, detections), detections.scene)
         return Searched(
-            detections.scene, roots, detections.score, pixels, most=self.config.most, evidence=depth
+            detections.scene, roots, detections.score, pixels, most=self.config.most, evidence=Evidence(depth)
         )
 
     def loss(  # type: ignore[override]
@@ -79,7 +79,8 @@ class DepthMap(RootEstimator):
         """Return the mean absolute error of depths in metres, of roots in the picture (eq. 4)."""
         pixels, true = batch.joints_2d[:, self.root], batch.root[:, 2]
         if isinstance(roots, Searched):
-            return {"depth": depth_error(roots.evidence, maps, scene, pixels, true)}
+            assert roots.evidence is not None
+            return {"depth": depth_error(roots.evidence.depth, maps, scene, pixels, true)}
         seen = in_picture(maps, scene, maps.letterbox.place(pixels[:, None], scene)[:, 0])
         error = torch.where(seen, (roots[:, 2] - true).abs(), 0)
         return {"depth": error.sum() / seen.sum().clamp_min(1)}

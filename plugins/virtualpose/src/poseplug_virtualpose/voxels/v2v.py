@@ -13,7 +13,7 @@ from torch.nn import functional
 
 # Standard deviation of all weights at first.
 _INITIAL = 0.001
-CHANNELS = 16
+CHANNELS, KERNEL = 16, 7
 
 
 class ConvNorm(nn.Module):
@@ -74,12 +74,13 @@ class V2V(nn.Module):
         inputs: channels of what is seen of each voxel.
         outputs: channels of scores, without an activation.
         channels: of the first layer; others have 2, 4 and 8 times as many.
+        kernel: nodes along each side of what the first layer sees at once, odd.
     """
 
-    def __init__(self, inputs: int, outputs: int, channels: int = CHANNELS) -> None:
+    def __init__(self, inputs: int, outputs: int, channels: int = CHANNELS, kernel: int = KERNEL) -> None:
         super().__init__()
         full, half, quarter = 2 * channels, 4 * channels, 8 * channels
-        self.first = ConvNorm(inputs, channels, 7)
+        self.first = ConvNorm(inputs, channels, kernel)
         self.front = Residual(channels, full)
         self.skip_full, self.skip_half = Residual(full, full), Residual(half, half)
         self.down_half, self.down_quarter = Residual(full, half), Residual(half, quarter)
