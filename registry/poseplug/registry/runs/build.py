@@ -157,7 +157,7 @@ def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource
 def build_metrics(plan: Plan, context: BuildContext, evaluations: Mapping[str, PoseSource]) -> dict[str, Metric]:
     """Construct what a plan measures besides the standard metrics; see ``check_measurable`` for what is refused."""
     context = attrs.evolve(context, reference=None)  # a stored model is measured without it
-    parts = plan.parts.several("metric")
+    parts, root = plan.parts.several("metric"), plan.parts.one("root")
     metrics = {f"{part.name} (metric {number})": construct(part, context) for number, part in parts.items()}
     for label, evaluation in evaluations.items():
         if not evaluation.has_3d:
@@ -165,7 +165,11 @@ def build_metrics(plan: Plan, context: BuildContext, evaluations: Mapping[str, P
                 f"Evaluation '{label}' is on a source that gives 2D only, and errors are measured against 3D joints; "
                 "evaluate on a source with 3D."
             )
-        check_measurable(evaluation, plan.protocol, metrics, context.device, roots=plan.parts.one("root") is not None)
+        check_measurable(
+            *(evaluation, plan.protocol, metrics, context.device),
+            roots=root is not None,
+            finds=root is not None and root.component.finds,
+        )
     return metrics
 
 
