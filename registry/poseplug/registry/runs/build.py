@@ -128,6 +128,10 @@ def check_together(assembly: Assembly, plan: Plan) -> None:
             obstacles.append(f"augmentor '{part.name}' asks the lifter of one seed only")
     if root := parts.one("root"):
         obstacles.append(f"this run also trains root estimator '{root.name}'")
+    inputs, lifter = assembly.model.inputs, parts.the("lifter")
+    if inputs.of_scenes(assembly.model.lifter.reads):
+        obstacles.append(f"lifter '{lifter.name}' reads inputs of whole scenes, whose people they deal out")
+    obstacles += [f"input '{name}' is trained too" for name, made in inputs.networks.items() if trainable(made)]
     if reweighter := parts.one("reweighter"):
         obstacles.append(f"reweighter '{reweighter.name}' weighs the poses of one seed only")
     obstacles += [f"phase '{phase.name}' keeps poses" for phase in plan.phases if phase.keep]

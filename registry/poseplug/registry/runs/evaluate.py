@@ -195,7 +195,6 @@ def _describe(
 ) -> dict[str, Any]:
     """Return the result object of a run, with further facts of it."""
     assembly, training = trainer.assembly, trainer.training
-    poses = training.batch_size * (2 if assembly.uses_reference else 1) * assembly.seeds * training.steps
     return result_object(
         evaluations=evaluations,
         components=plan.components(),
@@ -206,7 +205,7 @@ def _describe(
             "steps": training.steps,
             "seed": plan.settings.seed,
             "seconds": round(trainer.seconds, 3),
-            "poses_per_second": round(poses / trainer.seconds, 1) if trainer.seconds else None,
+            "poses_per_second": round(trainer.people / trainer.seconds, 1) if trainer.seconds else None,
             **facts,
             "dropped_hooks": trainer.hooks.dropped,
         },
