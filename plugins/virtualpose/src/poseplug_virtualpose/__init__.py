@@ -34,12 +34,18 @@ def register_augmentors(register: Register) -> None:
 
 @hookimpl
 def register_inputs(register: Register) -> None:
-    """Register maps."""
+    """Register maps and backbone."""
     register(
         "maps",
         "poseplug_virtualpose.agr.rendered:RenderedMaps",
         summary="heat maps of key points and boxes of people, drawn, in training with noise",
         paper=f"{_PAPER}, Sec. 4.1",
+    )
+    register(
+        "backbone",
+        "poseplug_virtualpose.backbone.backbone:Backbone",
+        summary="heat maps of key points and boxes of people, found in images by a trained network",
+        paper=f"{_PAPER}, Sec. 4.1; SimpleBaseline: Xiao et al., ECCV 2018",
     )
 
 
