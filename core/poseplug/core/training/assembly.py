@@ -14,6 +14,7 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import trainable
 from poseplug.core.training.lifter_step import Learned, LifterStep
 from poseplug.core.training.stacked_modules import Stack
+from poseplug.core.training.trained_inputs import TrainedInputs
 
 
 @attrs.frozen
@@ -72,8 +73,12 @@ class Assembly:
         return nn.ModuleDict(parts | self._numbered())
 
     def trained(self) -> dict[str, Trained]:
-        """Return what has parameters to train, by role: "lifter", "root", "augmentor<i>", "discriminator<i>"."""
-        parts: dict[str, Trained | None] = {"lifter": self.model.lifter, "root": self.model.root, **self._numbered()}
+        """Return what has parameters to train, by role: "lifter", "root", "input", "augmentor<i>", "discriminator<i>".
+
+        All inputs that are trained are one role.
+        """
+        parts: dict[str, Trained | None] = {"lifter": self.model.lifter, "root": self.model.root}
+        parts |= {"input": TrainedInputs(self.model.inputs), **self._numbered()}
         return {role: part for role, part in parts.items() if part is not None and trainable(part)}
 
     def _numbered(self) -> dict[str, Trained]:
@@ -84,6 +89,7 @@ class Assembly:
     def diagnostics(self) -> dict[str, dict[str, float]]:
         """Return what each part reports about the run, by part; parts with nothing to say are left out."""
         parts: dict[str, object] = {"source": self.source, "lifter": self.model.lifter, "objective": self.objective}
+        parts |= {f"input:{name}": provider for name, provider in self.model.inputs.providers.items()}
         parts |= {"head": self.model.head, "reweighter": self.reweighter, "root": self.model.root}
         parts |= {f"augmentor{i}": augmentor for i, augmentor in enumerate(self.augmentors)} | dict(self.discriminators)
         reports = {name: dict(part.diagnostics()) for name, part in parts.items() if hasattr(part, "diagnostics")}

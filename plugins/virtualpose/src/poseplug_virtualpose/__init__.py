@@ -7,7 +7,7 @@ from poseplug.registry.hookspecs import Register
 
 POSEPLUG_API = 1
 
-_PAPER = "Su et al., VirtualPose: Learning Generalizable 3D Human Pose Models from Virtual Data, ECCV 2022"
+_PAPER = "VirtualPose (Su et al., ECCV 2022)"
 
 
 @hookimpl
@@ -29,4 +29,32 @@ def register_augmentors(register: Register) -> None:
         "poseplug_virtualpose.scenes.placed:Placed",
         summary="put people side by side into scenes, before one new camera each",
         paper=_PAPER,
+    )
+
+
+@hookimpl
+def register_inputs(register: Register) -> None:
+    """Register maps."""
+    register(
+        "maps",
+        "poseplug_virtualpose.agr.rendered:RenderedMaps",
+        summary="heat maps of key points and boxes of people, drawn, in training with noise",
+        paper=f"{_PAPER}, Sec. 4.1",
+    )
+
+
+@hookimpl
+def register_roots(register: Register) -> None:
+    """Register tbs, tif and bdr."""
+    register(
+        "tbs",
+        "poseplug_virtualpose.roots.tbs:TBS",
+        summary="depth from the size of people's boxes, corrected by a network",
+        paper=f"{_PAPER}, Sec. 3.1; RootNet (Moon et al., ICCV 2019)",
+    )
+    register(
+        "tif",
+        "poseplug_virtualpose.roots.tif:TIF",
+        summary="depth from features of the whole scene, pooled at people's joints",
+        paper=f"{_PAPER}, Sec. 3.1; HDNet (Lin and Lee, ECCV 2020)",
     )

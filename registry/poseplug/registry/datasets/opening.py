@@ -62,7 +62,7 @@ class Opened:
         while n > 0:
             with torch.no_grad():
                 batch = self.source.sample(min(BATCH, n), generator)
-            if batch.scene is not None:
+            if batch.scene is not None and batch.scenes is None:
                 batch = attrs.evolve(batch, scene=batch.scene + scenes)
                 scenes = int(batch.scene.max()) + 1 if batch.scene is not None else scenes
             # A source may give fewer than it was asked for, but not for ever none.

@@ -93,7 +93,7 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     if problems:
         raise PoseplugError("\n".join(dict.fromkeys(problems)))
     check_schedules(settings, phases)
-    add_defaults(parts, asked, catalogue)
+    add_defaults(parts, asked, catalogue, phases)
     objective, root, reweighter = parts.the("objective"), parts.one("root"), parts.one("reweighter")
     check_combination(
         sources={part.name: part.component for part in parts.several("source").values()},

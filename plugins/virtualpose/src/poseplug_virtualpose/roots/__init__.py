@@ -1,0 +1,1 @@
+"""Networks that say where people are: VirtualPose's own, which search, and the baselines, which are told whom."""
