@@ -16,7 +16,6 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly, check_combination
 from poseplug.core.training.supervised import Supervised
 
-
 GOOD = {
     "sources": {"star": StarSource},
     "objective": ("supervised", Supervised),
