@@ -82,8 +82,8 @@ def markdown(value: xarray.DataArray) -> str:
     parts += [
         "## What holds\n",
         "The first less the second: mean over seeds of the differences of equal seeds, and its 95 % interval. A claim "
-        "holds where the interval lies on its side of 0 (below for errors, above for PCK root), and is refuted where it "
-        "lies on the other.\n",
+        "holds where the interval lies on its side of 0 (below for errors, above for PCK root), and is refuted where "
+        "it lies on the other.\n",
     ]
     head = ("claim", "first", "second", "tested on", "MRPE z, mm", "", "PCK root, %", "")
     return "\n".join([*parts, *table(head, _claims(value))])

@@ -262,10 +262,12 @@ class Discriminator(Trained, ABC):
     """Does this look real? Real are reference poses; without any, what the first trained augmentor was given.
 
     Attributes:
+        needs_3d: whether it judges 3D joints; it then goes with no objective that shows it key points alone.
         stage: which poses it judges: a stage that an augmentor or an objective names; where there is none, "final".
     """
 
     stage: ClassVar[str] = "final"
+    needs_3d: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, batch: PoseBatch) -> Tensor:
@@ -365,11 +367,13 @@ class Objective(Component, nn.Module, ABC):
     Attributes:
         needs_3d: whether it reads joints_3d; one that does not is never shown them.
         needs_discriminator: whether it calls ``step.adversarial_loss``.
+        shows_3d: whether poses that it calls this with have 3D joints.
         default_discriminator: the one that it is given where the user names none.
     """
 
     needs_3d: ClassVar[bool] = True
     needs_discriminator: ClassVar[bool] = False
+    shows_3d: ClassVar[bool] = True
     default_discriminator: ClassVar[str] = ""
 
     def output_head(self, lifter: Lifter, skeleton: Skeleton) -> OutputHead | None:

@@ -8,6 +8,7 @@ from voxel_kit import CONTEXT, ROOT, standing, true_maps
 from poseplug.core.data.found import match
 from poseplug.core.geometry.layouts import LAYOUTS
 from poseplug_virtualpose.residual import BasicBlock, Deconvs
+from poseplug_virtualpose.roots.bdr import BDR, BDRConfig
 from poseplug_virtualpose.roots.depth_network import (
     DepthNetwork,
     depth_error,
@@ -154,6 +155,17 @@ def test_either_use_is_trained(search):
         optimiser.step()
         errors.append(float(loss.detach()))
     assert errors[-1] < 0.5 * errors[0]
+
+
+def test_bdr_sees_all_joints_and_searches_for_nobody():
+    batch = standing(PLACES)
+    maps = true_maps(batch, 32, 64)
+    part = BDR(BDRConfig(channels=2), CONTEXT)
+    assert part.network.net[0].in_channels == 16 and not part.finds
+    roots = part(**inputs(batch, maps))
+    assert roots.shape == (3, 3)
+    pixels = batch.camera.project(roots[:, None])[:, 0]
+    torch.testing.assert_close(pixels, batch.joints_2d[:, ROOT], rtol=1e-4, atol=0.1)
 
 
 def test_without_people_there_is_nobody():

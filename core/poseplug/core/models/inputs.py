@@ -162,7 +162,7 @@ class Inputs(nn.Module):
 
     def of_scenes(self, names: Iterable[str]) -> set[str]:
         """Return those of some inputs that are about scenes, or are made of such."""
-        return {name for name in names if name in self.providers and any(map(self._of_scenes, self.providers[name]))}
+        return {name for name in names if any(map(self._of_scenes, self._makers.get(name, ())))}
 
     def _of_scenes(self, provider: InputProvider) -> bool:
         return provider.per_scene or isinstance(provider, SceneRows) or bool(self.of_scenes(provider.reads))
@@ -195,13 +195,6 @@ class Inputs(nn.Module):
         finally:
             for name, provider in self.providers.items():
                 provider.generator = before[name]
-
-    def of_scenes(self, names: Iterable[str]) -> set[str]:
-        """Return those of some inputs that have a row for each scene, or are made of such."""
-        return {name for name in names if any(map(self._of_scenes, self._makers.get(name, ())))}
-
-    def _of_scenes(self, provider: InputProvider) -> bool:
-        return provider.per_scene or bool(self.of_scenes(provider.reads))
 
     @contextmanager
     def learning(self, names: Collection[str], cut: Cut) -> Iterator[None]:

@@ -36,12 +36,18 @@ def register_augmentors(register: Register) -> None:
 
 @hookimpl
 def register_inputs(register: Register) -> None:
-    """Register maps."""
+    """Register maps and backbone."""
     register(
         "maps",
         "poseplug_virtualpose.agr.rendered:RenderedMaps",
         summary="heat maps of key points and boxes of people, drawn, in training with noise",
         paper=f"{_PAPER}, Sec. 4.1",
+    )
+    register(
+        "backbone",
+        "poseplug_virtualpose.backbone.backbone:Backbone",
+        summary="heat maps of key points and boxes of people, found in images by a trained network",
+        paper=f"{_PAPER}, Sec. 4.1; SimpleBaseline: Xiao et al., ECCV 2018",
     )
 
 
@@ -71,6 +77,12 @@ def register_roots(register: Register) -> None:
         "poseplug_virtualpose.roots.tif:TIF",
         summary="depth from features of the whole scene, pooled at people's joints",
         paper=f"{_PAPER}, Sec. 3.1; HDNet (Lin and Lee, ECCV 2020)",
+    )
+    register(
+        "bdr",
+        "poseplug_virtualpose.roots.bdr:BDR",
+        summary="depth from a dense map, read where people's roots are given",
+        paper=f"{_PAPER}, Sec. 3.1",
     )
 
 

@@ -69,6 +69,20 @@ class Parts(dict[str, dict[str, Part]]):
         """Return the parts of a slot, by number or label."""
         return self.get(slot, {})
 
+    def makers(self) -> dict[str, list[Part]]:
+        """Return what makes inputs, by the input: providers in their order, and the root estimator what is its own."""
+        found: dict[str, list[Part]] = {}
+        for part in self.several("input").values():
+            found.setdefault(part.provides, []).append(part)
+        root = self.one("root")
+        own = {} if root is None else {ROOTS: [root], FOUND: [root] if finds(root) else []}
+        return {**found, ROOTS: [], FOUND: [], **own}
+
+
+def finds(root: Part | None) -> bool:
+    """Say whether a run's root estimator, if it has one, searches scenes for people."""
+    return root is not None and bool(root.component.finds_with(root.config))
+
 
 def find_part(catalogue: Catalogue, kind: str, table: Mapping[str, Any]) -> Part:
     """Look up the component that a table of an experiment names, and read its settings.

@@ -43,11 +43,11 @@ def _figure(name: str, panel: Panel, note: str) -> Figure:
         "height": 420,
     }
     if panel.image is not None:
-        layout["images"] = [_picture(panel)]
+        layout["images"] = [_picture(panel.image, panel.extent)]
     return Figure(name, panel.title[0].upper() + panel.title[1:], note, data, layout)
 
 
-def _picture(panel: Panel) -> dict[str, Any]:
+def _picture(image: Any, extent: tuple[float, float, float, float]) -> dict[str, Any]:
     """Return an image below a figure's lines, inside the page."""
     import base64
     import io
@@ -57,8 +57,8 @@ def _picture(panel: Panel) -> dict[str, Any]:
     except ImportError:
         raise missing("pillow") from None
     file = io.BytesIO()
-    Image.fromarray(panel.image).save(file, "JPEG", quality=85)
-    left, right, bottom, top = panel.extent
+    Image.fromarray(image).save(file, "JPEG", quality=85)
+    left, right, bottom, top = extent
     return {
         "source": "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode(),
         "x": left,

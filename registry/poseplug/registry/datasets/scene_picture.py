@@ -46,7 +46,9 @@ def _draw(axis: Any, panel: Panel) -> None:
     for what, ends in panel.lines:
         colour, width = STYLES[what]
         dashes = "--" if what == "box" else "-"
-        axis.add_collection(LineCollection(ends, colors=colour, linewidths=width, linestyles=dashes, capstyle="round"))
+        axis.add_collection(
+            LineCollection(list(ends), colors=colour, linewidths=width, linestyles=dashes, capstyle="round")
+        )
     left, right, bottom, top = panel.box
     axis.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
     axis.set_title(panel.title, fontsize=8)
