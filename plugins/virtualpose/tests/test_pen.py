@@ -66,7 +66,8 @@ def test_gradients_are_those_of_one_pass_and_nothing_is_counted_twice():
     for (name, again), kept in zip(parts[0].named_buffers(), parts[1].buffers(), strict=True):
         torch.testing.assert_close(again, kept, msg=name)
     norm = parts[0].network.first.norm
-    assert int(norm.num_batches_tracked) == 3 and norm.momentum == 0.1
+    assert int(norm.num_batches_tracked) == 3
+    assert norm.momentum == 0.1
 
 
 def test_nobody_has_no_joints():

@@ -51,7 +51,11 @@ def test_true_maps_boxes_and_depths_find_everybody_within_a_voxel(world):
         scenes = attrs.evolve(batch.places, camera=camera)
         level = standing(PLACES, camera=camera_of(2, elevation=0.0))
         batch = attrs.evolve(level, camera=camera.select(level.scene), scenes=scenes)
-    settings = {"nodes": (80, 24, 80), "size": (8.0, 2.4, 8.0), "about": "estimated" if world == "estimated" else "world"}
+    settings = {
+        "nodes": (80, 24, 80),
+        "size": (8.0, 2.4, 8.0),
+        "about": "estimated" if world == "estimated" else "world",
+    }
     part = knowing(batch, ren(**settings)).eval()
     found = part(maps=true_maps(batch), scenes=batch.places)
     matching = match(found, batch, 0.5, score=0.3)
@@ -60,7 +64,9 @@ def test_true_maps_boxes_and_depths_find_everybody_within_a_voxel(world):
     assert (off < torch.tensor(part.grid.pitch).norm()).all()
     # Whoever was found has their own key points.
     assert (found.joints_2d[matching.of_people] - batch.joints_2d).abs().median() < 4
-    assert len(found) == 20 and found.most == 10 and found.scene.tolist() == [0] * 10 + [1] * 10
+    assert len(found) == 20
+    assert found.most == 10
+    assert found.scene.tolist() == [0] * 10 + [1] * 10
 
 
 def test_who_is_found_is_not_who_is_there_only():
@@ -89,7 +95,8 @@ def test_targets_are_gaussians_about_roots_person_by_person():
         bump = torch.exp(-off.square().sum(-1) / (2 * 0.2**2)) * (off.abs() <= 0.6).all(-1)
         expected[0] = torch.maximum(expected[0], bump)
     torch.testing.assert_close(volumes.flatten(1), expected, rtol=1e-3, atol=1e-4)
-    assert expected[0].max() > 0.5 and not volumes[1].any()
+    assert expected[0].max() > 0.5
+    assert not volumes[1].any()
 
 
 def test_losses_have_the_papers_units_and_weights():
@@ -118,7 +125,11 @@ def test_the_volume_teaches_the_depth_estimator_too():
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"nodes": (80, 24)}, "three multiples of 4"), ({"size": (8.0, 0.0, 8.0)}, "three lengths"), ({"kernel": 4}, "odd")],
+    [
+        ({"nodes": (80, 24)}, "three multiples of 4"),
+        ({"size": (8.0, 0.0, 8.0)}, "three lengths"),
+        ({"kernel": 4}, "odd"),
+    ],
 )
 def test_what_cannot_be_is_refused(settings, said):
     with pytest.raises(ValueError, match=said):

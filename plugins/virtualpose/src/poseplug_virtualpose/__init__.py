@@ -78,12 +78,6 @@ def register_roots(register: Register) -> None:
         summary="depth from features of the whole scene, pooled at people's joints",
         paper=f"{_PAPER}, Sec. 3.1; HDNet (Lin and Lee, ECCV 2020)",
     )
-    register(
-        "bdr",
-        "poseplug_virtualpose.roots.bdr:BDR",
-        summary="depth from a dense map, read where people's roots are given",
-        paper=f"{_PAPER}, Sec. 3.1",
-    )
 
 
 @hookimpl

@@ -65,7 +65,7 @@ class PEN(Lifter):
         boxes = Boxes3D.about(roots, camera, maps.letterbox.select(scene))
         if not len(roots):
             return roots.new_zeros(0, heat.joints, 3)
-        chunks = list(torch.arange(len(roots), device=roots.device).split(self.config.chunk))
+        chunks = torch.split(torch.arange(len(roots), device=roots.device), self.config.chunk)
         if len(chunks) == 1 or not torch.is_grad_enabled():
             places = [self._places(heat, boxes.select(rows), scene[rows]) for rows in chunks]
         else:

@@ -76,6 +76,7 @@ class REN(RootEstimator):
     reads = frozenset({MAPS, "scenes"})
     finds = True
     finds_joints_2d = True
+    centre: Tensor
 
     def __init__(self, config: RENConfig, context: BuildContext) -> None:
         super().__init__()

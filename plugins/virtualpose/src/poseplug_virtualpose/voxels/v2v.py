@@ -108,7 +108,9 @@ class V2V(nn.Module):
 
 def _folded(conv: nn.Conv3d | nn.ConvTranspose3d, norm: nn.BatchNorm3d, axis: int) -> tuple[Tensor, Tensor]:
     """Return weight and bias of what a convolution and its normalisation do in evaluation; outputs are on an axis."""
-    assert norm.running_mean is not None and norm.running_var is not None and conv.bias is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert conv.bias is not None
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     shape = [1] * conv.weight.ndim
     shape[axis] = -1
