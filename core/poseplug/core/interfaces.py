@@ -147,17 +147,23 @@ class PoseSource(Component, ABC):
         has_3d: False where it gives 2D only.
         has_images: whether its scenes have images. A class whose data decide says True, and one that is built may know
             better; so it is with has_3d.
-        needs_reference: True where it is made from reference data (``context.reference``).
+        needs_reference: True where it is made from reference data (``context.reference``). Where its settings decide,
+            one that is built has its own, and ``needs_reference_with`` tells it beforehand.
         label_names: for each label in its batches the names of the classes.
         further_files: files that it was made from, besides those that its settings name as paths.
     """
 
     has_3d: bool = True
     has_images: bool = False
-    needs_reference: ClassVar[bool] = False
+    needs_reference: bool = False
     skeleton: Skeleton
     label_names: Mapping[str, tuple[str, ...]] = {}
     further_files: Sequence[Path] = ()
+
+    @classmethod
+    def needs_reference_with(cls, config: Any) -> bool:  # noqa: ARG003
+        """Say whether one with these settings is made from reference data."""
+        return cls.needs_reference
 
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
@@ -256,10 +262,12 @@ class Discriminator(Trained, ABC):
     """Does this look real? Real are reference poses; without any, what the first trained augmentor was given.
 
     Attributes:
+        needs_3d: whether it judges 3D joints; it then goes with no objective that shows it key points alone.
         stage: which poses it judges: a stage that an augmentor or an objective names; where there is none, "final".
     """
 
     stage: ClassVar[str] = "final"
+    needs_3d: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, batch: PoseBatch) -> Tensor:
@@ -359,11 +367,13 @@ class Objective(Component, nn.Module, ABC):
     Attributes:
         needs_3d: whether it reads joints_3d; one that does not is never shown them.
         needs_discriminator: whether it calls ``step.adversarial_loss``.
+        shows_3d: whether poses that it calls this with have 3D joints.
         default_discriminator: the one that it is given where the user names none.
     """
 
     needs_3d: ClassVar[bool] = True
     needs_discriminator: ClassVar[bool] = False
+    shows_3d: ClassVar[bool] = True
     default_discriminator: ClassVar[str] = ""
 
     def output_head(self, lifter: Lifter, skeleton: Skeleton) -> OutputHead | None:

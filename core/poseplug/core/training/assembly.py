@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 
 import attrs
@@ -101,11 +101,23 @@ def check_combination(
     sources: Mapping[str, type[PoseSource]],
     objective: tuple[str, type[Objective]],
     discriminators: Iterable[str],
+    judges_3d: Iterable[str] = (),
     root: tuple[str, type[RootEstimator]] | None,
     reweighter: str | None,
     has_reference: bool,
+    made_from_reference: Iterable[str] = (),
+    idle: Collection[str] = (),
 ) -> None:
     """Refuse what cannot work, from the classes alone, before anything is built.
+
+    Args:
+        sources: by name, as are all others.
+        objective, root, reweighter: those of the run.
+        discriminators: all of them.
+        judges_3d: those of them that need 3D joints.
+        has_reference: whether there are reference poses.
+        made_from_reference: sources that are made from such.
+        idle: roles that no phase of the run trains; these learn from nothing.
 
     Raises:
         PoseplugError: naming both parts and the way out.
@@ -113,12 +125,17 @@ def check_combination(
     objective_name, objective_class = objective
     if objective_class.needs_discriminator and not tuple(discriminators):
         raise PoseplugError(f"Objective '{objective_name}' learns from a discriminator; add one with --discriminate.")
+    if objective_class.needs_discriminator and not objective_class.shows_3d and (judges := tuple(judges_3d)):
+        raise PoseplugError(
+            f"Discriminator '{judges[0]}' judges 3D joints, and objective '{objective_name}' shows it key points only; "
+            "choose a discriminator of key points, or another objective."
+        )
     check_3d(
         has_3d={name: source.has_3d for name, source in sources.items()},
-        objective=(objective_name, objective_class.needs_3d),
-        root=root[0] if root else None,
+        objective=(objective_name, objective_class.needs_3d and "lifter" not in idle),
+        root=root[0] if root and "root" not in idle else None,
     )
-    needing = [f"Source '{name}'" for name, source in sources.items() if source.needs_reference]
+    needing = [f"Source '{name}'" for name in made_from_reference]
     needing += [f"Reweighter '{reweighter}'"] if reweighter else []
     if needing and not has_reference:
         raise PoseplugError(f"{needing[0]} is made from reference poses; add --reference.")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.interfaces import FOUND, ROOTS, InputProvider, Trained
+from poseplug.core.interfaces import ROOTS, InputProvider, Trained
 from poseplug.core.training.schedule import Phase
 from poseplug.registry.config.experiment_file import Document, tables_in
 from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part, lifter_reads, reads_of
@@ -60,19 +60,14 @@ def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue, phases: Se
 
 
 def _add_inputs(parts: Parts, catalogue: Catalogue, phases: Sequence[Phase]) -> None:
-    given: dict[str, list[Part]] = {}
-    names: set[str] = set()
-    for part in parts.several("input").values():
-        if part.plain_name in names:
-            raise PoseplugError(f"Two inputs of this run are called '{part.plain_name}'; leave out one of them.")
-        names.add(part.plain_name)
-        given.setdefault(part.provides, []).append(part)
-    lifter, root = parts.the("lifter"), parts.one("root")
-    finds = root is not None and root.component.finds_with(root.config)
-    there = {**given, ROOTS: [root] if root else [], FOUND: [root] if root and finds else []}
-    reads = [*lifter_reads(catalogue, lifter), *([ROOTS] if root else [])]
-    found = find_inputs(catalogue, f"lifter '{lifter.name}'", reads, there)
-    for part in (part for made in given.values() for part in made):
+    given = list(parts.several("input").values())
+    names = [part.plain_name for part in given]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise PoseplugError(f"Two inputs of this run are called '{twice[0]}'; leave out one of them.")
+    lifter, makers = parts.the("lifter"), parts.makers()
+    reads = [*lifter_reads(catalogue, lifter), *([ROOTS] if makers[ROOTS] else [])]
+    found = find_inputs(catalogue, f"lifter '{lifter.name}'", reads, makers)
+    for part in given:
         if part in found.get(part.provides, ()):
             continue
         if not _trained_alone(part, phases):
@@ -81,9 +76,9 @@ def _add_inputs(parts: Parts, catalogue: Catalogue, phases: Sequence[Phase]) -> 
                 f"Input '{part.plain_name}' {what} read by nothing in this run; leave out --input {part.plain_name}."
             )
         further = reads_of(catalogue, "input", part)
-        found |= find_inputs(catalogue, f"input '{part.name}'", further, there, part.provides)
+        found |= find_inputs(catalogue, f"input '{part.name}'", further, makers, part.provides)
     for name, made in found.items():
-        if name not in given and name not in (ROOTS, FOUND):
+        if not makers.get(name):
             parts.put("input", str(len(parts.several("input"))), made[0])
 
 

@@ -31,7 +31,9 @@ class Part:
     @property
     def needs_reference(self) -> bool:
         """Whether it, or a source that it is made of, is made from reference poses."""
-        return getattr(self.component, "needs_reference", False) or any(part.needs_reference for part in self.inner)
+        asks = getattr(self.component, "needs_reference_with", None)
+        itself = asks(self.config) if asks else getattr(self.component, "needs_reference", False)
+        return itself or any(part.needs_reference for part in self.inner)
 
     @property
     def plain_name(self) -> str:
@@ -66,6 +68,20 @@ class Parts(dict[str, dict[str, Part]]):
     def several(self, slot: str) -> dict[str, Part]:
         """Return the parts of a slot, by number or label."""
         return self.get(slot, {})
+
+    def makers(self) -> dict[str, list[Part]]:
+        """Return what makes inputs, by the input: providers in their order, and the root estimator what is its own."""
+        found: dict[str, list[Part]] = {}
+        for part in self.several("input").values():
+            found.setdefault(part.provides, []).append(part)
+        root = self.one("root")
+        own = {} if root is None else {ROOTS: [root], FOUND: [root] if finds(root) else []}
+        return {**found, ROOTS: [], FOUND: [], **own}
+
+
+def finds(root: Part | None) -> bool:
+    """Say whether a run's root estimator, if it has one, searches scenes for people."""
+    return root is not None and bool(root.component.finds_with(root.config))
 
 
 def find_part(catalogue: Catalogue, kind: str, table: Mapping[str, Any]) -> Part:

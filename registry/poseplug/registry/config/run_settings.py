@@ -33,6 +33,11 @@ class RunSettings(Training):
         choices=PROJECTIONS,
     )
     pretrained: str | None = setting(None, "folder of a finished run whose model this one starts from", path=True)
+    pretrained_parts: tuple[str, ...] = setting(
+        (),
+        "the parts of that model to start from: lifter, root, or inputs as in input:backbone; all of it where none is "
+        "named",
+    )
 
     def __attrs_post_init__(self) -> None:
         try:

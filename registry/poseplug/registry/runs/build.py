@@ -25,6 +25,7 @@ from poseplug.core.training.trainer import steps_of_epochs
 from poseplug.registry.config.resolve import Part, construct, knowing
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build_model import build_model
+from poseplug.registry.runs.combination import check_found, check_served, idle_roles, places
 from poseplug.registry.runs.context import run_context
 from poseplug.registry.runs.plan import Plan
 
@@ -71,14 +72,18 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     evaluations = build_evaluations(plan, context)
     metrics = build_metrics(plan, context, evaluations)
     assembly = _assemble(plan, context, source, reference)
-    root = plan.parts.one("root")
+    root, idle = plan.parts.one("root"), idle_roles(plan.phases)
     check_3d(
         has_3d={
             part.name: made.has_3d for part, made in zip(plan.parts.several("source").values(), sources, strict=True)
         },
-        objective=(plan.parts.the("objective").name, assembly.objective.needs_3d),
-        root=root.name if root else None,
+        objective=(plan.parts.the("objective").name, assembly.objective.needs_3d and "lifter" not in idle),
+        root=root.name if root and "root" not in idle else None,
     )
+    where = places(plan.parts, plan.settings, plan.phases, sources, evaluations)
+    check_served(plan.parts, where, catalogue)
+    if root is not None:
+        check_found(root, plan.parts.the("lifter").name, assembly.model.lifter)
     if len(plan.seeds) > 1:
         check_together(assembly, plan)
         contexts = [knowing(context, catalogue, seed=seed) for seed in plan.seeds[1:]]
