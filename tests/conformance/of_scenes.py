@@ -39,7 +39,7 @@ class Photographs(Crowds):
 
     def __init__(self, config, context):
         super().__init__(config, context)
-        self.table = PoseTable(pictured(self.table.poses, 16))
+        self.table = PoseTable(pictured(self.table.poses, (16, 16)))
 
 
 class Company(InputProvider):

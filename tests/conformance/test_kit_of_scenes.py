@@ -62,7 +62,7 @@ def test_the_kit_s_own_scenes_are_legal(skeleton):
 def test_images_are_given_to_scenes_and_to_those_who_are_alone():
     batch = people_in_scenes((2, 1), STAR, CPU)
     assert pictured(batch).scenes.image.shape == (2, 3, 64, 64)
-    alone = pictured(batch.alone(), 8)
-    assert alone.scenes.image.shape == (3, 3, 8, 8)
+    alone = pictured(batch.alone(), (8, 16))
+    assert alone.scenes.image.shape == (3, 3, 8, 16)
     assert alone.scene.tolist() == [0, 1, 2]
     assert alone.scenes.image.float().std() > 50

@@ -105,9 +105,9 @@ def people_in_scenes(sizes: Sequence[int], skeleton: Skeleton, device: torch.dev
     return attrs.evolve(people, scene=scene, scenes=Scenes(cameras, most=max(sizes))).to(device)
 
 
-def pictured(batch: PoseBatch, side: int = 64) -> PoseBatch:
-    """Return the batch with an image of noise for each of its scenes, or of its people, where they are alone."""
-    shape = (batch.num_scenes, 3, side, side)
+def pictured(batch: PoseBatch, canvas: tuple[int, int] = (64, 64)) -> PoseBatch:
+    """Return the batch with an image of noise, H x W, for each of its scenes, or people, where they are alone."""
+    shape = (batch.num_scenes, 3, *canvas)
     image = torch.randint(256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8).to(batch.device)
     return attrs.evolve(batch, scene=batch.scene_rows, scenes=attrs.evolve(batch.places, image=image))
 

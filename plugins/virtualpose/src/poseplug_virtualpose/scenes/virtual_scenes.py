@@ -70,6 +70,7 @@ class VirtualScenes(PoseSource):
 
     Config = VirtualScenesSettings
     needs_reference = True
+    has_images = True
 
     @classmethod
     def needs_reference_with(cls, config: VirtualScenesSettings) -> bool:
@@ -90,6 +91,7 @@ class VirtualScenes(PoseSource):
                 "fullest scene has as many or more."
             )
         self.most = max(config.count, config.count_max)
+        self.has_images = config.images
         self.needs_reference = self.needs_reference_with(config)
         self.people = _people(config.people, context)
         if not self.people.has_3d:

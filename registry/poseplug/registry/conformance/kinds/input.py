@@ -9,7 +9,7 @@ import attrs
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.registry.conformance.poses import Occasion, ordinary, pictured
 from poseplug.registry.conformance.stand_ins import context_of, stand_in_inputs
-from poseplug.registry.conformance.subject import Subject
+from poseplug.registry.conformance.subject import Subject, set_training
 from poseplug.registry.conformance.tensors import Tensors, check_rows, tensors_of
 from poseplug.registry.conformance.verdict import promise, require
 
@@ -20,7 +20,7 @@ SMALL = True
 def use(part: Any, occasion: Occasion) -> Tensors:
     """Make the input for some people, from those that it is made of; check that it has a row for each, or each scene.
 
-    One that needs images gets some, of noise.
+    One that needs images gets some, of noise, of the height and width that its ``canvas`` says, if it has one.
     """
     poses = _pictured(part, occasion.poses)
     count, whom = (poses.num_scenes, "scenes") if part.per_scene else (len(poses), "people")
@@ -34,13 +34,15 @@ def use(part: Any, occasion: Occasion) -> Tensors:
 
 
 def _pictured(part: Any, poses: PoseBatch) -> PoseBatch:
-    return pictured(poses) if "image" in part.needs and poses.places.image is None else poses
+    if "image" not in part.needs or poses.places.image is not None:
+        return poses
+    return pictured(poses, getattr(part, "canvas", (64, 64)))
 
 
 @promise("rows", "the input of a person is the same whoever else is in the batch", needs=("seeded",))
 def rows(subject: Subject) -> None:
     """Make the input for 16 people together, and for eight at a time."""
-    part = subject.ready()
+    part = set_training(subject.ready(), False)
 
     def figures(occasion: Occasion) -> Tensors:  # whole numbers may be those of rows, which are a batch's own
         return {name: made for name, made in use(part, occasion).items() if made.is_floating_point()}
