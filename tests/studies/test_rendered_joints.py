@@ -7,6 +7,7 @@ import torch
 
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.detection.augmentation import CropChanges
+from poseplug.core.detection.capsules import segment_distance
 from poseplug.core.detection.measuring import measure
 from poseplug.core.detection.training import DetectorTrainer, DetectorTraining
 from poseplug.core.geometry.camera import Camera
@@ -16,7 +17,7 @@ from poseplug_evoskeleton.hrnet import HRNet, HRNetConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks/studies/evoskeleton"))
 
-from figures import distance, rendered
+from figures import rendered
 
 LEG = Skeleton("leg", ("hip", "knee", "foot"), ("", "hip", "knee"))
 
@@ -30,7 +31,7 @@ def legs(n, seed, side=40):
 
 def test_distances_from_a_segment_are_those_worked_out_by_hand():
     pixels = torch.tensor([[[0.0, 3.0], [5.0, 4.0], [13.0, 4.0]]])
-    found = distance(pixels, torch.tensor([[0.0, 0.0]]), torch.tensor([[10.0, 0.0]]))
+    found = segment_distance(pixels, torch.tensor([[0.0, 0.0]]), torch.tensor([[10.0, 0.0]]))
     torch.testing.assert_close(found, torch.tensor([[[3.0, 4.0, 5.0]]]))
 
 

@@ -6,9 +6,9 @@ import colorsys
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.detection.capsules import draw_capsules, noisy_background, pixel_middles, segment_distance
 from poseplug.core.detection.labels import LabelledPeople
 from poseplug.core.interfaces import BuildContext
 from poseplug_datasets.builtin import Builtin, BuiltinSettings
@@ -62,52 +62,28 @@ def draw(batch: PoseBatch, joints: Tensor, side: int, generator: torch.Generator
     two sides it is on.
     """
     n, bones = len(batch), torch.tensor(batch.skeleton.bones)
-    image = background(n, side, generator)
+    image = noisy_background(n, (side, side), generator)
     depth = batch.absolute[..., 2]
     order = depth[:, bones].mean(-1).argsort(dim=1, descending=True)
     radius = _RADIUS * side * (0.8 + 0.4 * torch.rand(n, 1, generator=generator)) * torch.ones(1, len(bones))
     hues = [colorsys.hsv_to_rgb(i / len(bones), 0.75, 1.0) for i in range(len(bones))]
     colours = (torch.tensor(hues) + 0.05 * torch.randn(n, len(bones), 3, generator=generator)).clamp(0.1, 1)
-    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    pixels = torch.stack([x, y], dim=-1).float()
-    rows = torch.arange(n)
-    for rank in range(len(bones)):
-        bone = order[:, rank]
-        ends = joints[rows[:, None], bones[bone]]
-        thick = radius[rows, bone][:, None, None]
-        off = distance(pixels, ends[:, 0], ends[:, 1])
-        cover = (thick - off + 0.5).clamp(0, 1)[:, None]
-        shade = 0.45 + 0.55 * (1 - (off / thick).clamp(0, 1).square()).sqrt()[:, None]
-        image = image + cover * (colours[rows, bone][:, :, None, None] * shade - image)
+    rows = torch.arange(n)[:, None]
+    ends = joints[rows[..., None], bones[order]]
+    image = draw_capsules(image, ends, radius[rows, order], colours[rows, order])
     if marks:
-        image = marked(image, joints, depth, pixels)
+        image = marked(image, joints, depth)
     grain = 0.03 * torch.randn(image.shape, generator=generator)
     return ((image + grain).clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-def marked(image: Tensor, joints: Tensor, depth: Tensor, pixels: Tensor) -> Tensor:
+def marked(image: Tensor, joints: Tensor, depth: Tensor) -> Tensor:
     """Return images [n, 3, side, side] with a disc at each joint [n, J, 2], the nearest last."""
     count, rows = joints.shape[1], torch.arange(len(joints))
+    pixels = pixel_middles(image)
     hues = torch.tensor([colorsys.hsv_to_rgb(j / count, 1.0 - 0.6 * (j % 2), 1.0) for j in range(count)])
     for joint in depth.argsort(dim=1, descending=True).unbind(1):
         centre = joints[rows, joint]
-        cover = (_MARK * pixels.shape[0] - distance(pixels, centre, centre) + 0.5).clamp(0, 1)[:, None]
+        cover = (_MARK * pixels.shape[0] - segment_distance(pixels, centre, centre) + 0.5).clamp(0, 1)[:, None]
         image = image + cover * (hues[joint][:, :, None, None] - image)
-    return image
-
-
-def distance(pixels: Tensor, start: Tensor, end: Tensor) -> Tensor:
-    """Return how far pixels [h, w, 2] are from segments [n, 2] to [n, 2], [n, h, w]."""
-    along = (end - start)[:, None, None]
-    to = pixels - start[:, None, None]
-    share = ((to * along).sum(-1) / along.square().sum(-1).clamp_min(1e-6)).clamp(0, 1)
-    return (to - share[..., None] * along).norm(dim=-1)
-
-
-def background(n: int, side: int, generator: torch.Generator) -> Tensor:
-    """Return dim images [n, 3, side, side] of noise at several scales."""
-    image = torch.zeros(n, 3, side, side)
-    for cells, strength in ((2, 0.3), (8, 0.25), (32, 0.15)):
-        noise = torch.rand(n, 3, cells, cells, generator=generator)
-        image = image + strength * functional.interpolate(noise, (side, side), mode="bilinear", align_corners=False)
     return image

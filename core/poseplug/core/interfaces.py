@@ -147,17 +147,23 @@ class PoseSource(Component, ABC):
         has_3d: False where it gives 2D only.
         has_images: whether its scenes have images. A class whose data decide says True, and one that is built may know
             better; so it is with has_3d.
-        needs_reference: True where it is made from reference data (``context.reference``).
+        needs_reference: True where it is made from reference data (``context.reference``). Where its settings decide,
+            one that is built has its own, and ``needs_reference_with`` tells it beforehand.
         label_names: for each label in its batches the names of the classes.
         further_files: files that it was made from, besides those that its settings name as paths.
     """
 
     has_3d: bool = True
     has_images: bool = False
-    needs_reference: ClassVar[bool] = False
+    needs_reference: bool = False
     skeleton: Skeleton
     label_names: Mapping[str, tuple[str, ...]] = {}
     further_files: Sequence[Path] = ()
+
+    @classmethod
+    def needs_reference_with(cls, config: Any) -> bool:  # noqa: ARG003
+        """Say whether one with these settings is made from reference data."""
+        return cls.needs_reference
 
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:

@@ -160,6 +160,13 @@ class Inputs(nn.Module):
         needed = " or ".join(sorted({need for provider in self._makers[name] for need in provider.needs}))
         raise PoseplugError(f"Input '{name}' is made of {needed}, and these poses have none.")
 
+    def of_scenes(self, names: Iterable[str]) -> set[str]:
+        """Return those of some inputs that are about scenes, or are made of such."""
+        return {name for name in names if any(map(self._of_scenes, self._makers.get(name, ())))}
+
+    def _of_scenes(self, provider: InputProvider) -> bool:
+        return provider.per_scene or isinstance(provider, SceneRows) or bool(self.of_scenes(provider.reads))
+
     def give(self, name: str, batch: PoseBatch, value: Any) -> None:
         """Say what an input of a batch is, instead of having it made; while ``shared`` lasts."""
         if self._made is None:
@@ -188,13 +195,6 @@ class Inputs(nn.Module):
         finally:
             for name, provider in self.providers.items():
                 provider.generator = before[name]
-
-    def of_scenes(self, names: Iterable[str]) -> set[str]:
-        """Return those of some inputs that have a row for each scene, or are made of such."""
-        return {name for name in names if any(map(self._of_scenes, self._makers.get(name, ())))}
-
-    def _of_scenes(self, provider: InputProvider) -> bool:
-        return provider.per_scene or bool(self.of_scenes(provider.reads))
 
     @contextmanager
     def learning(self, names: Collection[str], cut: Cut) -> Iterator[None]:

@@ -31,7 +31,9 @@ class Part:
     @property
     def needs_reference(self) -> bool:
         """Whether it, or a source that it is made of, is made from reference poses."""
-        return getattr(self.component, "needs_reference", False) or any(part.needs_reference for part in self.inner)
+        asks = getattr(self.component, "needs_reference_with", None)
+        itself = asks(self.config) if asks else getattr(self.component, "needs_reference", False)
+        return itself or any(part.needs_reference for part in self.inner)
 
     @property
     def plain_name(self) -> str:
