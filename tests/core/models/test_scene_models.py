@@ -225,7 +225,12 @@ def test_inputs_of_scenes_are_told_from_others(batch):
         reads = frozenset({"maps"})
 
     inputs = Inputs({**standard_inputs(), "drawn": Drawn(), "beside": Beside("x"), "plain": Named("y")})
-    assert inputs.of_scenes({"maps", "scene", "scenes", "camera", "word", "missing"}) == {"maps", "scenes", "word"}
+    assert inputs.of_scenes({"maps", "scene", "scenes", "camera", "word", "missing"}) == {
+        "maps",
+        "scene",
+        "scenes",
+        "word",
+    }
     model = LiftingModel(AroundRoots(), STAR, MapFinder(), inputs=inputs.providers)
-    assert model.inputs.of_scenes(model.lifter.reads) == {"maps", "roots"}
+    assert model.inputs.of_scenes(model.lifter.reads) == {"maps", "scene", "roots"}
     assert LiftingModel(LinearLifter(), STAR, MeanRoot()).inputs.of_scenes({"roots"}) == set()

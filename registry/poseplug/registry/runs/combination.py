@@ -36,9 +36,11 @@ class Reader:
 
     @property
     def of_scenes(self) -> str | None:
-        """Name an input of its that has a row for each scene, if there is one."""
-        scenes = (name for name, made in self.inputs.items() if any(part.component.per_scene for part in _plain(made)))
-        return next(scenes, None)
+        """Name an input of its that is about scenes, if there is one."""
+        for name, made in self.inputs.items():
+            if name == "scene" or any(part.component.per_scene for part in _plain(made)):
+                return name
+        return None
 
 
 def idle_roles(phases: Sequence[Phase]) -> frozenset[str]:

@@ -39,7 +39,7 @@ def read_by(model: LiftingModel) -> dict[str, tuple[InputProvider, ...]]:
     found: dict[str, tuple[InputProvider, ...]] = {}
     for name in names:  # which grows on the way
         if name not in found:
-            found[name] = model.inputs.providers.get(name, ())
+            found[name] = model.inputs.makers.get(name, ())
             names += [deeper for each in found[name] for deeper in each.reads]
     return found
 
