@@ -46,7 +46,7 @@ PUBLIC = {
     "poseplug.core.anatomy.limbs": ["Limbs", "limbs_of"],
     "poseplug.core.data.found": ["Found", "Matching", "match"],
     "poseplug.core.data.pose_batch": ["Origin", "PoseBatch"],
-    "poseplug.core.data.scenes": ["Scenes"],
+    "poseplug.core.data.scenes": ["Scenes", "rows_of"],
     "poseplug.core.data.pose_file_reader": ["PoseFile"],
     "poseplug.core.data.pose_file_writer": ["write_pose_file", "write_pose_set"],
     "poseplug.core.data.stored_poses": ["About", "InputFile", "StoredPoses", "next_shard", "shard_name", "shards_in"],

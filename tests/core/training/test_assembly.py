@@ -17,10 +17,6 @@ from poseplug.core.training.assembly import Assembly, check_combination
 from poseplug.core.training.supervised import Supervised
 
 
-class NeedsReference(StarSource):
-    needs_reference = True
-
-
 GOOD = {
     "sources": {"star": StarSource},
     "objective": ("supervised", Supervised),
@@ -58,7 +54,7 @@ def test_combinations_that_work_pass():
             {"objective": ("critic", CriticObjective)},
             "Objective 'critic' learns from a discriminator; add one with --disc",
         ),
-        ({"sources": {"fk": NeedsReference}}, "Source 'fk' is made from reference poses; add --reference"),
+        ({"made_from_reference": ["fk"]}, "Source 'fk' is made from reference poses; add --reference"),
         ({"reweighter": "cips"}, "Reweighter 'cips' is made from reference poses; add --reference"),
     ],
 )

@@ -42,7 +42,7 @@ class Scenes(TensorRecord):
 
 
 def rows_of(index: Tensor, people: Tensor, total: int | None = None) -> tuple[Tensor, Tensor]:
-    """Return the rows [N] of the people in some of S scenes, who lie scene by scene, and each one's place in ``index``.
+    """Return the rows [N] of the people of some of S scenes, who lie scene by scene, and each one's place in ``index``.
 
     Args:
         index: [K] which scenes; one may be picked twice.

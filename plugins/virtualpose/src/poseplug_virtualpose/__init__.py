@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from poseplug.registry import hookimpl
-from poseplug.registry.hookspecs import Register
+from poseplug.registry.hookspecs import Register, RegisterRecipe
 
 POSEPLUG_API = 1
 
@@ -51,7 +53,19 @@ def register_inputs(register: Register) -> None:
 
 @hookimpl
 def register_roots(register: Register) -> None:
-    """Register tbs, tif and bdr."""
+    """Register depthmap, ren, tbs, tif and bdr."""
+    register(
+        "depthmap",
+        "poseplug_virtualpose.roots.depthmap:DepthMap",
+        summary="roots by a dense map of depth, of people given or found",
+        paper=f"{_PAPER}, Sec. 4.2 and Table 4 (a)",
+    )
+    register(
+        "ren",
+        "poseplug_virtualpose.roots.ren:REN",
+        summary="people found by a network over voxels, where estimated depths put their heat",
+        paper=f"{_PAPER}, Sec. 4.2",
+    )
     register(
         "tbs",
         "poseplug_virtualpose.roots.tbs:TBS",
@@ -63,4 +77,37 @@ def register_roots(register: Register) -> None:
         "poseplug_virtualpose.roots.tif:TIF",
         summary="depth from features of the whole scene, pooled at people's joints",
         paper=f"{_PAPER}, Sec. 3.1; HDNet (Lin and Lee, ECCV 2020)",
+    )
+
+
+@hookimpl
+def register_lifters(register: Register) -> None:
+    """Register pen."""
+    register(
+        "pen",
+        "poseplug_virtualpose.pen:PEN",
+        summary="poses by a network over fine voxels about each root",
+        paper=f"{_PAPER}, Sec. 4.3",
+    )
+
+
+@hookimpl
+def register_objectives(register: Register) -> None:
+    """Register l1."""
+    register("l1", "poseplug_virtualpose.l1:L1", summary="absolute error of joints", paper=f"{_PAPER}, eq. 8")
+
+
+@hookimpl
+def register_recipes(register: RegisterRecipe) -> None:
+    """Register virtualpose and virtualpose-small."""
+    folder = Path(__file__).parent / "recipes"
+    register(
+        "virtualpose",
+        folder / "virtualpose.toml",
+        summary="VirtualPose's second stage at the size of the paper: virtual scenes, roots and poses by voxels",
+    )
+    register(
+        "virtualpose-small",
+        folder / "virtualpose-small.toml",
+        summary="VirtualPose's second stage with smaller maps, volumes and networks, for a demo on two cores",
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.data.pose_batch import PoseBatch
-from poseplug.core.data.scenes import Scenes
+from poseplug.core.data.scenes import Scenes, rows_of
 from poseplug.core.settings import setting
 from poseplug_datasets.recorded.imaged import ImagedPoses, ImagedSettings, Recordings
 
@@ -58,10 +58,7 @@ class FilmedScenes(ImagedPoses):
 
     def _together(self, numbers: Tensor, people: Tensor) -> PoseBatch:
         """Return some of the scenes with all their people; how many these are, only the device knows."""
-        counts = people[numbers]
+        rows, place = rows_of(numbers, people)
         first = (people.cumsum(0) - people)[numbers]
-        place = torch.arange(len(numbers), device=numbers.device).repeat_interleave(counts)
-        within = torch.arange(len(place), device=numbers.device) - (counts.cumsum(0) - counts)[place]
         cameras = self.recordings.cameras.select(self.recordings.views.camera[first])
-        seen = self._seen(first[place] + within)
-        return attrs.evolve(seen, scene=place, scenes=Scenes(cameras, most=self._most))
+        return attrs.evolve(self._seen(rows), scene=place, scenes=Scenes(cameras, most=self._most))

@@ -1,1 +1,1 @@
-"""Networks that say where people are: VirtualPose's own, which search, and the baselines, which are told whom."""
+"""Where people's roots are: depth maps, voxels, and the paper's baselines."""

@@ -15,6 +15,7 @@ from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext, FiniteSource, PoseSource
 from poseplug.core.settings import setting
+from poseplug.core.sources.pose_table import PoseTable
 from poseplug_virtualpose.scenes.arrangement import ArrangementSettings, arranged, root_in_image
 from poseplug_virtualpose.scenes.placed import unweighted
 
@@ -146,8 +147,7 @@ class _SetOfScenes(VirtualScenes, FiniteSource):
         return self.config.length
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
-        index = torch.randint(len(self), (n,), generator=generator, device=generator.device)
-        return self._shown(self._all.select_scenes(index), generator)
+        return self._shown(self._all.sample(n, generator), generator)
 
     def batches(self, size: int) -> Iterator[PoseBatch]:
         waiting: list[PoseBatch] = []
@@ -164,8 +164,8 @@ class _SetOfScenes(VirtualScenes, FiniteSource):
             yield PoseBatch.join(waiting)
 
     @cached_property
-    def _all(self) -> PoseBatch:
-        return PoseBatch.join([self._block(block) for block in range(self._blocks)])
+    def _all(self) -> PoseTable:
+        return PoseTable(PoseBatch.join([self._block(block) for block in range(self._blocks)]))
 
     @property
     def _blocks(self) -> int:
