@@ -186,6 +186,21 @@ def test_a_set_of_scenes_is_always_the_same():
     assert {tuple(position) for position in drawn.scenes.camera.position.tolist()} <= known
 
 
+def test_scenes_with_images():
+    settings = {"images": True, "canvas": (32, 60), "count": 2, "outside": "keep"}
+    batch = scenes_of(**settings).sample(3, seeded())
+    image = batch.scenes.image
+    assert image.shape == (3, 3, 32, 60)
+    assert image.dtype == torch.uint8
+    assert image.flatten(1).float().std(1).min() > 1
+    without = scenes_of(**{**settings, "images": False}).sample(3, seeded())
+    assert torch.equal(batch.joints_2d, without.joints_2d)
+    of_set = scenes_of(**settings, length=70)
+    whole, again = (PoseBatch.join(list(of_set.batches(size))) for size in (70, 50))
+    assert torch.equal(whole.scenes.image, again.scenes.image)
+    assert of_set.sample(2, seeded()).scenes.image.shape == (2, 3, 32, 60)
+
+
 def test_people_of_a_source_of_scenes_are_taken_one_by_one():
     inner = scenes_of(some_people(6), count=3)
     source = scenes_of(inner, count=4, outside="keep")
