@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scene_kit import ROOT, distances, in_world, scenes_of, seeded, some_people
+from scene_kit import ROOT, NotWaiting, distances, in_world, scenes_of, seeded, some_people
 
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
@@ -184,6 +184,18 @@ def test_a_set_of_scenes_is_always_the_same():
     drawn = source.sample(5, seeded())
     known = {tuple(position) for position in whole.scenes.camera.position.tolist()}
     assert {tuple(position) for position in drawn.scenes.camera.position.tolist()} <= known
+
+
+@pytest.mark.parametrize("outside", ["keep", "unweighted", "drop"])
+def test_nobody_waits_for_the_device_but_to_drop_people(outside):
+    source = scenes_of(outside=outside)
+    source.sample(2, seeded())  # constants are made once
+    with NotWaiting():
+        if outside == "drop":
+            with pytest.raises(AssertionError, match="index"):
+                source.sample(2, seeded())
+        else:
+            source.sample(2, seeded())
 
 
 def test_scenes_with_images():
