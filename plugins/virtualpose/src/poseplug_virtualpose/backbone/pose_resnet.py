@@ -1,4 +1,4 @@
-"""The network of the backbone: SimpleBaseline (Xiao et al., ECCV 2018) with a head for boxes (VirtualPose, Sec. 4.1)."""
+"""The backbone's network: SimpleBaseline (Xiao et al., ECCV 2018) with a head for boxes (VirtualPose, Sec. 4.1)."""
 
 from __future__ import annotations
 
