@@ -9,8 +9,11 @@ import pytest
 import torch
 import xarray
 from safetensors.torch import load_file
+from torch import nn
 
 from poseplug.core.errors import PoseplugError
+from poseplug.core.interfaces import InputProvider
+from poseplug.core.models.inputs import standard_inputs
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.schedule import Phase
@@ -156,6 +159,38 @@ def test_further_parts_that_are_refused():
         check_together(plain, attrs.evolve(plan, phases=(Phase(name="gather", steps=1, keep=True),)))
     with pytest.raises(PoseplugError, match="also trains root estimator 'mean'"):
         check_together(plain, attrs.evolve(plan, parts=Parts({**lifter, "root": {"": Part("mean", MeanRoot, None)}})))
+    of_scenes = standard_inputs() | {"crowd": Crowd(), "own_crowd": OwnCrowd(), "learned": Learned()}
+    for reads in ({"crowd"}, {"own_crowd", "boxes"}, {"scene"}):
+        reader = LinearLifter()
+        reader.reads = frozenset(reads)
+        with pytest.raises(PoseplugError, match="lifter 'linear' reads inputs of whole scenes"):
+            check_together(attrs.evolve(plain, model=LiftingModel(reader, STAR, inputs=of_scenes)), plan)
+    with pytest.raises(PoseplugError, match="input 'learned' is trained too"):
+        check_together(attrs.evolve(plain, model=LiftingModel(LinearLifter(), STAR, inputs=of_scenes)), plan)
+    check_together(attrs.evolve(plain, model=LiftingModel(LinearLifter(), STAR, inputs=standard_inputs())), plan)
+
+
+class Crowd(InputProvider):
+    per_scene = True
+
+    def provide(self, batch, **inputs):
+        return batch.people_per_scene
+
+
+class OwnCrowd(InputProvider):
+    reads = frozenset({"crowd", "scene"})
+
+    def provide(self, batch, *, crowd, scene):
+        return crowd[scene]
+
+
+class Learned(InputProvider, nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(()))
+
+    def provide(self, batch, **inputs):
+        return batch.joints_2d * self.factor
 
 
 def test_a_resumed_run_keeps_its_seeds(poseplug, three):

@@ -84,6 +84,27 @@ def test_pose2drep_keeps_its_last_state(size):
     assert signs == {"Ind-5w"}
 
 
+@pytest.mark.parametrize("size", ["small", "full", "tiny"])
+def test_virtualpose_trains_on_scenes_of_lab_and_tests_on_those_of_wild(size):
+    cells = by_place("virtualpose/grid.toml", size=size)
+    trainings = {arm: {cameras for a, cameras, _ in cells if a == arm} for arm, _, _ in cells}
+    fixed = {"low", "middle", "high"}
+    assert trainings["REN"] == {"random", *fixed, "high, nearly"}
+    assert all(trainings[arm] == {"random", *fixed} for arm in ("TBS", "TIF", "BDR"))
+    assert all(trainings[arm] == {"random"} for arm in ("DE", "REN + PEN", "REN, naive"))
+    for (_, cameras, _), cell in cells.items():
+        said = cell.document
+        assert len({said[name] for name in ("steps", "batch_size", "lr")}) == 3
+        assert said["protocol"] == "virtualpose"
+        assert said["reference"]["path"] == "mocap/lab"
+        assert all("/wild" in test["people"] and test["length"] for test in said["eval"].values())
+        # Who was trained on a fixed camera is tested on that very one.
+        if cameras in fixed:
+            test, trained = said["eval"][cameras], said["source"][0]
+            places = ("camera", "azimuth", "elevation", "distance", "height", "focal")
+            assert [test[name] for name in places] == [trained[name] for name in places]
+
+
 @pytest.fixture(scope="module")
 def mocap(tmp_path_factory):
     """A folder with a few tiny clips as lab and wild."""
@@ -159,6 +180,26 @@ def test_evoskeleton_gives_its_tables_and_curves(mocap, tmp_path, call):
     for share in ("1%", "10%"):  # of all the clips of the fixture no child would be fit to live
         assert f"\n| Fig. 2: evolution helps one learner | B + E | B | {share} | wild, random | " in text
     assert (tmp_path / "grid" / "curves.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_virtualpose_gives_its_tables_and_its_picture(mocap, tmp_path, call):
+    pytest.importorskip("matplotlib")
+    study = grid("virtualpose/grid.toml", mocap, size="tiny")
+    kept = ("DE", "REN", "REN + PEN", "TBS", "TIF", "BDR")
+    arms = next(factor for factor in study.factors if factor.name == "arm")
+    levels = tuple(level for level in arms.levels if level.label in kept)
+    study = attrs.evolve(
+        study, factors=tuple(attrs.evolve(f, levels=levels) if f is arms else f for f in study.factors)
+    )
+    results = ablate(study, tmp_path / "grid", CATALOGUE, device="cpu")
+    assert set(results.state.values.ravel()) == {"done", "excluded"}
+    text = call("virtualpose/report.py", tmp_path / "grid")
+    assert text == (tmp_path / "grid" / "tables.md").read_text() + "\n"
+    for arm in kept:
+        assert text.count(f"\n| {arm} | ") == 6
+    assert "\n| Fig. 3 (a): on its own camera better than another's | TBS, high | TBS, low | high | " in text
+    assert (tmp_path / "grid" / "cameras.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow

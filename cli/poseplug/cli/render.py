@@ -175,6 +175,10 @@ def _print_alike(results: Sequence[Mapping[str, Any]], *, named: bool) -> None:
             rows.append([*([result["run"]] if named else []), label, *figures, str(result["poses"][label])])
     protocol = results[0]["protocol"]
     title = f"protocol {protocol['name']}: {protocol['joints']} joints; errors in mm, shares in %"
+    if "match_radius_mm" in protocol:
+        from poseplug.core.evaluation.protocol import matching_in_words
+
+        title += f"; {matching_in_words(protocol)}"
     seeds = list(dict.fromkeys(len(result["seeds"]) for result in results if "spread" in result))
     if seeds:
         title += f"; mean and standard deviation of {' or '.join(map(str, seeds))} seeds"

@@ -92,6 +92,28 @@ class Component:
         return {}
 
 
+class Reader:
+    """What components share that read inputs.
+
+    Attributes:
+        reads: names of the inputs that it is handed by keyword; see ``InputProvider``. Where its settings decide, one
+            that is built has its own, and ``reads_with`` tells them beforehand.
+    """
+
+    reads: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def reads_with(cls, config: Any, reads_of: Callable[[str], frozenset[str]]) -> frozenset[str]:  # noqa: ARG003
+        """Return the names of the inputs that one with these settings reads.
+
+        Args:
+            config: the settings.
+            reads_of: tells those of another of its kind that the settings name, from a specification such as
+                "mlp:channels=256".
+        """
+        return cls.reads
+
+
 class Trained(Component, nn.Module):
     """What components that are trained share; one without parameters is used as it is.
 
@@ -123,16 +145,25 @@ class PoseSource(Component, ABC):
     Attributes:
         skeleton: the layout of its poses.
         has_3d: False where it gives 2D only.
-        needs_reference: True where it is made from reference data (``context.reference``).
+        has_images: whether its scenes have images. A class whose data decide says True, and one that is built may know
+            better; so it is with has_3d.
+        needs_reference: True where it is made from reference data (``context.reference``). Where its settings decide,
+            one that is built has its own, and ``needs_reference_with`` tells it beforehand.
         label_names: for each label in its batches the names of the classes.
         further_files: files that it was made from, besides those that its settings name as paths.
     """
 
     has_3d: bool = True
-    needs_reference: ClassVar[bool] = False
+    has_images: bool = False
+    needs_reference: bool = False
     skeleton: Skeleton
     label_names: Mapping[str, tuple[str, ...]] = {}
     further_files: Sequence[Path] = ()
+
+    @classmethod
+    def needs_reference_with(cls, config: Any) -> bool:  # noqa: ARG003
+        """Say whether one with these settings is made from reference data."""
+        return cls.needs_reference
 
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
@@ -190,15 +221,13 @@ class Reweighter(Component, nn.Module, ABC):
         """
 
 
-class Lifter(Trained, ABC):
+class Lifter(Reader, Trained, ABC):
     """From 2D joints to root-relative 3D joints.
 
     Attributes:
         normalisation: how pixels become its input; where its settings decide, a lifter that is built has its own. None
             for one that needs no key points: it is handed None in their place.
         default_objective: the objective it is trained with when the user names none.
-        reads: names of further inputs, handed to ``forward`` by keyword; see ``InputProvider``. Where its settings
-            decide, a lifter that is built has its own, and ``reads_with`` tells them beforehand.
         refines_root: whether it predicts joints about the root that it is given ("roots"), so that where it puts the
             root is a better estimate; in training its joints are moved by the error of the given root, so that any
             objective that compares them with root-relative joints asks for just that.
@@ -207,7 +236,6 @@ class Lifter(Trained, ABC):
     normalisation: ClassVar[Normalisation | None] = Normalisation.SCREEN
     refines_root: ClassVar[bool] = False
     default_objective: ClassVar[str] = "supervised"
-    reads: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def forward(self, joints_2d: Tensor, **inputs: Any) -> Tensor:
@@ -215,16 +243,6 @@ class Lifter(Trained, ABC):
 
         The root may be predicted or be zero; the engine subtracts it where root-relative joints are compared.
         """
-
-    @classmethod
-    def reads_with(cls, config: Any, reads_of: Callable[[str], frozenset[str]]) -> frozenset[str]:  # noqa: ARG003
-        """Return the names of the further inputs that a lifter with these settings reads.
-
-        Args:
-            config: the settings.
-            reads_of: tells those of a lifter that the settings name, from a specification such as "mlp:channels=256".
-        """
-        return cls.reads
 
     def output_head(self, skeleton: Skeleton) -> OutputHead:
         """Return how its output becomes a pose."""
@@ -244,10 +262,12 @@ class Discriminator(Trained, ABC):
     """Does this look real? Real are reference poses; without any, what the first trained augmentor was given.
 
     Attributes:
+        needs_3d: whether it judges 3D joints; it then goes with no objective that shows it key points alone.
         stage: which poses it judges: a stage that an augmentor or an objective names; where there is none, "final".
     """
 
     stage: ClassVar[str] = "final"
+    needs_3d: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, batch: PoseBatch) -> Tensor:
@@ -270,7 +290,7 @@ class Discriminator(Trained, ABC):
         return fake
 
 
-class InputProvider(Component, ABC):
+class InputProvider(Reader, Component, ABC):
     """Makes something that components read besides 2D joints: boxes, maps, images.
 
     What it ``provides`` is what they put in ``reads``. It is made once a step, and shared by all that read it. "roots"
@@ -280,14 +300,12 @@ class InputProvider(Component, ABC):
     which the run names them.
 
     Attributes:
-        reads: names of the inputs that it is made of.
         provides: the name of the input; "" for the provider's own.
         needs: what a batch must have: of "image" (of its scenes) and "joints_3d".
         per_scene: whether what it makes has a row for each scene instead of each person.
         generator: what it draws from. The engine sets it while it trains; None otherwise, and nothing is drawn then.
     """
 
-    reads: ClassVar[frozenset[str]] = frozenset()
     provides: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset()
     per_scene: ClassVar[bool] = False
@@ -301,13 +319,23 @@ class InputProvider(Component, ABC):
     def provide(self, batch: PoseBatch, **inputs: Any) -> Any:
         """Return the input for a batch: a tensor with a row for each person or scene, or a record of such tensors."""
 
+    def loss(self, value: Any, batch: PoseBatch, **inputs: Any) -> Mapping[str, Tensor]:
+        """Return named scalars whose sum trains it, besides what its readers learn; of one that is also ``Trained``.
 
-class RootEstimator(Trained, ABC):
+        Args:
+            value: what it has made of the batch, with its gradient.
+            batch: the training poses of a step.
+            inputs: what it was made of.
+        """
+        return {}
+
+
+class RootEstimator(Reader, Trained, ABC):
     """Where is the person? Each that is given, or, for one that searches, everybody in a scene.
 
     Attributes:
-        reads: names of the inputs it is given by keyword; see ``InputProvider``.
-        finds: whether it searches scenes for people; where its settings decide, one that is built has its own.
+        finds: whether it searches scenes for people; where its settings decide, one that is built has its own, and
+            ``finds_with`` tells it beforehand.
         finds_joints_2d: whether whom it finds has key points, for lifters that read these.
         training_radius: metres; in training a true person gets the root of whom was found within it.
         unmatched_noise: metres; who was not found gets the true root with noise of this standard deviation per axis.
@@ -318,6 +346,11 @@ class RootEstimator(Trained, ABC):
     finds_joints_2d: ClassVar[bool] = False
     training_radius: float = 0.5
     unmatched_noise: float = 0.1
+
+    @classmethod
+    def finds_with(cls, config: Any) -> bool:  # noqa: ARG003
+        """Say whether one with these settings searches scenes for people."""
+        return cls.finds
 
     @abstractmethod
     def forward(self, **inputs: Any) -> Any:
@@ -334,11 +367,13 @@ class Objective(Component, nn.Module, ABC):
     Attributes:
         needs_3d: whether it reads joints_3d; one that does not is never shown them.
         needs_discriminator: whether it calls ``step.adversarial_loss``.
+        shows_3d: whether poses that it calls this with have 3D joints.
         default_discriminator: the one that it is given where the user names none.
     """
 
     needs_3d: ClassVar[bool] = True
     needs_discriminator: ClassVar[bool] = False
+    shows_3d: ClassVar[bool] = True
     default_discriminator: ClassVar[str] = ""
 
     def output_head(self, lifter: Lifter, skeleton: Skeleton) -> OutputHead | None:

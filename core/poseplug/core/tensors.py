@@ -32,15 +32,18 @@ class TensorRecord:
     """
 
     def select(self, index: Tensor | slice) -> Self:
-        """Return the rows that an index tensor, a boolean mask or a slice picks."""
-        return self._map(lambda tensor: tensor[index])
+        """Return the rows that an index tensor, a boolean mask or a slice picks; of records within it likewise."""
+        return self._with(lambda value: _selected(value, index))
 
     def to(self, device: torch.device | str) -> Self:
         """Return the record on another device."""
         return self._map(lambda tensor: tensor.to(device))
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        values = {f.alias: map_tensors(function, getattr(self, f.name)) for f in attrs.fields(cast(Any, type(self)))}
+        return self._with(lambda value: map_tensors(function, value))
+
+    def _with(self, function: Callable[[Any], Any]) -> Self:
+        values = {f.alias: function(getattr(self, f.name)) for f in attrs.fields(cast(Any, type(self)))}
         return type(self)(**values)
 
     @classmethod
@@ -65,6 +68,11 @@ def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map_tensors(function, item) for item in value)
     return value
+
+
+def _selected(value: Any, index: Tensor | slice) -> Any:
+    # A record may know more of its rows than that each of its tensors has one for each.
+    return value.select(index) if isinstance(value, TensorRecord) else map_tensors(lambda tensor: tensor[index], value)
 
 
 def _join(values: list[Any]) -> Any:

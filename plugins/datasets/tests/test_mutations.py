@@ -1,6 +1,7 @@
 """Files that were cut off, overwritten or meant to do harm: a correct read, or one line that names the file."""
 
 import copy
+import json
 import os
 import pickle
 import random
@@ -24,11 +25,14 @@ from published import (
     write_h36m,
     write_pickle,
 )
+from published_scenes import mupots_people, write_dome, write_mupots
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext
 from poseplug_datasets.h36m import H36M, H36MSettings
 from poseplug_datasets.mpi_inf_3dhp import MPIINF3DHP, MPIINF3DHPSettings
+from poseplug_datasets.mupots import MuPoTS, MuPoTSSettings
+from poseplug_datasets.panoptic import Panoptic, PanopticSettings
 from poseplug_datasets.pw3d import PW3D, PW3DSettings
 
 # Of bytes; those of arrays come on top of them.
@@ -196,6 +200,56 @@ def pw3d(folder):
     return file, read(PW3D, PW3DSettings(path=str(file), joints_2d="detected")), writers
 
 
+def json_values(said):
+    """Give what a JSON file may hold instead, with arrays where lists of numbers were."""
+
+    def arrays(value):
+        if isinstance(value, dict):
+            return {key: arrays(item) for key, item in value.items()}
+        numbers = isinstance(value, list) and value and isinstance(value[0], float | int)
+        return np.array(value) if numbers else [arrays(item) for item in value] if isinstance(value, list) else value
+
+    def plain(value):
+        if isinstance(value, np.ndarray):
+            return plain(value.tolist())
+        if isinstance(value, dict | list):
+            return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else list(map(plain, value))
+        return value if isinstance(value, int | float | str | None) else repr(value)
+
+    return [json.dumps(plain(value)) for value in values_of(arrays(said), 60)]
+
+
+def dome_frame(folder):
+    write_dome(folder, 3, ("160224_haggling1",))
+    file = folder / "160224_haggling1" / "hdPose3d_stage1_coco19" / "body3DScene_00000141.json"
+    writers = [lambda v=v: file.write_text(v) for v in json_values(json.loads(file.read_text()))]
+    return file, read(Panoptic, PanopticSettings(path=str(folder), outside="keep")), writers
+
+
+def dome_cameras(folder):
+    write_dome(folder, 3, ("160224_haggling1",))
+    file = folder / "160224_haggling1" / "calibration_160224_haggling1.json"
+    writers = [lambda v=v: file.write_text(v) for v in json_values(json.loads(file.read_text()))]
+    settings = PanopticSettings(path=str(folder), outside="keep", cameras=("00_16", "00_30"))
+    return file, read(Panoptic, settings), writers
+
+
+def mupots(folder):
+    facts = mupots_people(1, frames=3, people=2)
+    file = write_mupots(folder, 1, facts)
+    holder = [{"annotations": facts[1, 0]}]
+
+    def write(value):
+        cell = value[0].get("annotations") if value and isinstance(value[0], dict) else None
+        try:
+            write_mupots(folder, 1, {**facts, (1, 0): cell if isinstance(cell, dict) else np.ones(2)})
+        except (ValueError, TypeError):
+            scipy.io.savemat(file, {"annotations": 1})
+
+    harmless = [v for v in values_of(holder, 90) if b"touch harm" not in pickle.dumps(v)][:60]
+    return file, read(MuPoTS, MuPoTSSettings(path=str(folder))), [lambda v=v: write(v) for v in harmless]
+
+
 def overwritten(good, number):
     """Return a file that was cut off, or in which some bytes are others."""
     random_ = random.Random(number)
@@ -209,7 +263,7 @@ def overwritten(good, number):
     return bytes(data)
 
 
-FORMATS = (h36m, detections, poseaug, train, calibration, recorded, pw3d)
+FORMATS = (h36m, detections, poseaug, train, calibration, recorded, pw3d, dome_frame, dome_cameras, mupots)
 
 
 @pytest.mark.parametrize("layout", FORMATS, ids=lambda layout: layout.__name__)

@@ -42,6 +42,8 @@ def register_inputs(register: Register) -> None:
         ("joints_2d", "Joints2D", "2D joints in pixels"),
         ("camera", "Cameras", "the camera of each person"),
         ("boxes", "PersonBoxes", "a box in the image around each person"),
+        ("scene", "SceneRows", "the row of each person's scene in inputs that have one for each scene"),
+        ("scenes", "Places", "the scenes: cameras, images, how many people"),
     ):
         register(name, f"poseplug.core.models.inputs:{target}", summary=summary, paper="none: what a batch holds")
 

@@ -33,7 +33,7 @@ def test_every_preset_is_documented_and_can_be_stored(name: str) -> None:
     protocol = lookup(name)
     assert protocol.name == name
     assert len(protocol.source) > 30
-    stored = protocol.asdict(H36M_16)
+    stored = protocol.asdict(H36M_16, finds=True)
     assert json.loads(json.dumps(stored)) == stored
     described = {field.name for field in attrs.fields(Protocol)} - {"source", "scale", "reflection"}
     assert described <= stored.keys(), "a field that changes numbers is missing beside them"

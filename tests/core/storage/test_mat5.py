@@ -118,3 +118,65 @@ def test_other_versions(path):
     assert "no MAT file of version 5" in refusal(path)
     path.unlink()
     assert "Cannot read" in refusal(path)
+
+
+PEOPLE = [
+    {"pose": np.arange(6.0).reshape(2, 3), "valid": True, "name": "ann"},
+    {"pose": np.ones((1, 1)), "valid": False},
+]
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_cells_of_structures(path, compress):
+    people = np.empty((2, 2), object)
+    people[0, 0], people[1, 0], people[0, 1], people[1, 1] = PEOPLE[0], PEOPLE[1], np.empty((0, 0)), PEOPLE[0]
+    scipy.io.savemat(path, {"annot": people, "last": 1.0}, do_compression=compress)
+    shape, found = MatFile(path).structures("annot", ["pose", "valid"])
+    assert shape == (2, 2)
+    assert found[2] is None
+    for place, number in ((0, 0), (1, 1), (3, 0)):
+        assert np.array_equal(found[place]["pose"], PEOPLE[number]["pose"])
+        assert found[place]["valid"].item() == PEOPLE[number]["valid"]
+        assert found[place].keys() == {"pose", "valid"}
+
+
+def refused(path, fields=("pose",)):
+    with pytest.raises(PoseplugError) as caught:
+        MatFile(path).structures("annot", fields)
+    return str(caught.value)
+
+
+def test_what_is_no_cell_of_structures(path):
+    scipy.io.savemat(path, {"annot": cells([PEOPLE[0], {"other": 1}])})
+    assert "structure of 'annot' has no field 'pose'" in refused(path)
+    scipy.io.savemat(path, {"annot": cells(PEOPLE[:1])})
+    assert "is no array of real numbers" in refused(path, ["name"])
+    scipy.io.savemat(path, {"annot": cells([np.ones(3)])})
+    assert "is no single structure" in refused(path)
+    scipy.io.savemat(path, {"annot": np.ones(3)})
+    assert "'annot' is no cell array" in refused(path)
+
+
+def structure(width, names, fields):
+    head = element(5, struct.pack("<i", width)) + element(1, names)
+    return matrix(1, (1, 1), matrix(2, (1, 1), head + fields, b""))
+
+
+@pytest.mark.parametrize(
+    ("width", "names", "fields", "message"),
+    [
+        (8, b"pose".ljust(8, b"\0"), DOUBLE, ""),
+        (0, b"pose", DOUBLE, "names of 0 bytes in 4"),
+        (-4, b"pose", DOUBLE, "names of -4 bytes in 4"),
+        (3, b"pose", DOUBLE, "names of 3 bytes in 4"),
+        (4, b"poseothe", DOUBLE, "a structure of 2 fields with 1 of them"),
+        (4, b"pose", DOUBLE * 2, "a structure of 1 fields with 2 of them"),
+        (4, b"pose", DOUBLE[:-4], "ends within an array"),
+    ],
+)
+def test_structures_whose_sizes_are_not_true(path, width, names, fields, message):
+    path.write_bytes(HEADER + structure(width, names, fields))
+    if message:
+        assert message in refused(path)
+    else:
+        assert MatFile(path).structures("annot", ["pose"])[1][0]["pose"].tolist() == [[0, 1]]

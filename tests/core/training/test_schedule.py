@@ -13,7 +13,7 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
 from poseplug.core.training.pose_buffer import PoseBuffer
 from poseplug.core.training.roles import Role
-from poseplug.core.training.schedule import Phase, Schedule, Training, check_schedules
+from poseplug.core.training.schedule import ROLES, Phase, Schedule, Training, check_schedules
 from poseplug.core.training.supervised import Supervised
 from poseplug.core.training.trainer import Trainer
 
@@ -47,7 +47,7 @@ def test_every_step_has_its_phase_and_cycle():
 
 def test_without_phases_every_step_trains_everything():
     schedule = Schedule((), 5)
-    assert {schedule.at(step).phase.trains for step in range(5)} == {("lifter", "root", "augmentor", "discriminator")}
+    assert {schedule.at(step).phase.trains for step in range(5)} == {ROLES}
     assert updates(schedule, "root") == 5
 
 
@@ -78,7 +78,7 @@ def test_two_phases_of_one_name_are_refused():
 
 
 def test_unknown_roles_are_refused():
-    with pytest.raises(ValueError, match="must be of lifter, root, augmentor, discriminator; got lifer"):
+    with pytest.raises(ValueError, match="must be of lifter, root, input, augmentor, discriminator; got lifer"):
         Phase(name="x", steps=1, trains=("lifer",))
 
 

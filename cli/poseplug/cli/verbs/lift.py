@@ -83,6 +83,7 @@ def lift(
         from poseplug.registry.discovery.catalogue import load_catalogue
         from poseplug.registry.lifting import settings as said
         from poseplug.registry.lifting.files import Outputs, default_out, lift_to_files, open_asked
+        from poseplug.registry.lifting.scenes.photos import Photos
 
         said.check_fps(fps)
         image = said.parse_size(size) if size else None
@@ -108,7 +109,7 @@ def lift(
         asked = [*out] if out or picture or page else [default_out(keypoints)]
         outputs = Outputs(out=asked, picture=picture, page=page, force=force)
         with counting("pictures") as progress:
-            if isinstance(file, FoundInImages):
+            if isinstance(file, FoundInImages | Photos):
                 file.progress = progress
             found = lift_to_files(run, file, settings, outputs, catalogue, name=str(keypoints))
         for warning in found["warnings"]:

@@ -99,6 +99,8 @@ def _describe_topic(name: str) -> dict[str, Any]:
 
 
 def _describe_protocol(protocol: Protocol) -> dict[str, str]:
+    from poseplug.core.evaluation.protocol import matching_in_words
+
     roots = {
         "counted": "all joints count, the root among them",
         "unaligned": "all joints count, the root with an error of 0 and no part in the alignment",
@@ -108,7 +110,8 @@ def _describe_protocol(protocol: Protocol) -> dict[str, str]:
     counts = (
         f"{roots[protocol.root]}; Procrustes alignment by {', '.join(aligned)}; "
         f"{'predictions averaged with those for the mirror image' if protocol.flip else 'no mirror image'}; mean over "
-        f"{protocol.average}; PCK at {protocol.pck_mm:g} mm, AUC up to {protocol.auc_max_mm:g} mm"
+        f"{protocol.average}; PCK at {protocol.pck_mm:g} mm, AUC up to {protocol.auc_max_mm:g} mm; where people are "
+        f"searched for: {matching_in_words(attrs.asdict(protocol))}"
     )
     return {"name": protocol.name, "source": protocol.source, "counts": counts}
 

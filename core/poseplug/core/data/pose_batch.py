@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 import attrs
 import torch
 from torch import Tensor
 
-from poseplug.core.data.scenes import Scenes
+from poseplug.core.data.scenes import Scenes, rows_of
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.skeleton import Skeleton
@@ -56,6 +56,10 @@ class PoseBatch(TensorRecord):
     extent: Tensor | None = None
     scenes: Scenes | None = None
 
+    def __attrs_post_init__(self) -> None:
+        if self.scene is None and self.scenes is not None:  # whoever parts people need not know of what they shared
+            object.__setattr__(self, "scenes", None)
+
     @classmethod
     def seen(
         cls,
@@ -87,6 +91,12 @@ class PoseBatch(TensorRecord):
         if self.scenes is None or self.scene is None:
             return torch.arange(len(self), device=self.device)
         return self.scene
+
+    @property
+    def people_per_scene(self) -> Tensor:
+        """[S] int64, how many people there are in each scene."""
+        counts = torch.zeros(self.num_scenes, dtype=torch.int64, device=self.device)
+        return counts.index_add_(0, self.scene_rows, torch.ones_like(self.scene_rows))
 
     @property
     def places(self) -> Scenes:
@@ -149,17 +159,15 @@ class PoseBatch(TensorRecord):
         scenes = self.scenes
         if scenes is None or self.scene is None:
             return self.select(index)
-        counts = torch.zeros(len(scenes), dtype=torch.int64, device=self.device)
-        counts.index_add_(0, self.scene, torch.ones_like(self.scene))
-        order = self.scene.argsort(stable=True)
-        starts = counts.cumsum(0) - counts
-        picked = counts[index]
         full = len(self) == len(scenes) * scenes.most
-        total = len(index) * scenes.most if full else int(picked.sum())
-        row = torch.arange(len(index), device=self.device).repeat_interleave(picked, output_size=total)
-        within = torch.arange(total, device=self.device) - (picked.cumsum(0) - picked)[row]
-        people = attrs.evolve(self, scenes=None).select(order[starts[index][row] + within])
-        return attrs.evolve(people, scene=row, scenes=scenes.select(index))
+        rows, scene = rows_of(index, self.people_per_scene, len(index) * scenes.most if full else None)
+        people = attrs.evolve(self, scenes=None).select(self.scene.argsort(stable=True)[rows])
+        return attrs.evolve(people, scene=scene, scenes=scenes.select(index))
+
+    def under(self, change: Callable[[Camera], Camera]) -> Self:
+        """Return the same people, and the scenes that they share, with cameras changed alike; pixels stay."""
+        scenes = None if self.scenes is None else attrs.evolve(self.scenes, camera=change(self.scenes.camera))
+        return attrs.evolve(self, camera=change(self.camera), scenes=scenes)
 
     def moved(self, joints_3d: Tensor, origin: Origin = Origin.AUGMENTED, camera: Camera | None = None) -> Self:
         """Return the same people in other poses [N, J, 3], projected anew by their own or another camera.

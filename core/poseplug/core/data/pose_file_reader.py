@@ -86,6 +86,13 @@ class PoseFile:
         """
         return np.concatenate([shard.label(name, slice(None)) for shard in self._shards])
 
+    def scene(self) -> Array:
+        """Return the numbers [N] of all poses' scenes, int64, of a file that has them among its ``columns``.
+
+        In all shards of a set equal numbers are one scene.
+        """
+        return np.concatenate([shard.columns["scene"] for shard in self._shards])
+
     def rows(self, wanted: Array) -> StoredPoses:
         """Return the poses of row numbers [n] from 0 to N - 1, in their order, on the CPU.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Self
 
 import attrs
+import torch
 from torch import Tensor
 
 from poseplug.core.geometry.camera import Camera
@@ -38,3 +39,20 @@ class Scenes(TensorRecord):
     def join(cls, records: Sequence[Self]) -> Self:
         """Return all scenes one after the other; images only if all have one."""
         return attrs.evolve(super().join(records), most=max(record.most for record in records))
+
+
+def rows_of(index: Tensor, people: Tensor, total: int | None = None) -> tuple[Tensor, Tensor]:
+    """Return the rows [N] of the people of some of S scenes, who lie scene by scene, and each one's place in ``index``.
+
+    Args:
+        index: [K] which scenes; one may be picked twice.
+        people: [S] how many people each has.
+        total: N, where the host knows it; otherwise this waits for the device.
+    """
+    picked = people[index]
+    if total is None:
+        total = int(picked.sum())
+    place = torch.arange(len(index), device=index.device).repeat_interleave(picked, output_size=total)
+    # The people of a scene follow each other: from its first row on, as far as they are from the first that is taken.
+    first = (people.cumsum(0) - people)[index] - (picked.cumsum(0) - picked)
+    return torch.arange(total, device=index.device) + first[place], place

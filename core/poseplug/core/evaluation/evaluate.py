@@ -7,18 +7,21 @@ from collections.abc import Iterable, Mapping
 import attrs
 import torch
 
+from poseplug.core.data.found import Found, Matching, match
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
+from poseplug.core.evaluation.detection_scores import HEADINGS, DetectionScores
+from poseplug.core.evaluation.joint_errors import MILLIMETRES
 from poseplug.core.evaluation.metric import Metric
+from poseplug.core.evaluation.proposals import kept
 from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.evaluation.scoring import Scores
 from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import evaluating
 
-BATCH = 4096
-# An endless source is judged by this many poses, always the same ones.
-ENDLESS_POSES = 20_480
+# Poses, or scenes, that are lifted at a time, and by how many an endless source is judged.
+BATCH, ENDLESS_POSES = 4096, 20_480
 
 
 @attrs.frozen
@@ -26,9 +29,9 @@ class Evaluation:
     """What came out of an evaluation.
 
     Attributes:
-        metrics: means over all poses, or as the protocol says; millimetres and per cent.
+        metrics: means over all poses, or as the protocol says; millimetres and per cent. NaN for what is of nobody.
         per_action: the same for each action; empty where the source names none.
-        poses: how many poses were lifted.
+        poses: how many true poses there are.
         per_joint: of the metrics of joints, the same for each joint.
         headings: how tables call the metrics; "" leaves one out of them.
     """
@@ -41,37 +44,86 @@ class Evaluation:
 
 
 def evaluate(
-    model: LiftingModel, source: PoseSource, protocol: Protocol, metrics: Mapping[str, Metric] = {}
+    model: LiftingModel,
+    source: PoseSource,
+    protocol: Protocol,
+    metrics: Mapping[str, Metric] = {},
+    *,
+    batch_size: int = BATCH,
+    endless: int = ENDLESS_POSES,
 ) -> Evaluation:
     """Lift every pose of a source and score it by the standard metrics and further ones, named as messages call them.
 
-    An endless source is judged by 20,480 poses, the same ones in every call.
+    A model that searches for people is judged by those whom it finds, and by how well it finds them. What it is shown
+    of the truth is what its inputs are made of; who was found the protocol says.
+
+    Args:
+        model: what is judged.
+        source: the truth.
+        protocol: how they are compared.
+        metrics: further ones, by the names that messages call them.
+        batch_size: how many poses, or scenes, are lifted at a time.
+        endless: by how many poses, or scenes, an endless source is judged, the same ones in every call.
 
     Raises:
         PoseplugError: see ``check_measurable``.
     """
     scores = Scores(protocol, source.label_names.get("action", ()), metrics)
+    detected = DetectionScores(protocol)
     poses = 0
     with torch.inference_mode(), evaluating(model):
-        for batch in _batches(source, model.device):
-            with model.inputs.shared():
-                joints, roots = model.place(batch, flip=protocol.flip)
-                scores.add(joints, batch, roots)
+        for batch in _batches(source, model.device, batch_size, endless):
+            if model.finds:
+                found, matching = find_and_match(model, batch, protocol)
+                scores.add_found(found, matching, batch)
+                detected.add(found, matching, batch)
+            else:
+                with model.inputs.shared():
+                    joints, roots = model.place(batch, flip=protocol.flip)
+                    scores.add(joints, batch, roots)
             poses += len(batch)
         per_action = scores.by_action() if scores.actions else {}
-        return Evaluation(scores.mean(), per_action, poses, scores.by_joint(), scores.headings)
+        means, headings = scores.mean(), scores.headings
+        if model.finds:
+            means, headings = {**means, **detected.figures()}, {**headings, **HEADINGS}
+        return Evaluation(means, per_action, poses, scores.by_joint(), headings)
+
+
+def find_and_match(model: LiftingModel, batch: PoseBatch, protocol: Protocol) -> tuple[Found, Matching]:
+    """Return whom a model finds in the scenes of a batch, lifted, and who they are under a protocol."""
+    found = model.find(batch, kept(protocol, batch))
+    return found, _matched(found, batch, protocol)
+
+
+def _matched(found: Found, batch: PoseBatch, protocol: Protocol) -> Matching:
+    return match(
+        found,
+        batch,
+        protocol.match_radius_mm / MILLIMETRES,
+        score=protocol.least_score,
+        by=protocol.match_by,
+        rule=protocol.match_rule,
+    )
 
 
 def check_measurable(
-    source: PoseSource, protocol: Protocol, metrics: Mapping[str, Metric], device: torch.device, *, roots: bool
+    source: PoseSource,
+    protocol: Protocol,
+    metrics: Mapping[str, Metric],
+    device: torch.device,
+    *,
+    roots: bool,
+    finds: bool = False,
 ) -> None:
     """Compare two poses of a source with themselves, to refuse before the training what would fail after it.
 
-    The device is the source's; ``roots`` says whether roots will be predicted.
+    The device is the source's; ``roots`` says whether roots will be predicted, ``finds`` whether people are searched
+    for.
 
     Raises:
         PoseplugError: the source has no 3D joints to compare with, or no actions where the protocol averages over
-            them; a metric needs roots and there are none; two metrics give figures of the same name.
+            them; a metric needs roots or found people and there are none; two metrics give figures of the same name;
+            the protocol asks for mirrored predictions of people who are searched for.
     """
     needing = [name for name, metric in metrics.items() if metric.needs_root and not roots]
     if needing:
@@ -79,14 +131,36 @@ def check_measurable(
             f"Metric '{needing[0]}' measures absolute positions; give the run a root estimator with --root, or leave "
             "the metric out."
         )
+    needing = [name for name, metric in metrics.items() if metric.needs_found and not finds]
+    if needing:
+        raise PoseplugError(
+            f"Metric '{needing[0]}' measures how people are found, and this run searches for nobody; choose a root "
+            "estimator that does with --root, or leave the metric out."
+        )
+    if finds and protocol.flip:
+        raise PoseplugError(
+            f"Protocol '{protocol.name}' averages predictions with those for the mirror image, which people who are "
+            "searched for have none of; choose another protocol."
+        )
     batch = source.sample(2, torch.Generator(device))
     scores = Scores(protocol, source.label_names.get("action", ()), metrics)
     with torch.inference_mode():
-        scores.add(batch.absolute, batch, batch.root if roots else None)
+        if not finds:
+            scores.add(batch.absolute, batch, batch.root if roots else None)
+            return
+        rows, sure = batch.scene_rows, torch.ones(len(batch), device=batch.device)
+        themselves = Found(rows, batch.root, sure, joints_3d=batch.absolute, most=batch.places.most)
+        scores.add_found(themselves, _matched(themselves, batch, protocol), batch)
+    taken = [name for name in HEADINGS if name in scores.headings]
+    if taken:
+        raise PoseplugError(
+            f"Figure '{taken[0]}' is what every run that searches for people is measured by; leave the metric out that "
+            "gives another of this name."
+        )
 
 
-def _batches(source: PoseSource, device: torch.device) -> Iterable[PoseBatch]:
+def _batches(source: PoseSource, device: torch.device, size: int, endless: int) -> Iterable[PoseBatch]:
     if isinstance(source, FiniteSource):
-        return source.batches(BATCH)
+        return source.batches(size)
     generator = torch.Generator(device).manual_seed(0)
-    return (source.sample(BATCH, generator) for _ in range(ENDLESS_POSES // BATCH))
+    return (source.sample(min(size, endless - start), generator) for start in range(0, endless, size))

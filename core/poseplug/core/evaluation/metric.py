@@ -5,17 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import attrs
 import torch
 from torch import Tensor
 
+from poseplug.core.data.found import Found, Matching
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.evaluation.joint_errors import MILLIMETRES, joint_errors
 from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.geometry.procrustes import alignment_errors
 from poseplug.core.interfaces import BuildContext, Component
+
+Over = Literal["matched", "people"]
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -25,16 +28,32 @@ class Comparison:
     Of the J joints the protocol counts K: all, or all but the root.
 
     Attributes:
-        predicted: [N, J, 3] predicted joints, the predicted root at the origin, metres.
+        predicted: [N, J, 3] predicted joints, the predicted root at the origin, metres; NaN for who was not found.
         truth: the true poses.
         protocol: how they are to be compared.
         roots: [N, 3] predicted absolute roots in the camera frame, metres; None where none are predicted.
+        found: where people were searched for, whom was found, lifted; None where everybody is given.
+        matching: who of them is who.
     """
 
     predicted: Tensor
     truth: PoseBatch
     protocol: Protocol
     roots: Tensor | None = None
+    found: Found | None = None
+    matching: Matching | None = None
+
+    @classmethod
+    def of_found(cls, found: Found, matching: Matching, truth: PoseBatch, protocol: Protocol) -> Self:
+        """Compare true people with the lifted ones that were found and matched with them."""
+        assert found.joints_3d is not None, "lifted"
+
+        def of_people(values: Tensor) -> Tensor:
+            # The row of whom nobody matched, -1, is the last.
+            return torch.cat([values, values.new_full((1, *values.shape[1:]), torch.nan)])[matching.of_people]
+
+        joints, index = of_people(found.joints_3d), truth.skeleton.root
+        return cls(joints - joints[:, index : index + 1], truth, protocol, of_people(found.root), found, matching)
 
     @cached_property
     def target(self) -> Tensor:
@@ -87,9 +106,14 @@ class Metric(Component, ABC):
 
     Attributes:
         needs_root: whether it measures absolute positions; it is left out of runs that predict no roots.
+        needs_found: whether it says something only where people are searched for; it is left out of other runs.
+        over: whose figures are averaged where people are searched for: those of "matched" people, or of all "people",
+            of whom those who were not found have 0, as suits shares. Where everybody is given, it is all people.
     """
 
     needs_root: ClassVar[bool] = False
+    needs_found: ClassVar[bool] = False
+    over: ClassVar[Over] = "matched"
 
     def __init__(self, config: Any, context: BuildContext) -> None:
         """Most metrics have nothing to keep."""

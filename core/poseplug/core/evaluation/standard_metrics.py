@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import attrs
 from torch import Tensor
 
 from poseplug.core.evaluation.joint_errors import MILLIMETRES, auc, joint_errors, n_joint_errors, pck
-from poseplug.core.evaluation.metric import Comparison, Metric
+from poseplug.core.evaluation.metric import Comparison, Metric, Over
 from poseplug.core.interfaces import BuildContext
 from poseplug.core.settings import setting
 
 # Within this distance MuPoTS and VirtualPose call a root found.
-_ROOT_FOUND_MM = 250.0
+ROOT_FOUND_MM = 250.0
 
 
 class Mpjpe(Metric):
@@ -90,24 +91,47 @@ class Mrpe(Metric):
 
 
 class PckAbs(Metric):
-    """PCK of absolute positions in the camera frame."""
+    """PCK of absolute positions in the camera frame, over all people: who was not found has none correct."""
 
     needs_root = True
+    over: ClassVar[Over] = "people"
+    figure = "pck_abs"
 
     def measure(self, comparison: Comparison) -> Mapping[str, Tensor]:
         errors = joint_errors(comparison.counted(comparison.absolute), comparison.counted(comparison.truth.absolute))
-        return {"pck_abs": pck(errors, comparison.protocol.pck_mm)}
+        return {self.figure: pck(errors, comparison.protocol.pck_mm)}
 
 
 class PckRoot(Metric):
-    """Percentage of roots that are found to within 250 mm."""
+    """Percentage of roots that are found to within 250 mm, over all people."""
 
     needs_root = True
+    over: ClassVar[Over] = "people"
+    figure = "pck_root"
 
     def measure(self, comparison: Comparison) -> Mapping[str, Tensor]:
         predicted = comparison.absolute[:, comparison.truth.skeleton.root]
-        return {"pck_root": pck(joint_errors(predicted, comparison.truth.root)[:, None], _ROOT_FOUND_MM)}
+        return {self.figure: pck(joint_errors(predicted, comparison.truth.root)[:, None], ROOT_FOUND_MM)}
+
+
+class PckAbsMatched(PckAbs):
+    """PCK of absolute positions, over the people who were found."""
+
+    needs_found = True
+    over = "matched"
+    figure = "pck_abs_matched"
+
+
+class PckRootMatched(PckRoot):
+    """Percentage of roots within 250 mm, over the people who were found."""
+
+    needs_found = True
+    over = "matched"
+    figure = "pck_root_matched"
 
 
 # In the order of the columns of tables.
-STANDARD: tuple[type[Metric], ...] = (Mpjpe, PMpjpe, NMpjpe, Pck, Auc, Mrpe, PckAbs, PckRoot)
+STANDARD: tuple[type[Metric], ...] = (
+    *(Mpjpe, PMpjpe, NMpjpe, Pck, Auc),
+    *(Mrpe, PckAbs, PckRoot, PckAbsMatched, PckRootMatched),
+)

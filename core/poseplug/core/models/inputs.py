@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -15,8 +15,11 @@ from poseplug.core.data.scenes import Scenes
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import FOUND, InputProvider, RootEstimator
+from poseplug.core.models.modes import frozen
 from poseplug.core.tensors import constant
 
+# From a provider, a batch, and what it made of that, to what readers are handed.
+Cut = Callable[[InputProvider, PoseBatch, Any], Any]
 # Margins of a person's box over the extent of the joints (VirtualPose's rule).
 _BOX_MARGIN = (0.25, 0.12)
 
@@ -100,24 +103,27 @@ class Inputs(nn.Module):
     """Makes inputs from batches, each from those that it is made of.
 
     Args:
-        providers: by the name of the input; of several the first that a batch has enough for. Those that are modules
-            are part of the model.
+        providers: by their own names, which what they make has too unless they say what they provide; several may
+            stand under the name of what they make. Of those of one input the first that a batch has enough for makes
+            it. Those that are modules are part of the model.
+
+    Attributes:
+        providers: each of them, by its name.
     """
 
     def __init__(self, providers: Mapping[str, InputProvider | Sequence[InputProvider]]) -> None:
         super().__init__()
-        self.providers = {
-            name: (made,) if isinstance(made, InputProvider) else tuple(made) for name, made in providers.items()
-        }
-        self.networks = nn.ModuleDict(
-            {
-                name if not number else f"{name}-{number}": provider
-                for name, made in self.providers.items()
-                for number, provider in enumerate(made)
-                if isinstance(provider, nn.Module)
-            }
-        )
+        self.providers: dict[str, InputProvider] = {}
+        self._makers: dict[str, list[InputProvider]] = {}
+        for name, made in providers.items():
+            for number, provider in enumerate([made] if isinstance(made, InputProvider) else made):
+                self.providers[f"{name}-{number}" if number else name] = provider
+                self._makers.setdefault(provider.provides or name, []).append(provider)
+        modules = {name: p for name, p in self.providers.items() if isinstance(p, nn.Module)}
+        self.networks = nn.ModuleDict(modules)
         self._made: dict[tuple[int, str], tuple[PoseBatch, Any]] | None = None
+        # Those that learn now, and what turns a value of theirs into what readers get.
+        self._learning: tuple[Collection[InputProvider], Cut] = (), lambda provider, batch, value: value
 
     def read(self, names: Iterable[str], batch: PoseBatch) -> dict[str, Any]:
         """Return the named inputs of a batch.
@@ -132,18 +138,34 @@ class Inputs(nn.Module):
         if (id(batch), name) not in made:
             provider = self._provider(name, batch)
             # The batch is kept with it, so that no other can get its identity.
-            made[id(batch), name] = batch, provider.provide(batch, **self.read(provider.reads, batch))
+            made[id(batch), name] = batch, self._provided(provider, batch)
         return made[id(batch), name][1]
 
+    def _provided(self, provider: InputProvider, batch: PoseBatch) -> Any:
+        inputs, (learning, cut) = self.read(provider.reads, batch), self._learning
+        # To poses that an objective makes itself gradients go on; nobody learns from those but the lifter.
+        if not any(provider is one for one in learning) or batch.joints_2d.requires_grad:
+            return provider.provide(batch, **inputs)
+        # Whoever asks first, it is as all of them need it.
+        with torch.enable_grad(), torch.autocast(batch.device.type, enabled=False):
+            return cut(provider, batch, provider.provide(batch, **inputs))
+
     def _provider(self, name: str, batch: PoseBatch) -> InputProvider:
-        if name not in self.providers:
-            raise PoseplugError(f"Nothing here provides the input '{name}'.{did_you_mean(name, self.providers)}")
+        if name not in self._makers:
+            raise PoseplugError(f"Nothing here provides the input '{name}'.{did_you_mean(name, self._makers)}")
         there = {"joints_3d": batch.joints_3d is not None, "image": batch.places.image is not None}
-        for provider in self.providers[name]:
+        for provider in self._makers[name]:
             if all(there[need] for need in provider.needs):
                 return provider
-        needed = " or ".join(sorted({need for provider in self.providers[name] for need in provider.needs}))
+        needed = " or ".join(sorted({need for provider in self._makers[name] for need in provider.needs}))
         raise PoseplugError(f"Input '{name}' is made of {needed}, and these poses have none.")
+
+    def of_scenes(self, names: Iterable[str]) -> set[str]:
+        """Return those of some inputs that are about scenes, or are made of such."""
+        return {name for name in names if any(map(self._of_scenes, self._makers.get(name, ())))}
+
+    def _of_scenes(self, provider: InputProvider) -> bool:
+        return provider.per_scene or isinstance(provider, SceneRows) or bool(self.of_scenes(provider.reads))
 
     def give(self, name: str, batch: PoseBatch, value: Any) -> None:
         """Say what an input of a batch is, instead of having it made; while ``shared`` lasts."""
@@ -155,13 +177,43 @@ class Inputs(nn.Module):
         """Give other people of the same scenes what was made of these scenes for a batch; while ``shared`` lasts."""
         made = self._made or {}
         for (of, name), (_, value) in list(made.items()):
-            if of == id(batch) and name in self.providers and self._provider(name, batch).per_scene:
+            if of == id(batch) and name in self._makers and self._provider(name, batch).per_scene:
                 self.give(name, people, value)
 
     def draw_from(self, generator: torch.Generator | None) -> None:
         """Tell the providers what they may draw from, while a run is trained."""
-        for provider in (provider for made in self.providers.values() for provider in made):
+        for provider in self.providers.values():
             provider.generator = generator
+
+    @contextmanager
+    def drawing(self, generator: torch.Generator) -> Iterator[None]:
+        """Let the providers draw from a generator while this lasts; afterwards they draw as they did before."""
+        before = {name: provider.generator for name, provider in self.providers.items()}
+        self.draw_from(generator)
+        try:
+            yield
+        finally:
+            for name, provider in self.providers.items():
+                provider.generator = before[name]
+
+    @contextmanager
+    def learning(self, names: Collection[str], cut: Cut) -> Iterator[None]:
+        """Let the providers of these names learn while this lasts; all others that are modules are frozen.
+
+        Args:
+            names: of the providers themselves, not of what they provide.
+            cut: what readers get of a value that one of them made of a batch, with its gradient.
+        """
+        before = self._learning
+        self._learning = [self.providers[name] for name in names], cut
+        try:
+            with ExitStack() as stack:
+                for name, network in self.networks.items():
+                    if name not in names:
+                        stack.enter_context(frozen(network))
+                yield
+        finally:
+            self._learning = before
 
     @contextmanager
     def shared(self) -> Iterator[None]:

@@ -28,6 +28,9 @@ class LiftingModel(nn.Module):
         head: the output head that the objective declares. It is then shown what the lifter returns; otherwise poses, as
             the lifter's own head makes them.
         inputs: what makes the inputs that lifter and root estimator read; by default those that follow from any batch.
+
+    Raises:
+        PoseplugError: the lifter refines roots, and the objective reads something else than joints from its output.
     """
 
     _place: Tensor
@@ -45,6 +48,11 @@ class LiftingModel(nn.Module):
         self.skeleton = skeleton
         self.normaliser = Normaliser(lifter.normalisation, skeleton.num_joints)
         self.root = root
+        if head is not None and lifter.refines_root:
+            raise PoseplugError(
+                f"{type(lifter).__name__} refines roots, and the objective trains it on something else than joints "
+                "about them; choose another objective, such as supervised, or another lifter."
+            )
         self.head = head or lifter.output_head(skeleton)
         self._trained_as_returned = head is not None
         providers = standard_inputs() if inputs is None else dict(inputs)

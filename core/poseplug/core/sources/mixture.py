@@ -15,6 +15,8 @@ from poseplug.core.interfaces import PoseSource
 class Mixture(PoseSource):
     """Equal parts of several sources in every batch; with 3D joints if all of them have some.
 
+    Each source gives as many scenes; where another has scenes, somebody alone is a scene of one.
+
     Raises:
         PoseplugError: the sources have different skeletons.
     """

@@ -15,7 +15,10 @@ PROJECTIONS = ("perspective", "orthographic")
 
 
 class Orthographic(PoseSource):
-    """The poses of a source as an orthographic camera sees them; what the source declares of them holds for these."""
+    """The poses of a source as an orthographic camera sees them; what the source declares of them holds for these.
+
+    Of a source of scenes as many scenes are drawn, whose people are then alone.
+    """
 
     def __init__(self, source: PoseSource) -> None:
         self.source = source
@@ -54,7 +57,7 @@ def projected(source: PoseSource, projection: str) -> PoseSource:
 
 
 def orthographic(batch: PoseBatch) -> PoseBatch:
-    """Return the poses as an orthographic camera sees them, at the scale that the true camera gives their roots.
+    """Return the people, alone, as an orthographic camera sees them, at the scale that the true one gives their roots.
 
     The root stays where it is in the image; about it, pixels are x and y of the joints times f / Z of the root, with f
     the mean of both focal lengths. Root-centred, max-normalised coordinates are exactly those of camera-frame x and y.
@@ -62,4 +65,5 @@ def orthographic(batch: PoseBatch) -> PoseBatch:
     root = batch.skeleton.root
     scale = batch.camera.focal.mean(-1) / batch.root[:, 2]
     pixels = batch.joints_2d[:, root : root + 1] + batch.root_relative[..., :2] * scale[:, None, None]
-    return attrs.evolve(batch, joints_2d=pixels)
+    # What a camera of a scene tells of places in the image holds for roots, but for nobody's joints.
+    return attrs.evolve(batch.alone(), joints_2d=pixels)

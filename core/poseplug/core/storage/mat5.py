@@ -1,4 +1,4 @@
-"""Reading MAT files of version 5: arrays of numbers and cells of them, by name, and nothing else.
+"""Reading MAT files of version 5: arrays of numbers, cells of them and of structures, by name, and nothing else.
 
 The format: "MAT-File Format", The MathWorks, R2019b, chapter 1. Nothing that a file announces is believed before the
 bytes are there, so that a damaged or hostile one costs no memory.
@@ -23,7 +23,7 @@ from poseplug.core.storage.plain_npz import most_bytes
 _HEADER, _TAG = 128, 8
 _BEGINNING = 1024  # of an array, with its name
 _MATRIX, _COMPRESSED = 14, 15
-_CELL = 1
+_CELL, _STRUCTURE = 1, 2
 # Classes of numeric arrays: double, single, and integers of 8 to 64 bits.
 _NUMERIC = range(6, 16)
 _COMPLEX = 0x0800
@@ -73,6 +73,21 @@ class Matrix:
         if len(found) != math.prod(self.shape):
             raise ValueError(f"a cell array of shape {self.shape} with {len(found)} cells")
         return found
+
+    def fields(self) -> dict[str, Matrix]:
+        """Return the fields of a single structure by name; ValueError if it is none."""
+        if self._flags & 0xFF != _STRUCTURE or math.prod(self.shape) != 1:
+            raise ValueError(f"'{self.name}' of shape {self.shape} is no single structure")
+        length, rest = _first(self._rest, self._order)
+        names, rest = _first(rest, self._order)
+        (width,) = struct.unpack(self._order + "i", length.data)
+        if width < 1 or len(names.data) % width:
+            raise ValueError(f"names of {width} bytes in {len(names.data)}")
+        listed = [bytes(names.data[i : i + width]).partition(b"\0")[0] for i in range(0, len(names.data), width)]
+        found = [_matrix(element, self._order) for element in _elements(rest, self._order)]
+        if len(found) != len(listed):
+            raise ValueError(f"a structure of {len(listed)} fields with {len(found)} of them")
+        return {name.decode("latin1"): field for name, field in zip(listed, found, strict=True)}
 
 
 class MatFile:
@@ -127,6 +142,28 @@ class MatFile:
             if not all(0 <= place < len(found) for place in wanted):
                 raise ValueError(f"'{name}' has {len(found)} cells; expected {max(wanted) + 1} or more")
             return [found[place].array() for place in wanted]
+        except _DAMAGE as error:
+            raise PoseplugError(f"'{self.path}' is damaged: {one_line(error)}.") from error
+
+    def structures(
+        self, name: str, fields: Sequence[str]
+    ) -> tuple[tuple[int, ...], list[dict[str, NDArray[Any]] | None]]:
+        """Return the shape of a cell array of structures, and of each in the order of columns some fields' numbers.
+
+        An empty cell is None.
+
+        Raises:
+            PoseplugError: there is no such array or field, or the file is damaged.
+        """
+        try:
+            matrix = self._find(name)
+            found = [cell.fields() if math.prod(cell.shape) else None for cell in matrix.cells()]
+            lacking = [field for field in fields if any(cell is not None and field not in cell for cell in found)]
+            if lacking:
+                raise ValueError(f"a structure of '{name}' has no field '{lacking[0]}'")
+            return matrix.shape, [
+                None if cell is None else {field: cell[field].array() for field in fields} for cell in found
+            ]
         except _DAMAGE as error:
             raise PoseplugError(f"'{self.path}' is damaged: {one_line(error)}.") from error
 
@@ -185,6 +222,8 @@ def _matrix(element: _Element, order: str) -> Matrix:
     """Return the array of an element, without its contents."""
     if element.kind != _MATRIX:
         raise ValueError(f"an element of kind {element.kind} where an array should be")
+    if not len(element.data):  # how an empty cell may be stored
+        return Matrix("", (0, 0), _NUMERIC[0], element.data, order)
     flags, rest = _first(element.data, order)
     shape, rest = _first(rest, order)
     name, rest = _first(rest, order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 
 import attrs
@@ -14,6 +14,7 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import trainable
 from poseplug.core.training.lifter_step import Learned, LifterStep
 from poseplug.core.training.stacked_modules import Stack
+from poseplug.core.training.trained_inputs import TrainedInputs
 
 
 @attrs.frozen
@@ -72,8 +73,12 @@ class Assembly:
         return nn.ModuleDict(parts | self._numbered())
 
     def trained(self) -> dict[str, Trained]:
-        """Return what has parameters to train, by role: "lifter", "root", "augmentor<i>", "discriminator<i>"."""
-        parts: dict[str, Trained | None] = {"lifter": self.model.lifter, "root": self.model.root, **self._numbered()}
+        """Return what has parameters to train, by role: "lifter", "root", "input", "augmentor<i>", "discriminator<i>".
+
+        All inputs that are trained are one role.
+        """
+        parts: dict[str, Trained | None] = {"lifter": self.model.lifter, "root": self.model.root}
+        parts |= {"input": TrainedInputs(self.model.inputs), **self._numbered()}
         return {role: part for role, part in parts.items() if part is not None and trainable(part)}
 
     def _numbered(self) -> dict[str, Trained]:
@@ -84,6 +89,7 @@ class Assembly:
     def diagnostics(self) -> dict[str, dict[str, float]]:
         """Return what each part reports about the run, by part; parts with nothing to say are left out."""
         parts: dict[str, object] = {"source": self.source, "lifter": self.model.lifter, "objective": self.objective}
+        parts |= {f"input:{name}": provider for name, provider in self.model.inputs.providers.items()}
         parts |= {"head": self.model.head, "reweighter": self.reweighter, "root": self.model.root}
         parts |= {f"augmentor{i}": augmentor for i, augmentor in enumerate(self.augmentors)} | dict(self.discriminators)
         reports = {name: dict(part.diagnostics()) for name, part in parts.items() if hasattr(part, "diagnostics")}
@@ -95,11 +101,21 @@ def check_combination(
     sources: Mapping[str, type[PoseSource]],
     objective: tuple[str, type[Objective]],
     discriminators: Iterable[str],
+    judges_3d: Iterable[str] = (),
     root: tuple[str, type[RootEstimator]] | None,
     reweighter: str | None,
     has_reference: bool,
+    idle: Collection[str] = (),
 ) -> None:
     """Refuse what cannot work, from the classes alone, before anything is built.
+
+    Args:
+        sources: by name, as are all others.
+        objective, root, reweighter: those of the run.
+        discriminators: all of them.
+        judges_3d: those of them that need 3D joints.
+        has_reference: whether there are reference poses.
+        idle: roles that no phase of the run trains; these learn from nothing.
 
     Raises:
         PoseplugError: naming both parts and the way out.
@@ -107,10 +123,15 @@ def check_combination(
     objective_name, objective_class = objective
     if objective_class.needs_discriminator and not tuple(discriminators):
         raise PoseplugError(f"Objective '{objective_name}' learns from a discriminator; add one with --discriminate.")
+    if objective_class.needs_discriminator and not objective_class.shows_3d and (judges := tuple(judges_3d)):
+        raise PoseplugError(
+            f"Discriminator '{judges[0]}' judges 3D joints, and objective '{objective_name}' shows it key points only; "
+            "choose a discriminator of key points, or another objective."
+        )
     check_3d(
         has_3d={name: source.has_3d for name, source in sources.items()},
-        objective=(objective_name, objective_class.needs_3d),
-        root=root[0] if root else None,
+        objective=(objective_name, objective_class.needs_3d and "lifter" not in idle),
+        root=root[0] if root and "root" not in idle else None,
     )
     needing = [f"Source '{name}'" for name, source in sources.items() if source.needs_reference]
     needing += [f"Reweighter '{reweighter}'"] if reweighter else []

@@ -19,7 +19,7 @@ from poseplug.core.training.roles import Role
 
 @attrs.frozen
 class TrainingState:
-    """Everything that changes while a run is trained, but the step and the time; of a run of so many steps."""
+    """Everything that changes while a run is trained, but what it has behind it; of a run of so many steps."""
 
     modules: nn.Module
     roles: Mapping[str, Role]
@@ -35,8 +35,8 @@ class TrainingState:
                 return name
         return None
 
-    def save(self, path: Path, step: int, seconds: float) -> None:
-        """Write the state to a file, whole or not at all.
+    def save(self, path: Path, step: int, seconds: float, people: int) -> None:
+        """Write the state to a file, whole or not at all, with the steps, seconds and people that are behind it.
 
         Raises:
             PoseplugError: the file cannot be written.
@@ -53,10 +53,13 @@ class TrainingState:
         if self.generator.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.generator.device)
         tensors |= under("random", random) | under("buffer", self.buffer.tensors())
-        save_tensors(path, tensors, {"step": step, "steps": self.steps, "seconds": seconds, "roles": roles})
+        facts = {"step": step, "steps": self.steps, "seconds": seconds, "people": people}
+        save_tensors(path, tensors, facts | {"roles": roles})
 
-    def load(self, path: Path) -> tuple[int, float]:
-        """Take up the state in a file; return the steps that were done, and the seconds that they took.
+    def load(self, path: Path) -> tuple[int, float, int | None]:
+        """Take up the state in a file; return the steps that were done, and the seconds and people that they took.
+
+        Older checkpoints do not tell of people; they are None then.
 
         Where the run was to have another number of steps then, learning rates go on from where the schedules of this
         one are at that step.
@@ -77,7 +80,7 @@ class TrainingState:
                     optimiser.load(from_under(f"roles/{name}/{i}", tensors), own)
                 if facts.get("steps") != self.steps:  # older checkpoints do not tell
                     role.go_to(facts["step"])
-            step, seconds = int(facts["step"]), float(facts["seconds"])
+            step, seconds, people = int(facts["step"]), float(facts["seconds"]), facts.get("people")
         except (KeyError, RuntimeError, ValueError) as error:
             raise PoseplugError(f"'{path}' does not belong to a run of these parts: {error}") from error
         device, random = self.generator.device, from_under("random", tensors)
@@ -87,4 +90,4 @@ class TrainingState:
         torch.set_rng_state(random["cpu"])
         if device.type == "cuda" and "cuda" in random:
             torch.cuda.set_rng_state(random["cuda"], device)
-        return step, seconds
+        return step, seconds, people

@@ -53,7 +53,9 @@ class LifterStep(nn.Module):
             return said
 
         groups = self.model.lifter.group_joints()
-        losses = self.objective.loss(Step(streams, lift, adversarial_loss, generator, progress, groups, one_pass))
+        step = Step(streams, lift, adversarial_loss, generator, progress, groups, one_pass)
+        with self.model.inputs.drawing(generator):  # of several seeds that are tried together, it is a copy
+            losses = self.objective.loss(step)
         return losses, fakes, self.model.lifter.logs()
 
 

@@ -7,13 +7,14 @@ alone. What the seeds share is what was drawn for them, and the parts that have 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import attrs
 import torch
 from torch import Tensor
 
 from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.data.step import Stream
 from poseplug.core.interfaces import Discriminator, Trained
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly
@@ -32,7 +33,7 @@ class StackedDiscriminator(Discriminator):
             setattr(self, name, getattr(self.members[0], name))
 
     def forward(self, batch: PoseBatch) -> Tensor:
-        scores: Tensor = self.stack(batch)
+        scores: Tensor = self.stack(dealt(batch, len(self.members)))
         return scores
 
     def loss(self, real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
@@ -58,9 +59,32 @@ class StackedDiscriminator(Discriminator):
 
     def _each(self, batch: PoseBatch, of: Callable[[Discriminator, PoseBatch], PoseBatch]) -> PoseBatch:
         count = len(self.members)
+        batch = dealt(batch, count)
         made = PoseBatch.join([of(m, batch.select(slice(i, None, count))) for i, m in enumerate(self.members)])
         self.stack.adopt_buffers()
         return made.select(torch.arange(len(made), device=made.device).view(count, -1).T.flatten())
+
+
+class _LifterSteps(Stack):
+    """The steps of the lifters, each with its own people."""
+
+    def forward(self, first: tuple[Stream, ...], *others: Any) -> Any:
+        return super().forward(tuple(map(self._dealt, first)), *others)
+
+    def _dealt(self, stream: Stream) -> Stream:
+        batch = dealt(stream.batch, len(self.members))
+        weights = None if stream.weights is None else stream.weights[: len(batch)]
+        return attrs.evolve(stream, batch=batch, weights=weights)
+
+
+def dealt(batch: PoseBatch, count: int) -> PoseBatch:
+    """Return the people of a batch as so many seeds deal them out among themselves, which parts those of a scene.
+
+    How many people there are in scenes is nobody's choice, so those who are left over go nowhere.
+    """
+    if batch.scenes is None:
+        return batch
+    return batch.alone().select(slice(len(batch) - len(batch) % count))
 
 
 def side_by_side(assemblies: Sequence[Assembly]) -> Assembly:
@@ -72,7 +96,7 @@ def side_by_side(assemblies: Sequence[Assembly]) -> Assembly:
         PoseplugError: the parts of different seeds have different tensors.
     """
     first = assemblies[0]
-    stack = Stack.of([LifterStep(a.objective, a.model, a.discriminators) for a in assemblies])
+    stack = _LifterSteps.of([LifterStep(a.objective, a.model, a.discriminators) for a in assemblies])
     template = cast(LifterStep, stack.template)
     stacked = [stack.part(f"discriminators.{i}") for i in range(len(first.discriminators))]
     return attrs.evolve(

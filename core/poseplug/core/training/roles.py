@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -169,29 +170,42 @@ class Role:
         if self.trained_in(phase):
             _set_modes(self.module, {id(p) for p in self._parameters[phase.name]}, True)
             self._tell(self.groups_in(phase))
+        elif self.kind == "root":  # the lifter may read what it says meanwhile
+            self.module.eval()
 
-    def update(self, losses: Mapping[str, Loss], phase: Phase) -> None:
+    def update(self, losses: Mapping[str, Loss], phase: Phase, leaves: Sequence[Tensor] = ()) -> None:
         """Take one optimiser step down the sum of the losses.
 
         A loss that is a mapping trains each of the named parameter groups with its own scalar and no other.
+
+        Args:
+            losses: scalars by name, or mappings of such.
+            phase: the phase that the step is in.
+            leaves: tensors to which the gradients of all of them are added; see ``trained_inputs.Seam``.
         """
         groups = self.groups_in(phase)
+        with self.updating(phase) as parameters:
+            shared = [loss for loss in losses.values() if isinstance(loss, Tensor)]
+            for loss in losses.values():
+                if not isinstance(loss, Tensor):
+                    for name, scalar in loss.items():
+                        if name in groups:
+                            self._backward(scalar, [*self.groups[name], *leaves], retain_graph=True)
+            if shared:
+                self._backward(torch.stack(shared).sum(), [*parameters, *leaves])
+
+    @contextmanager
+    def updating(self, phase: Phase) -> Iterator[list[nn.Parameter]]:
+        """Take one optimiser step down the gradients that the phase's parameters are given meanwhile."""
         optimiser = self.optimisers[_optimiser_name(phase)]
         optimiser.torch.zero_grad()
-        shared = [loss for loss in losses.values() if isinstance(loss, Tensor)]
-        for loss in losses.values():
-            if not isinstance(loss, Tensor):
-                for name, scalar in loss.items():
-                    if name in groups:
-                        self._backward(scalar, self.groups[name], retain_graph=True)
-        if shared:
-            self._backward(torch.stack(shared).sum(), self._parameters[phase.name])
+        yield self._parameters[phase.name]
         optimiser.step(phase.lr_factor)
 
-    def _backward(self, loss: Tensor, parameters: list[nn.Parameter], retain_graph: bool = False) -> None:
+    def _backward(self, loss: Tensor, wanted: Sequence[Tensor], retain_graph: bool = False) -> None:
         if self.seeds > 1:  # a mean over all seeds counts each one's own loss by one in so many
             loss = loss * self.seeds
-        loss.backward(inputs=parameters, retain_graph=retain_graph)  # type: ignore[no-untyped-call]
+        loss.backward(inputs=wanted, retain_graph=retain_graph)  # type: ignore[no-untyped-call]
 
 
 def _optimiser_name(phase: Phase) -> str:

@@ -16,7 +16,7 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 SCHEDULES = ("constant", "onecycle", "cosine", "linear")
 # LBFGS takes several looks at the loss; the others take parameters of certain shapes only.
 _UNFIT = ("LBFGS", "SparseAdam", "Muon", "Optimizer")
-ROLES = ("lifter", "root", "augmentor", "discriminator")
+ROLES = ("lifter", "root", "input", "augmentor", "discriminator")
 
 
 def known_optimiser(name: str | None) -> str | None:
@@ -38,7 +38,7 @@ class Training:
     """How long and how fast a run trains."""
 
     steps: int = setting(1200, "training steps", minimum=1)
-    batch_size: int = setting(256, "poses drawn a step; as many reference poses where they are used", minimum=2)
+    batch_size: int = setting(256, "poses, or scenes, drawn a step; as many of the reference if it is used", minimum=2)
     lr: float = setting(1e-3, "learning rate; its peak for onecycle", above=0)
     lr_schedule: str = setting("cosine", "how the learning rate goes over the run", choices=SCHEDULES)
     optimiser: str = setting("Adam", "optimiser, by its name in torch.optim", check=known_optimiser)
@@ -72,7 +72,7 @@ class Phase:
     trains: tuple[str, ...] = setting(
         ROLES,
         f"the roles that are updated: {', '.join(ROLES)}; or named parameter groups of one, as in lifter:legs, while "
-        "its others stay as they are",
+        "its others stay as they are; groups of role input are inputs by their names",
         check=_known_roles,
     )
     poses: str = setting(

@@ -67,6 +67,11 @@ class Trainer:
         )
         self._epoch_steps = epoch_steps(assembly.source, training.batch_size)
 
+    @property
+    def people(self) -> int:
+        """How many people were drawn, reference poses among them."""
+        return self._one_step.people
+
     def fit_statistics(self) -> None:
         """Fit what is fitted once before training: output head, input normalisation, and the reweighter."""
         training = AugmentedSource(self.assembly)
@@ -164,7 +169,7 @@ class Trainer:
         if broken:
             raise self._failed(f"'{broken}' is not finite after step {self.step}.")
         if self.checkpoint is not None:
-            self._state.save(self.checkpoint, self.step, self.seconds)
+            self._state.save(self.checkpoint, self.step, self.seconds, self.people)
             self._saved_step = self.step
             self.hooks.call("on_checkpoint", self.step, self.checkpoint)
 
@@ -176,7 +181,9 @@ class Trainer:
         """
         if self.checkpoint is None:
             raise ValueError("this trainer has no checkpoint file")
-        self.step, self.seconds = self._state.load(self.checkpoint)
+        self.step, self.seconds, people = self._state.load(self.checkpoint)
+        a_step = self._one_step.batch_size * (2 if self.assembly.uses_reference else 1)
+        self._one_step.people = self.step * a_step if people is None else people
         self._saved_step = self.step
 
 

@@ -13,7 +13,15 @@ from torch import Tensor
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.step import Stream
 from poseplug.core.hooks import HookSet
-from poseplug.core.interfaces import ROOTS, Augmentation, AugmentorFeedback, Discriminator, PoseSource, RootEstimator
+from poseplug.core.interfaces import (
+    ROOTS,
+    Augmentation,
+    AugmentorFeedback,
+    Discriminator,
+    InputProvider,
+    PoseSource,
+    RootEstimator,
+)
 from poseplug.core.models.modes import evaluating, frozen
 from poseplug.core.storage.tensor_file import under
 from poseplug.core.training.assembly import Assembly
@@ -21,6 +29,7 @@ from poseplug.core.training.lifter_step import add_fakes
 from poseplug.core.training.pose_buffer import PoseBuffer
 from poseplug.core.training.roles import Role
 from poseplug.core.training.schedule import Moment, Phase, Training
+from poseplug.core.training.trained_inputs import Seam
 
 
 class TrainingStep:
@@ -28,7 +37,7 @@ class TrainingStep:
 
     Args:
         roles: those that are trained, by name; see ``Assembly.trained``.
-        training: of each seed; says how many poses are drawn, and how they go through the lifter.
+        training: of each seed; says how many poses, or scenes, are drawn, and how they go through the lifter.
         generator: for everything that is drawn.
         hooks: may look at, or replace, the poses of a step.
     """
@@ -47,6 +56,8 @@ class TrainingStep:
         self.buffer = PoseBuffer(assembly.source.skeleton)
         # The lifter's losses in the last step of each of several seeds: name -> [S], without gradient.
         self.by_seed: dict[str, Tensor] = {}
+        # People who were drawn so far, reference poses among them.
+        self.people = 0
         for augmentor in assembly.augmentors:
             if augmentor.asks_lifter:
                 augmentor.lift = self._asked
@@ -59,17 +70,12 @@ class TrainingStep:
         reference = None
         if parts.uses_reference and parts.reference is not None:
             reference = parts.reference.sample(self.batch_size, self.generator)
+        self.people += len(drawn) + (0 if reference is None else len(reference))
         augmentations = self._augment(drawn, phase)
         if phase.keep and augmentations:
             self.buffer.add(augmentations[-1])
         poses = self._poses(moment, drawn, augmentations)
-        logs: dict[str, Tensor] = {}
-        fakes: dict[str, PoseBatch] = {}
-        with parts.model.inputs.shared():
-            if (lifter := self.roles.get("lifter")) is not None and lifter.trained_in(phase):
-                logs, fakes = self._train_lifter(lifter, poses, reference, moment)
-            if (root := self.roles.get("root")) is not None and root.due(moment):
-                logs |= self._train_root(root, poses, phase)
+        logs, fakes = self._train_model(poses, reference, moment)
         # What each augmentor that learns was given, and what it made of it.
         given = [drawn, *(augmentation.batch.detached() for augmentation in augmentations[:-1])]
         made = {i: (given[i], augmentations[i]) for i in range(len(augmentations)) if f"augmentor{i}" in self.roles}
@@ -84,6 +90,8 @@ class TrainingStep:
         # Plain augmentation before the first that learns makes real poses: it says what the world looks like.
         plain = given[min(made, default=0)]
         logs |= self._train_discriminators(plain if reference is None else reference, fakes, moment)
+        if poses.scenes is not None and poses.scenes.most > 1:
+            logs["people"] = torch.full((), len(poses) / poses.num_scenes, device=poses.device)
         return {name: value.detach() for name, value in logs.items()}
 
     def _augment(self, batch: PoseBatch, phase: Phase) -> list[Augmentation]:
@@ -105,8 +113,27 @@ class TrainingStep:
             poses = augmentations[-1].batch.detached()
         return self.hooks.replace_batch(moment.step + 1, poses)
 
+    def _train_model(
+        self, poses: PoseBatch, reference: PoseBatch | None, moment: Moment
+    ) -> tuple[dict[str, Tensor], dict[str, PoseBatch]]:
+        """Update lifter, root estimator and inputs, in this order; return logs, and the fakes of the objective."""
+        logs: dict[str, Tensor] = {}
+        fakes: dict[str, PoseBatch] = {}
+        phase, inputs, seam = moment.phase, self.assembly.model.inputs, Seam()
+        lifter, root, learned = (self.roles.get(name) for name in ("lifter", "root", "input"))
+        names = learned.groups_in(phase) if learned is not None and learned.due(moment) else frozenset[str]()
+        # Inputs with noise are for what learns from them: augmentors are told what an evaluation would say.
+        with inputs.shared(), inputs.drawing(self.generator), inputs.learning(names, seam.cut):
+            if lifter is not None and lifter.trained_in(phase):
+                logs, fakes = self._train_lifter(lifter, poses, reference, moment, seam)
+            if root is not None and root.due(moment):
+                logs |= self._train_root(root, poses, phase, seam)
+            if learned is not None and names:
+                logs |= self._train_inputs(learned, poses, phase, seam)
+        return logs, fakes
+
     def _train_lifter(
-        self, role: Role, poses: PoseBatch, reference: PoseBatch | None, moment: Moment
+        self, role: Role, poses: PoseBatch, reference: PoseBatch | None, moment: Moment, seam: Seam
     ) -> tuple[dict[str, Tensor], dict[str, PoseBatch]]:
         parts, due = self.assembly, role.due(moment)
         if not due and not parts.objective.needs_discriminator:
@@ -116,7 +143,7 @@ class TrainingStep:
         streams = self._streams(poses, reference)
         losses, fakes, own = parts.lifter_step(streams, self.generator, moment.progress, self.one_pass, self.autocast)
         if due:
-            role.update(losses, moment.phase)
+            role.update(losses, moment.phase, seam.leaves)
         logs = under("lifter", own)
         if parts.reweighter is not None:
             logs |= under("reweighter", parts.reweighter.logs())
@@ -143,11 +170,23 @@ class TrainingStep:
         """What the objective may see: an objective that needs no 3D labels is never shown any."""
         return batch if self.assembly.objective.needs_3d else attrs.evolve(batch, joints_3d=None)
 
-    def _train_root(self, role: Role, poses: PoseBatch, phase: Phase) -> dict[str, Tensor]:
+    def _train_root(self, role: Role, poses: PoseBatch, phase: Phase, seam: Seam) -> dict[str, Tensor]:
         root, inputs = cast(RootEstimator, role.module), self.assembly.model.inputs
         losses = root.loss(self.assembly.model.estimate(poses), poses, **inputs.read(root.reads, poses))
-        role.update(losses, phase)
+        role.update(losses, phase, seam.leaves)
         return under("root", {**losses, **root.logs()})
+
+    def _train_inputs(self, role: Role, poses: PoseBatch, phase: Phase, seam: Seam) -> dict[str, Tensor]:
+        """Update trained inputs by their own losses, and by what lifter and root estimator have learned from them."""
+        inputs, losses = self.assembly.model.inputs, dict[str, Tensor]()
+        for name in sorted(role.groups_in(phase)):
+            provider = inputs.providers[name]
+            if type(provider).loss is not InputProvider.loss:
+                inputs.read([provider.provides or name], poses)  # it may have no reader
+                losses |= under(name, seam.judge(provider, poses, inputs.read(provider.reads, poses)))
+        with role.updating(phase) as parameters:
+            seam.send_back(parameters)
+        return under("input", {**losses, **role.module.logs()})
 
     def _train_augmentors(
         self, made: Mapping[int, tuple[PoseBatch, Augmentation]], moment: Moment
@@ -206,6 +245,7 @@ class AugmentedSource(PoseSource):
         self.assembly = assembly
         source = assembly.source
         self.skeleton, self.has_3d, self.label_names = source.skeleton, source.has_3d, source.label_names
+        self.has_images = source.has_images and not assembly.augmentors
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
         batch = self.assembly.source.sample(n, generator)

@@ -58,8 +58,7 @@ class Rigid(Augmentor):
         joints = camera.world_to_camera(world)
         if batch.camera.rotation is None:
             camera = batch.camera
-        moved = attrs.evolve(batch.moved(joints, Origin.AUGMENTED, camera), scene=None)
-        return Augmentation(batch=keep_others(batch, moved, changed))
+        return Augmentation(batch=keep_others(batch, batch.moved(joints, Origin.AUGMENTED, camera), changed))
 
     def _upright(self, batch: PoseBatch) -> Tensor:
         """Return the joints in a world with y up."""

@@ -53,3 +53,15 @@ def register_sources(register: Register) -> None:
         summary="3D Poses in the Wild (3DPW) with its moving cameras",
         paper="Recovering Accurate 3D Human Pose in the Wild (von Marcard et al., ECCV 2018)",
     )
+    register(
+        "panoptic",
+        "poseplug_datasets.panoptic:Panoptic",
+        summary="CMU's Panoptic Studio: everybody in a frame, under its HD cameras",
+        paper="Panoptic Studio: A Massively Multiview System for Social Interaction Capture (Joo et al., TPAMI 2017)",
+    )
+    register(
+        "mupots",
+        "poseplug_datasets.mupots:MuPoTS",
+        summary="MuPoTS-3D: everybody in a frame, in the frames of its cameras",
+        paper="Single-Shot Multi-Person 3D Pose Estimation From Monocular RGB (Mehta et al., 3DV 2018)",
+    )

@@ -48,6 +48,9 @@ class CocoSettings:
         "people of whom a joint is missing: drop them, or put the joint on the nearest one that is there",
         choices=("drop", "put"),
     )
+    whole_scenes: bool = setting(
+        False, "draw images with all who were taken of those in them, instead of people one by one"
+    )
     min_size: float = setting(32.0, "the longer side of the smallest people, by their joints", unit="pixels", above=0)
     field_of_view: float = setting(
         0.96, "assumed of cameras, over the longer side of the image", unit="rad", above=0, maximum=3.0
@@ -73,11 +76,12 @@ class Coco(PoseTable):
                 + (" of whom every joint is there" if config.missing == "drop" else "")
                 + f" (skeleton {skeleton.name}); try missing=put or a smaller min_size=."
             )
-        super().__init__(PoseBatch.join(people).to(context.device))
+        poses = PoseBatch.join(people).to(context.device)
         # Numbers of images are far apart; a scene is an image.
-        scene = self.poses.scene
+        scene = poses.scene
         assert scene is not None, "given below"
-        self.poses = attrs.evolve(self.poses, scene=torch.unique(scene, return_inverse=True)[1])
+        poses = attrs.evolve(poses, scene=torch.unique(scene, return_inverse=True)[1])
+        super().__init__(poses.gathered() if config.whole_scenes else poses)
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:

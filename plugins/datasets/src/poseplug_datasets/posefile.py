@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.data.pose_file_reader import PoseFile
@@ -20,6 +21,7 @@ from poseplug.core.interfaces import BuildContext, FiniteSource
 from poseplug.core.settings import REQUIRED, setting
 from poseplug_datasets.builtin import Builtin, BuiltinSettings
 from poseplug_datasets.thinning import ShareSettings
+from poseplug_datasets.whole_scenes import Numbers, SceneRows, scene_numbers
 
 Rows = NDArray[np.uint32]
 # A label of this name says of each pose whether it is train or test.
@@ -38,7 +40,12 @@ class PoseFileSettings(ShareSettings):
         choices=("train", "test", "all"),
     )
     test_subjects: tuple[str, ...] = setting((), "the poses of these subjects are test")
-    test_every: int = setting(0, "every so many poses one is test; 0: none", minimum=0)
+    test_every: int = setting(0, "every so many poses, or scenes, one is test; 0: none", minimum=0)
+    whole_scenes: bool = setting(
+        False,
+        "draw scenes, images with all who stand in them, instead of people one by one; a scene with somebody in it who "
+        "was not chosen is left out",
+    )
     subjects: tuple[str, ...] = setting((), "only poses of these subjects; none: of all")
     actions: tuple[str, ...] = setting((), "only poses of these actions; none: of all")
 
@@ -63,24 +70,33 @@ class PoseFileSource(FiniteSource):
         self._device = context.device
         self.skeleton, self.label_names = self._file.about.skeleton, self._file.about.label_names
         self.has_3d = "joints_3d" in self._file.columns
+        self._scenes: SceneRows | None = None
+        if config.whole_scenes:
+            self._scenes = _whole(self._file, config, context)
+            return
         rows = _chosen(self._file, config)
         if (kept := config.kept(len(self._file) if rows is None else len(rows), context)) is not None:
             rows = kept.numpy().astype(np.uint32) if rows is None else rows[kept.numpy()]
         self._rows = rows
 
     def __len__(self) -> int:
+        if self._scenes is not None:
+            return len(self._scenes)
         return len(self._file) if self._rows is None else len(self._rows)
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
         # Poses lie on the host, so that on a GPU it has to wait for what the generator draws.
         drawn = torch.randint(len(self), (n,), generator=generator, device=generator.device)
-        return self._read(drawn.cpu().numpy())
+        return self._read(drawn.cpu())
 
     def batches(self, size: int) -> Iterator[PoseBatch]:
         for start in range(0, len(self), size):
-            yield self._read(np.arange(start, min(start + size, len(self))))
+            yield self._read(torch.arange(start, min(start + size, len(self))))
 
-    def _read(self, rows: NDArray[np.int64]) -> PoseBatch:
+    def _read(self, which: Tensor) -> PoseBatch:
+        if self._scenes is not None:
+            return self._scenes.read(which).to(self._device)
+        rows = which.numpy()
         return self._file.rows(rows if self._rows is None else self._rows[rows]).poses.to(self._device)
 
     @classmethod
@@ -93,14 +109,37 @@ class PoseFileSource(FiniteSource):
         return {"path": str(path)}
 
 
-def _chosen(file: PoseFile, config: PoseFileSettings) -> Rows | None:
-    """Return the numbers of the chosen poses; None for all."""
+def _whole(file: PoseFile, config: PoseFileSettings, context: BuildContext) -> SceneRows:
+    """Return the scenes all of whose people are chosen."""
+    numbers = scene_numbers(file)
+    rows = _chosen(file, config, numbers)
+    chosen = np.ones(len(file), np.bool_)
+    if rows is not None:
+        chosen[:] = False
+        chosen[rows] = True
+    scenes = SceneRows.of(file, numbers, chosen)
+    if not len(scenes):
+        raise PoseplugError(
+            f"'{config.path}' has no scene in which everybody is chosen; choose others, or leave out whole_scenes."
+        )
+    kept = config.kept(len(scenes), context)
+    return scenes if kept is None else scenes.select(kept)
+
+
+def _chosen(file: PoseFile, config: PoseFileSettings, numbers: Numbers | None = None) -> Rows | None:
+    """Return the numbers of the chosen poses; None for all.
+
+    Args:
+        file: the poses.
+        config: which of them.
+        numbers: [N] by which ``test_every`` counts; none: each pose has the next.
+    """
     keep: NDArray[np.bool_] | None = None
     wanted = {"subject": config.subjects, "action": config.actions}
     for label, classes in wanted.items():
         if classes:
             keep = _among(file, label, classes) & (True if keep is None else keep)
-    test = _test(file, config)
+    test = _test(file, config, np.arange(len(file)) if numbers is None else numbers)
     if config.split == "test" and test is None:
         raise PoseplugError(
             f"Nothing says which poses of '{config.path}' are test: give test_subjects=[NAME,NAME] or test_every=N, "
@@ -118,12 +157,12 @@ def _chosen(file: PoseFile, config: PoseFileSettings) -> Rows | None:
     return rows
 
 
-def _test(file: PoseFile, config: PoseFileSettings) -> NDArray[np.bool_] | None:
+def _test(file: PoseFile, config: PoseFileSettings, numbers: Numbers) -> NDArray[np.bool_] | None:
     """Return which poses are test; None where nothing says so."""
     if config.test_subjects:
         return _among(file, "subject", config.test_subjects)
     if config.test_every:
-        every: NDArray[np.bool_] = np.arange(len(file)) % config.test_every == config.test_every - 1
+        every: NDArray[np.bool_] = numbers % config.test_every == config.test_every - 1
         return every
     if "test" in file.about.label_names.get(_SPLIT, ()):
         return _among(file, _SPLIT, ("test",))

@@ -19,7 +19,7 @@ from poseplug.core.settings import setting
 from poseplug_evoskeleton.tagnet import ESTIMATE
 
 # What else a phase trains, where a run has it: only the lifter is trained part by part.
-_OTHER_ROLES = ("root", "augmentor", "discriminator")
+_OTHER_ROLES = ("root", "input", "augmentor", "discriminator")
 
 
 @attrs.frozen(kw_only=True)

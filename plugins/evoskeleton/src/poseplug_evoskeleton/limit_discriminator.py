@@ -30,6 +30,7 @@ class LimitDiscriminator(Discriminator):
     """
 
     Config = LimitDiscriminatorConfig
+    needs_3d = True
 
     def __init__(self, config: LimitDiscriminatorConfig, context: BuildContext) -> None:
         super().__init__()

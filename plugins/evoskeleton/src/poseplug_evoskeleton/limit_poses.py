@@ -56,7 +56,7 @@ class LimitPoses(Augmentor):
             return Augmentation(attrs.evolve(batch, weight=weight), accepted=plausible)
         rows = _with_stand_ins(plausible, generator)
         # Whoever is drawn twice would stand twice in one place, so people no longer share scenes.
-        return Augmentation(attrs.evolve(batch.select(rows), scene=None), accepted=plausible[rows])
+        return Augmentation(batch.alone().select(rows), accepted=plausible[rows])
 
     def logs(self) -> Mapping[str, Tensor]:
         """Return ``plausible``, the share of poses of the last batch that were within the limits."""

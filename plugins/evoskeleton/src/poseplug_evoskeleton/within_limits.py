@@ -39,7 +39,8 @@ class WithinLimits(PoseSource):
 
     As many more are drawn at once as it takes, by the share that is plausible, which is measured first; of these the
     plausible ones are taken in the order in which they were drawn, and where they are too few after all some of them
-    again. Of a finite source the implausible poses are left out, the others keep their order.
+    again. Of a finite source the implausible poses are left out, the others keep their order. People of scenes are
+    taken one by one, and are alone.
 
     Raises:
         PoseplugError: no such source, one without 3D, limbs or a plausible pose, or a file that holds no limits.
@@ -88,7 +89,7 @@ class WithinLimits(PoseSource):
         return {"of": "builtin:takes=1,frames=16"}
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
-        drawn = self.inner.sample(self._surplus(n), generator)
+        drawn = self.inner.sample(self._surplus(n), generator).alone()
         plausible = self.body.plausible(drawn.absolute)
         self.tally.add(plausible)
         return drawn.select(_first(plausible, n))
@@ -125,7 +126,8 @@ class _WithinLimitsInOrder(WithinLimits, FiniteSource):
             rows = self.kept[done : done + len(batch)].nonzero()[:, 0]
             done += len(batch)
             if len(rows):
-                yield batch.select(rows.to(batch.device))
+                people = batch if batch.scenes is None else batch.alone()
+                yield people.select(rows.to(batch.device))
 
 
 def _first(plausible: Tensor, n: int) -> Tensor:

@@ -85,6 +85,7 @@ class Reprojection(Objective):
     Config = ReprojectionConfig
     needs_3d = False
     needs_discriminator = True
+    shows_3d = False
     default_discriminator = "pose2d_residual"
 
     def __init__(self, config: ReprojectionConfig, context: BuildContext) -> None:

@@ -149,8 +149,8 @@ class PoseAug(Augmentor):
     # ---------------------------------------------------------------- augmenting
 
     def augment(self, batch: PoseBatch, generator: torch.Generator) -> LearnedAugmentation:
-        camera = reprojection.clamping(batch.camera)
-        source = attrs.evolve(batch, camera=camera)
+        source = batch.under(reprojection.clamping)
+        camera = source.camera
         says = self._ask(source, generator)
         root, bones = source.root, bone_vectors(source.absolute, self.skeleton)
         directions = functional.normalize(bones, dim=-1)
@@ -208,7 +208,7 @@ class PoseAug(Augmentor):
         joints = rotated(rotation, centred) + place[:, None]
         camera = reprojection.moved_about(camera, rotation.detach(), place.detach(), source.root)
         # Everybody moves on their own, so people no longer share scenes.
-        return attrs.evolve(reprojection.seen(source, joints, camera), scene=None)
+        return reprojection.seen(source.alone(), joints, camera)
 
     # ---------------------------------------------------------------- learning
 

@@ -113,6 +113,7 @@ class KCS(Adversary):
     """
 
     stage = "bones"
+    needs_3d = True
     Config = KCSConfig
 
     def __init__(self, config: KCSConfig, context: BuildContext, parts: tuple[tuple[int, ...], ...]) -> None:

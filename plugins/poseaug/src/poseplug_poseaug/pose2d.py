@@ -60,7 +60,7 @@ class Pose2D(Adversary):
         if self.extra is None or not count:
             return batch
         extra = self.extra.sample(count, generator)
-        return PoseBatch.join([_flat(batch.select(slice(count, None))), _flat(extra)])
+        return PoseBatch.join([_flat(batch.select(slice(count, None))), _flat(extra).select(slice(count))])
 
     def _memorable(self, fake: PoseBatch) -> Tensor:
         return _screen(fake)

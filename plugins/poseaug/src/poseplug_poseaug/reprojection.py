@@ -25,12 +25,17 @@ def clamping(camera: Camera) -> Camera:
 
 
 def seen(batch: PoseBatch, joints: Tensor, camera: Camera) -> PoseBatch:
-    """Return the batch's people in other poses [N, J, 3] as a clamping camera sees them; finite for all poses."""
+    """Return the batch's people in other poses [N, J, 3] as a clamping camera sees them; finite for all poses.
+
+    Under other cameras than their own everybody is alone; images of those who stay together are gone.
+    """
     plane, depth = joints[..., :2], joints[..., 2:]
     safe = torch.where(depth.abs() < _NEAREST, _NEAREST, depth)
     pixels = camera.project(torch.cat([plane, safe], dim=-1))
     flags = torch.full((len(joints),), int(Origin.AUGMENTED), dtype=torch.uint8, device=joints.device)
-    return attrs.evolve(batch, joints_3d=joints, joints_2d=pixels, camera=camera, origin=flags)
+    people = batch if camera is batch.camera else batch.alone()
+    scenes = None if people.scenes is None else attrs.evolve(people.scenes, image=None)
+    return attrs.evolve(people, joints_3d=joints, joints_2d=pixels, camera=camera, origin=flags, scenes=scenes)
 
 
 def new_lenses(camera: Camera, focal: tuple[float, float], generator: torch.Generator) -> Camera:

@@ -88,7 +88,8 @@ class SwapLengths(Augmentor):
         bones = bone_vectors(batch.absolute, self.skeleton)
         wanted = self._wanted(torch.linalg.vector_norm(bones, dim=-1), self.lengths.index_select(0, person))
         joints = joints_from_bones(functional.normalize(bones, dim=-1) * wanted[..., None], batch.root, self.skeleton)
-        return Augmentation(seen(batch, joints, clamping(batch.camera)))
+        source = batch.under(clamping)
+        return Augmentation(seen(source, joints, source.camera))
 
     def _wanted(self, lengths: Tensor, template: Tensor) -> Tensor:
         """Return the new lengths [N, M]: the template's, or the old ones scaled as the thorax bone is."""

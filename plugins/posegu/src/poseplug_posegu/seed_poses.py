@@ -84,7 +84,7 @@ def _gather(batches: Iterator[PoseBatch], index: Tensor) -> PoseBatch:
     parts, start = [], 0
     for batch in batches:
         inside = ascending[(ascending >= start) & (ascending < start + len(batch))]
-        parts.append(batch.select(inside - start))
+        parts.append(batch.alone().select(inside - start))
         start += len(batch)
     return PoseBatch.join(parts).select(order.argsort())
 

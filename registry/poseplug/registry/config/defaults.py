@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 
 from poseplug.core.errors import PoseplugError
-from poseplug.core.interfaces import ROOTS
+from poseplug.core.interfaces import ROOTS, InputProvider, Trained
+from poseplug.core.training.schedule import Phase
 from poseplug.registry.config.experiment_file import Document, tables_in
-from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part, lifter_reads
+from poseplug.registry.config.resolve import Part, Parts, find_inputs, find_part, lifter_reads, reads_of
 from poseplug.registry.discovery.catalogue import Catalogue
 
 # Kind, distribution and name. Another plugin that takes such a name spoils no run that does not use it.
@@ -23,11 +24,12 @@ def with_source_and_lifter(document: Document, catalogue: Catalogue) -> Document
     return {"lifter": lifter, **document, "source": document.get("source") or [source]}
 
 
-def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue) -> None:
+def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue, phases: Sequence[Phase] = ()) -> None:
     """Add to the parts that were asked for what they need: objective, discriminator, inputs, reference, evaluation.
 
     Raises:
-        PoseplugError: there is no such component; see ``find_inputs``; an input was asked for that nothing reads.
+        PoseplugError: there is no such component; see ``find_inputs``; an input was asked for that nothing reads and
+            none of the phases trains alone, or two of one name.
     """
 
     def default(kind: str, distribution: str, name: str) -> Part:
@@ -41,7 +43,7 @@ def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue) -> None:
         home = catalogue.find("objective", objective.name).distribution
         wanted = objective.component.default_discriminator
         parts.put("discriminator", "0", default("discriminator", home, wanted))
-    _add_inputs(parts, catalogue)
+    _add_inputs(parts, catalogue, phases)
     sources = list(parts.several("source").values())
     needs_reference = any(part.needs_reference for part in (*sources, objective))
     if (needs_reference or parts.one("reweighter")) and not parts.one("reference"):
@@ -57,17 +59,34 @@ def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue) -> None:
             parts.put("eval", label, _unseen(part, trained_on))
 
 
-def _add_inputs(parts: Parts, catalogue: Catalogue) -> None:
-    given = {part.plain_name: part for part in parts.several("input").values()}
-    lifter, root = parts.the("lifter"), parts.one("root")
-    reads = [*lifter_reads(catalogue, lifter), *([ROOTS] if root else [])]
-    found = find_inputs(catalogue, f"lifter '{lifter.name}'", reads, {**given, ROOTS: root})
-    for name, part in given.items():
-        if found.get(name) is not part:
-            raise PoseplugError(f"Input '{name}' is read by nothing in this run; leave out --input {name}.")
-    for name, part in found.items():
-        if name not in given and name != ROOTS:
-            parts.put("input", str(len(parts.several("input"))), part)
+def _add_inputs(parts: Parts, catalogue: Catalogue, phases: Sequence[Phase]) -> None:
+    given = list(parts.several("input").values())
+    names = [part.plain_name for part in given]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise PoseplugError(f"Two inputs of this run are called '{twice[0]}'; leave out one of them.")
+    lifter, makers = parts.the("lifter"), parts.makers()
+    reads = [*lifter_reads(catalogue, lifter), *([ROOTS] if makers[ROOTS] else [])]
+    found = find_inputs(catalogue, f"lifter '{lifter.name}'", reads, makers)
+    for part in given:
+        if part in found.get(part.provides, ()):
+            continue
+        if not _trained_alone(part, phases):
+            what = "is" if part.provides == part.plain_name else f"provides '{part.provides}', which is"
+            raise PoseplugError(
+                f"Input '{part.plain_name}' {what} read by nothing in this run; leave out --input {part.plain_name}."
+            )
+        further = reads_of(catalogue, "input", part)
+        found |= find_inputs(catalogue, f"input '{part.name}'", further, makers, part.provides)
+    for name, made in found.items():
+        if not makers.get(name):
+            parts.put("input", str(len(parts.several("input"))), made[0])
+
+
+def _trained_alone(part: Part, phases: Iterable[Phase]) -> bool:
+    """Say whether an input provider that nothing reads is trained all the same, by its own loss, in some phase."""
+    learns = issubclass(part.component, Trained) and part.component.loss is not InputProvider.loss
+    alone = (phase for phase in phases if phase.groups("lifter") is None)
+    return learns and any(phase.groups("input") is not None for phase in alone)
 
 
 def _made_of(part: Part) -> list[Part]:

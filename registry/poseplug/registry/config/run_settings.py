@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from poseplug.core.evaluation.evaluate import BATCH, ENDLESS_POSES
 from poseplug.core.evaluation.protocol import PROTOCOLS
 from poseplug.core.settings import setting
 from poseplug.core.sources.projection import PROJECTIONS
@@ -16,6 +17,10 @@ class RunSettings(Training):
 
     reference_share: float = setting(1.0, "share of the reference poses that are used", above=0, maximum=1)
     protocol: str = setting("default", "how results are measured", choices=tuple(PROTOCOLS))
+    eval_batch_size: int = setting(BATCH, "poses, or scenes of several people, that are evaluated at a time", minimum=1)
+    eval_poses: int = setting(
+        ENDLESS_POSES, "by how many poses, or scenes, a source without an end is evaluated", minimum=1
+    )
     epochs: int | None = setting(None, "passes over a finite source, instead of steps", minimum=1)
     seeds: int = setting(1, "how many seeds, from the run's own on, are trained together", minimum=1)
     hook_errors: str = setting(
@@ -28,6 +33,11 @@ class RunSettings(Training):
         choices=PROJECTIONS,
     )
     pretrained: str | None = setting(None, "folder of a finished run whose model this one starts from", path=True)
+    pretrained_parts: tuple[str, ...] = setting(
+        (),
+        "the parts of that model to start from: lifter, root, or inputs as in input:backbone; all of it where none is "
+        "named",
+    )
 
     def __attrs_post_init__(self) -> None:
         try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from poseplug.core.data.pose_batch import Origin, PoseBatch
+from poseplug.core.data.scenes import Scenes
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.kinematics import joints_from_bones
 from poseplug.core.geometry.layouts import H36M_16
@@ -73,11 +76,28 @@ def extreme(device: torch.device) -> Occasion:
 def plausible_poses(n: int, skeleton: Skeleton, device: torch.device, seed: int = 0) -> PoseBatch:
     """Return n people who stand loosely, before cameras with extrinsics; every label has every class."""
     generator = torch.Generator().manual_seed(seed)
-    world = _bodies(n, skeleton, generator) * torch.tensor([1.0, -1.0, -1.0])
-    place = torch.randn(n, 3, generator=generator).clamp(-2, 2) * 0.3
-    place[:, 1] = TARGET_HEIGHT
+    world = _standing(n, skeleton, generator)
     camera = ViewRange().sample(n, generator)
-    return _captured(skeleton, camera.world_to_camera(world + place[:, None]), camera).to(device)
+    return _captured(skeleton, camera.world_to_camera(world), camera).to(device)
+
+
+def people_in_scenes(sizes: Sequence[int], skeleton: Skeleton, device: torch.device, seed: int = 0) -> PoseBatch:
+    """Return people who stand loosely in scenes of so many, in any order; a scene may be empty."""
+    generator = torch.Generator().manual_seed(seed)
+    scene = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    scene = scene[torch.randperm(len(scene), generator=generator)]
+    world = _standing(len(scene), skeleton, generator)
+    cameras = ViewRange().sample(len(sizes), generator)
+    camera = cameras.select(scene)
+    people = _captured(skeleton, camera.world_to_camera(world), camera)
+    return attrs.evolve(people, scene=scene, scenes=Scenes(cameras, most=max(sizes))).to(device)
+
+
+def pictured(batch: PoseBatch, side: int = 64) -> PoseBatch:
+    """Return the batch with an image of noise for each of its scenes, or of its people, where they are alone."""
+    shape = (batch.num_scenes, 3, side, side)
+    image = torch.randint(256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8).to(batch.device)
+    return attrs.evolve(batch, scene=batch.scene_rows, scenes=attrs.evolve(batch.places, image=image))
 
 
 def pose_table(n: int, skeleton: Skeleton, device: torch.device, seed: int) -> PoseTable:
@@ -88,6 +108,14 @@ def pose_table(n: int, skeleton: Skeleton, device: torch.device, seed: int) -> P
 def _captured(skeleton: Skeleton, joints: Tensor, camera: Camera) -> PoseBatch:
     labels = {name: torch.arange(len(joints)) % len(classes) for name, classes in LABELS.items()}
     return PoseBatch.seen(skeleton, joints, camera, origin=Origin.CAPTURED, labels=labels)
+
+
+def _standing(n: int, skeleton: Skeleton, generator: torch.Generator) -> Tensor:
+    """Return n poses [N, J, 3] about the origin of a world with y up, metres."""
+    world = _bodies(n, skeleton, generator) * torch.tensor([1.0, -1.0, -1.0])
+    place = torch.randn(n, 3, generator=generator).clamp(-2, 2) * 0.3
+    place[:, 1] = TARGET_HEIGHT
+    return world + place[:, None]
 
 
 def _bodies(n: int, skeleton: Skeleton, generator: torch.Generator) -> Tensor:

@@ -62,12 +62,12 @@ def context_of(poses: PoseBatch) -> BuildContext:
 
 def stand_in_inputs(part: Any, context: BuildContext) -> Inputs:
     """Return what makes the inputs that a component reads; people's true roots stand in for predicted ones."""
-    given = {ROOTS: Part(ROOTS, TrueRoots, NoConfig())}
+    given = {ROOTS: [Part(ROOTS, TrueRoots, NoConfig())]}
     try:
         found = find_inputs(load_catalogue(), type(part).__name__, part.reads, given)
     except PoseplugError as error:
         raise Broken(f"reads what nothing here provides: {error}") from None
-    return Inputs({name: construct(provider, context) for name, provider in found.items()})
+    return Inputs({name: [construct(part, context) for part in made] for name, made in found.items()})
 
 
 def stand_in_model(skeleton: Skeleton, device: torch.device) -> LiftingModel:

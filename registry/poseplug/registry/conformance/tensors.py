@@ -54,9 +54,26 @@ def check_poses(batch: Any, n: int, skeleton: Skeleton, device: torch.device, wh
     for name, value, shape, dtype in optional:
         if value is not None:
             check_tensor(value, shape, device, f"{name} of {what}", dtype)
+    if batch.scenes is not None:
+        _check_scenes(batch, device, what)
     whole = (camera.rotation is None) == (camera.position is None)
     require(whole, f"the camera of {what} has one of rotation and position; expected both or none")
     return batch
+
+
+def _check_scenes(batch: PoseBatch, device: torch.device, what: str) -> None:
+    scenes, scene = batch.places, batch.scene_rows
+    if scenes.image is not None:
+        check_tensor(scenes.image, (len(scenes), 3, None, None), device, f"scenes.image of {what}", torch.uint8)
+    low, high = (int(scene.min()), int(scene.max())) if len(scene) else (0, -1)
+    there = f"scene of {what} has rows {low} to {high}, and there are {len(scenes)} scenes"
+    require(low >= 0 and high < len(scenes), there)
+    fullest = int(batch.people_per_scene.max()) if len(scenes) else 0
+    require(fullest <= scenes.most, f"a scene of {what} has {fullest} people, and scenes.most is {scenes.most}")
+    for field in attrs.fields(type(batch.camera)):
+        own, shared = getattr(batch.camera, field.name), getattr(scenes.camera, field.name)
+        agree = own is shared if own is None or shared is None else torch.equal(own, shared[scene])
+        require(agree, f"camera.{field.name} of people of {what} is not that of the scene that they share")
 
 
 def check_scalars(losses: Any, device: torch.device, what: str, *, groups: bool = False) -> Tensors:

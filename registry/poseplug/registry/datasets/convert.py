@@ -50,11 +50,14 @@ def convert(
 ) -> Converted:
     """Write a source's poses to a posefile; it is there when it is complete, and not at all before.
 
+    Of scenes the people are written, with their scene's number and camera: neither images nor scenes without anybody.
+
     Args:
         opened: the source.
         out: a new file, or with ``shard_size`` a new folder.
         catalogue: says which versions made it.
-        poses: the first so many, or so many drawn at random of a source without end; 0: all.
+        poses: the first so many, or so many drawn at random of a source without end; 0: all. Scenes stay whole, so that
+            of these it may be a few less.
         shard_size: at most so many poses in a file; 0: one file.
         progress: told how far it is.
 
@@ -77,9 +80,13 @@ def convert(
     )
 
     def told() -> Iterator[PoseBatch]:
-        done = 0
+        done, scenes = 0, 0
         for batch in opened.in_order(most):
-            yield batch
+            if batch.scenes is None:
+                yield batch
+            else:  # numbered over all batches
+                yield attrs.evolve(batch, scene=batch.scene_rows + scenes, scenes=None)
+                scenes += batch.num_scenes
             done += len(batch)
             progress(done, most)
 

@@ -73,6 +73,7 @@ def plot_data(
     columns: int = 8,
     against: str | PoseSource | None = None,
     limits: Path | str | None = None,
+    model: Path | str | None = None,
     reference: str = "builtin",
     seed: int = 0,
 ) -> None:
@@ -81,16 +82,18 @@ def plot_data(
     Args:
         source, reference, seed: as in ``inspect_data``.
         out: the file.
-        show: one or more of "poses", "cameras", "people", "bones", "directions"; none: the first four.
-        rows, columns: of the grid of poses.
+        show: one or more of "poses", "cameras", "people", "bones", "directions", "scenes"; none: the first four.
+        rows, columns: of the grid of poses; rows is also how many scenes there are.
         against: a further source, whose directions of limb bones are drawn beside those of the first.
         limits: a file of joint limits, which are drawn about the directions; none: those that ship.
+        model: a finished run, or the name of a trained model, whose findings are drawn beside the people of scenes.
 
     Raises:
-        PoseplugError: no such source, bad data, another suffix, or matplotlib or plotly is not installed.
+        PoseplugError: no such source or run, bad data, another suffix, or matplotlib or plotly is not installed.
     """
     from poseplug.registry.datasets.opening import open_source
     from poseplug.registry.datasets.plot import plot
+    from poseplug.registry.datasets.scenes_shown import Predictor
 
     catalogue = load_catalogue()
     plot(
@@ -101,6 +104,7 @@ def plot_data(
         columns=columns,
         against=None if against is None else open_source(against, catalogue, seed=seed, reference=reference),
         limits=None if limits is None else Path(limits),
+        predictor=None if model is None else Predictor.named(str(model), catalogue),
     )
 
 

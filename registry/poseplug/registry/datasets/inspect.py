@@ -35,6 +35,13 @@ class Inspection:
         total = "without end" if facts["poses"] is None else f"{facts['poses']}"
         seen = f"; {facts['looked_at']} drawn at random were looked at" if facts["drawn"] else ""
         yield "poses", f"{total}{seen}"
+        if facts["scenes"] is not None:
+            scenes, people = facts["scenes"]["number"], facts["scenes"]["people"]
+            seen = " drawn ones" if facts["drawn"] else ""
+            yield (
+                "scenes",
+                f"{scenes}{seen}, of {people['min']} to {people['max']} people, {people['mean']:.1f} on average",
+            )
         yield "joints", f"{len(facts['joints'])}, {facts['skeleton']}: {', '.join(facts['joints'])}"
         for label, counts in facts["labels"].items():
             yield f"{label}s", f"{len(counts)}: " + ", ".join(f"{name} {n}" for name, n in counts.items())
@@ -85,6 +92,7 @@ def _facts(found: Measures) -> dict[str, Any]:
         "poses": found.total,
         "looked_at": len(found.seen),
         "drawn": found.drawn,
+        "scenes": _scenes(found),
         "skeleton": found.skeleton.name,
         "joints": list(found.skeleton.joints),
         "labels": _counts(found),
@@ -98,6 +106,16 @@ def _facts(found: Measures) -> dict[str, Any]:
         if found.good.joints_3d is not None:
             facts |= _bodies(found)
     return facts
+
+
+def _scenes(found: Measures) -> dict[str, Any] | None:
+    """Return how many scenes were looked at and how many people they hold; None where nobody says who shares one."""
+    seen = found.seen if found.drawn else found.seen.gathered()
+    if seen.scenes is None:
+        return None
+    people = seen.people_per_scene
+    figures = {"min": int(people.min()), "mean": float(people.double().mean()), "max": int(people.max())}
+    return {"number": len(people), "people": figures}
 
 
 def _bodies(found: Measures) -> dict[str, Any]:

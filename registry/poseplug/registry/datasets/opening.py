@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import attrs
@@ -19,11 +20,13 @@ from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.context import run_context
 
 BATCH = 4096
+# So many draws in a row may hold nothing but empty scenes.
+_EMPTY = 16
 # Told how many poses of how many are done.
 Progress = Callable[[int, int], None]
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Opened:
     """A source that was opened.
 
@@ -40,36 +43,65 @@ class Opened:
     seed: int = 0
     parts: tuple[Part, ...] = ()
 
-    @property
+    @cached_property
     def poses(self) -> int | None:
-        """How many there are; None where they have no end."""
-        return len(self.source) if isinstance(self.source, FiniteSource) else None
+        """How many there are, one for each person of a scene; None where they have no end."""
+        if not isinstance(self.source, FiniteSource):
+            return None
+        first = next(iter(self.source.batches(1)), None)
+        if first is None or first.scenes is None:
+            return len(self.source)
+        return sum(map(len, self.source.batches(BATCH)))
 
     def in_order(self, most: int) -> Iterator[PoseBatch]:
-        """Give the first poses in their order, or as many drawn ones of a source without end; at most so many."""
-        if isinstance(self.source, FiniteSource):
-            for batch in self.source.batches(BATCH):
-                yield batch if len(batch) <= most else batch.select(slice(0, most))
-                most -= len(batch)
-                if most <= 0:
-                    return
-        else:
+        """Give the first poses in their order, or as many drawn ones of a source without end; at most so many.
+
+        Scenes are given whole: where the next one does not fit, nothing comes after.
+        """
+        if not isinstance(self.source, FiniteSource):
             yield from self.drawn(most)
+            return
+        given = 0
+        for batch in self.source.batches(BATCH):
+            some = self._first(batch, most - given, nothing=not given)
+            yield some
+            given += len(some)
+            if given >= most or len(some) < len(batch):
+                return
 
     def drawn(self, n: int) -> Iterator[PoseBatch]:
-        """Draw poses at random; scenes of different batches have different numbers."""
-        generator, scenes = torch.Generator().manual_seed(self.seed), 0
+        """Draw at most n poses at random, of scenes whole ones; scenes of different batches have different numbers."""
+        generator, scenes, wanted, empty = torch.Generator().manual_seed(self.seed), 0, n, 0
         while n > 0:
             with torch.no_grad():
                 batch = self.source.sample(min(BATCH, n), generator)
-            if batch.scene is not None:
+            if batch.scene is not None and batch.scenes is None:
                 batch = attrs.evolve(batch, scene=batch.scene + scenes)
                 scenes = int(batch.scene.max()) + 1 if batch.scene is not None else scenes
             # A source may give fewer than it was asked for, but not for ever none.
-            if not len(batch):
+            empty = 0 if len(batch) else empty + 1
+            if empty > (0 if batch.scenes is None else _EMPTY):
                 raise PoseplugError(f"'{self.said}' gives no poses.")
-            yield batch
-            n -= len(batch)
+            some = self._first(batch, n, nothing=n == wanted)
+            yield some
+            if len(some) < len(batch):
+                return
+            n -= len(some)
+
+    def _first(self, batch: PoseBatch, most: int, *, nothing: bool) -> PoseBatch:
+        """Return the first poses, at most so many, of scenes whole ones; refuse none where ``nothing`` came before."""
+        if len(batch) <= most:
+            return batch
+        if batch.scenes is None:
+            return batch.select(slice(0, most))
+        people = batch.people_per_scene
+        fitting = int((people.cumsum(0) <= most).sum())
+        if nothing and not int(people[:fitting].sum()):
+            raise PoseplugError(
+                f"The first scene of '{self.said}' has {int(people[fitting])} people, and scenes stay whole; ask for "
+                "as many poses at least."
+            )
+        return batch.select_scenes(torch.arange(fitting, device=batch.device))
 
 
 def open_source(said: str | PoseSource, catalogue: Catalogue, *, seed: int = 0, reference: str = "builtin") -> Opened:

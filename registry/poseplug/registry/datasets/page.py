@@ -10,6 +10,8 @@ import numpy as np
 
 from poseplug.registry.datasets.direction_figures import direction_figures
 from poseplug.registry.datasets.inspect import Inspection
+from poseplug.registry.datasets.scene_figures import scene_figures
+from poseplug.registry.datasets.scenes_shown import COLUMNS
 from poseplug.registry.datasets.shown import Distribution, PoseGrid, Shown
 from poseplug.registry.reports.figures import Figure, series
 from poseplug.registry.reports.headline import Fact
@@ -48,6 +50,14 @@ def data_page(shown: Shown, inspection: Inspection) -> str:
         table = Table(title="Allowed and covered", columns=[*held.columns], rows=[[*line] for line in held.lines()])
         figures = direction_figures(held)
         sections.append(Section(name="directions", title="Directions of limbs", figures=figures, tables=[table]))
+    if shown.scenes is not None:
+        tables = [
+            Table(title="How far off the run is", columns=[*COLUMNS], rows=[[*line] for line in shown.scenes.lines()])
+        ]
+        figures = [*scene_figures(shown.scenes)]
+        sections.append(
+            Section(name="scenes", title="Scenes", figures=figures, tables=tables[: bool(shown.scenes.model)])
+        )
     total = "without end" if facts["poses"] is None else str(facts["poses"])
     return html(
         Page(

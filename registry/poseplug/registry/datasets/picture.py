@@ -8,6 +8,8 @@ from typing import Any
 
 from poseplug.core.storage.files import write_whole
 from poseplug.registry.datasets.direction_picture import draw_directions, height_of
+from poseplug.registry.datasets.scene_picture import draw_scenes
+from poseplug.registry.datasets.scene_picture import height_of as scenes_height
 from poseplug.registry.datasets.shown import Distribution, PoseGrid, Shown
 from poseplug.registry.reports.colours import SIDE_COLOURS
 from poseplug.registry.reports.statistics import missing
@@ -27,7 +29,7 @@ def write_picture(shown: Shown, path: Path) -> None:
     except ImportError:
         raise missing("matplotlib") from None
     parts: list[tuple[float, Any]] = []
-    grid, width = shown.poses, 10.8 if shown.directions is None else 8.0
+    grid, width = shown.poses, 10.8 if shown.directions is None and shown.scenes is None else 8.0
     if grid is not None:
         width = 1.35 * grid.columns
         parts.append((1.85 * grid.rows, partial(_poses, grid=grid)))
@@ -39,6 +41,9 @@ def write_picture(shown: Shown, path: Path) -> None:
         parts.append((0.6 + 0.2 * len(shown.bones[0]), partial(_bones, shown=shown)))
     if shown.directions is not None:
         parts.append((height_of(shown.directions), partial(draw_directions, shown=shown.directions)))
+    if shown.scenes is not None:
+        width = max(width, 8.0)
+        parts.append((scenes_height(shown.scenes), partial(draw_scenes, shown=shown.scenes)))
     engine = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.03)
     figure = Figure(figsize=(width, sum(height for height, _ in parts)), layout=engine)
     places = figure.subfigures(len(parts), 1, height_ratios=[height for height, _ in parts], squeeze=False)
@@ -48,7 +53,7 @@ def write_picture(shown: Shown, path: Path) -> None:
 
 
 def _count(shown: Shown) -> int:
-    parts = (shown.poses, shown.distributions or None, shown.bones, shown.directions)
+    parts = (shown.poses, shown.distributions or None, shown.bones, shown.directions, shown.scenes)
     return sum(part is not None and part != () for part in parts)
 
 

@@ -12,6 +12,7 @@ from poseplug.registry.datasets.inspect import inspect
 from poseplug.registry.datasets.opening import Opened
 from poseplug.registry.datasets.page import data_page
 from poseplug.registry.datasets.picture import write_picture
+from poseplug.registry.datasets.scenes_shown import Predictor
 from poseplug.registry.datasets.shown import TOPICS, Shown, look
 
 _PICTURES = (".png", ".pdf", ".svg")
@@ -32,6 +33,7 @@ def plot(
     columns: int = 8,
     against: Opened | None = None,
     limits: Path | None = None,
+    predictor: Predictor | None = None,
 ) -> Shown:
     """Write a picture (.png, .pdf, .svg) or a page (.html) of a source, and return what it shows.
 
@@ -39,16 +41,19 @@ def plot(
         opened: the source.
         out: the file; one that is there is replaced.
         topics: what to show, of TOPICS and FURTHER; none: those of TOPICS.
-        rows, columns: of the grid of poses.
+        rows, columns: of the grid of poses; rows is also how many scenes there are.
         against: a source whose directions of bones are shown beside those of the first.
         limits: a file of joint limits; none: those that ship.
+        predictor: a run whose findings are shown beside the people of scenes.
 
     Raises:
         PoseplugError: another suffix, no such topic, bad limits, or a package that is not installed.
     """
     check_name(out)
     tables = None if limits is None else JointLimits.load(limits)
-    shown = look(opened, tuple(topics) or TOPICS, rows=rows, columns=columns, against=against, limits=tables)
+    shown = look(
+        opened, tuple(topics) or TOPICS, rows=rows, columns=columns, against=against, limits=tables, predictor=predictor
+    )
     if out.suffix.lower() == ".html":
         write_text(out, data_page(shown, inspect(opened)))
     else:

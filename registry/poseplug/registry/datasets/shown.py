@@ -18,11 +18,12 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.registry.datasets.directions import Directions, directions
 from poseplug.registry.datasets.measures import Measures
 from poseplug.registry.datasets.opening import Opened
+from poseplug.registry.datasets.scenes_shown import Predictor, ScenesShown, look_at_scenes
 
 Array = NDArray[Any]
 TOPICS = ("poses", "cameras", "people", "bones")
 # Shown where it is asked for.
-FURTHER = ("directions",)
+FURTHER = ("directions", "scenes")
 # Enough for a distribution to be seen; of places, so many are drawn one by one.
 _LOOKED_AT, _PLACES = 20_000, 1500
 _ANGLES = 36
@@ -79,6 +80,7 @@ class Shown:
         distributions: of cameras and people.
         bones: names of bones, and [M, A] the share of poses in which a bone is at so many degrees from hanging down.
         directions: which way limb bones point in frames of their own.
+        scenes: people together in an image and in space.
     """
 
     said: str
@@ -88,6 +90,7 @@ class Shown:
     distributions: Sequence[Distribution] = ()
     bones: tuple[Sequence[str], Array] | None = None
     directions: Directions | None = None
+    scenes: ScenesShown | None = None
 
 
 def look(
@@ -98,15 +101,17 @@ def look(
     columns: int = 8,
     against: Opened | None = None,
     limits: JointLimits | None = None,
+    predictor: Predictor | None = None,
 ) -> Shown:
     """Return what pictures show of a source.
 
     Args:
         opened: the source.
         topics: of TOPICS and FURTHER.
-        rows, columns: of the grid of poses.
+        rows, columns: of the grid of poses; rows is also how many scenes there are.
         against: a source whose directions are shown beside those of the first.
         limits: which directions of bones are possible; none: those that ship.
+        predictor: a run that says where the people of scenes are.
 
     Raises:
         PoseplugError: no such topic, or not a pose whose coordinates are all numbers.
@@ -116,9 +121,12 @@ def look(
         raise PoseplugError(f"There is nothing called '{unknown[0]}' to show; choose of {', '.join(TOPICS + FURTHER)}.")
     if "directions" not in topics and (against is not None or limits is not None):
         raise PoseplugError("Another source and joint limits belong to the directions of bones; add --show directions.")
+    if "scenes" not in topics and predictor is not None:
+        raise PoseplugError("A run says where the people of scenes are; add --show scenes.")
+    scenes = look_at_scenes(opened, rows, predictor) if "scenes" in topics else None
     grid = _grid(opened, rows, columns) if "poses" in topics else None
-    if {*topics} == {"poses"}:
-        return Shown(opened.said, grid)
+    if {*topics} <= {"poses", "scenes"}:
+        return Shown(opened.said, grid, scenes=scenes)
     found = _measured(opened)
     distributions: list[Distribution] = []
     cameras, people = _places(found) if "cameras" in topics else (None, None)
@@ -131,7 +139,7 @@ def look(
     if "directions" in topics:
         each = [found, *([] if against is None else [_measured(against)])]
         held = directions([(of.said, of.good) for of in each], limits or JointLimits.default())
-    return Shown(opened.said, grid, cameras, people, distributions, bones, held)
+    return Shown(opened.said, grid, cameras, people, distributions, bones, held, scenes)
 
 
 def _measured(opened: Opened) -> Measures:
@@ -142,7 +150,7 @@ def _measured(opened: Opened) -> Measures:
 
 
 def _grid(opened: Opened, rows: int, columns: int) -> PoseGrid:
-    batch = PoseBatch.join([*opened.drawn(rows * columns)])
+    batch = PoseBatch.join([*opened.drawn(rows * columns)]).select(slice(0, rows * columns))
     names = opened.source.label_names.get("action", ())
     titles = [names[number] for number in batch.labels["action"].tolist()] if "action" in batch.labels and names else []
     joints = batch.joints_2d if batch.joints_3d is None else batch.root_relative

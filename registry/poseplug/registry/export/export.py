@@ -14,6 +14,7 @@ import torch
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError, did_you_mean, in_words
 from poseplug.core.interfaces import BuildContext
+from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.storage.files import write_whole
 from poseplug.core.storage.run_directory import RunDirectory
 from poseplug.registry.discovery.attribution import blaming
@@ -85,6 +86,7 @@ def export_run(
             raise PoseplugError(f"'{path}' exists; choose another --out, or replace it with --force.")
     plan, model = open_run(directory, catalogue, torch.device("cpu"))
     with _explained(plan):
+        _check_alone(model)
         program, graph = traced(model, flip)
     people = {"random input": random_people(max(NUMBERS), model.skeleton, model.device, seed=1)}
     people |= _evaluated(plan, run_context(catalogue, model.device, plan.settings.seed, skeleton=model.skeleton))
@@ -102,6 +104,17 @@ def export_run(
         Exported(path, name, described["inputs"], described["outputs"], list(people), differences[name])
         for name, path in files.items()
     ]
+
+
+def _check_alone(model: LiftingModel) -> None:
+    """Raise CannotExport where a part sees whole scenes."""
+    parts = {"the lifter": model.lifter, "the root estimator": model.root}
+    for called, part in parts.items():
+        scenes = [] if part is None else sorted(model.inputs.of_scenes(part.reads))
+        if scenes:
+            raise CannotExport(
+                f"{called} reads '{scenes[0]}', which is made of whole scenes, and a program is told of single people"
+            )
 
 
 def _write(data: bytes, file: Path) -> None:

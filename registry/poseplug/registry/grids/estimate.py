@@ -13,7 +13,7 @@ import attrs
 import torch
 
 from poseplug.core.errors import PoseplugError, in_words
-from poseplug.core.evaluation.evaluate import ENDLESS_POSES, evaluate
+from poseplug.core.evaluation.evaluate import evaluate
 from poseplug.core.hooks import HookSet, RunHook
 from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.core.sources.pose_table import PoseTable
@@ -23,7 +23,7 @@ from poseplug.core.training.trainer import Trainer
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.grids.grid import SEED, Cell
 from poseplug.registry.runs.build import Run, build
-from poseplug.registry.runs.plan import make_plan
+from poseplug.registry.runs.plan import Plan, make_plan
 
 _STEPS = 4  # of each phase, of which the first is not timed
 _POSES = 1024  # of each evaluation that are timed
@@ -82,7 +82,7 @@ def _time(cell: Cell, catalogue: Catalogue, device: torch.device) -> Estimate:
         plan = make_plan(cell.document, catalogue)
         run = build(plan, catalogue, device)
         built = time.perf_counter() - began
-        return Estimate(built + _training(run, plan.phases, device) + _evaluation(run, plan.protocol, device))
+        return Estimate(built + _training(run, plan.phases, device) + _evaluation(run, plan, device))
     except PoseplugError as error:
         return Estimate(0.0, failure=str(error))
     except Exception as error:  # a stranger's component may fail in any way, and stops no other cell
@@ -115,16 +115,16 @@ def _training(run: Run, phases: Sequence[Phase], device: torch.device) -> float:
     return seconds
 
 
-def _evaluation(run: Run, protocol: Any, device: torch.device) -> float:
+def _evaluation(run: Run, plan: Plan, device: torch.device) -> float:
     """Return the seconds that the evaluations of a run take: a batch is timed."""
     seconds = 0.0
     for source in run.evaluations.values():
-        poses = len(source) if isinstance(source, FiniteSource) else ENDLESS_POSES
+        poses = len(source) if isinstance(source, FiniteSource) else plan.settings.eval_poses
         batch = source.sample(min(poses, _POSES), torch.Generator(device).manual_seed(0))
         sample: PoseSource = PoseTable(batch, dict(source.label_names))
         began = time.perf_counter()
-        evaluate(run.assembly.model, sample, protocol, run.metrics)
+        evaluate(*(run.assembly.model, sample, plan.protocol, run.metrics), batch_size=plan.settings.eval_batch_size)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        seconds += (time.perf_counter() - began) * poses / len(batch)
+        seconds += (time.perf_counter() - began) * poses / batch.num_scenes
     return seconds

@@ -14,8 +14,9 @@ from poseplug.core.keypoints.detections import KeypointFile
 from poseplug.core.keypoints.open_keypoints import open_keypoints
 from poseplug.core.training.runtime import pick_device
 from poseplug.registry.discovery.catalogue import Catalogue
-from poseplug.registry.lifting.lift import lifting
+from poseplug.registry.lifting.lift import Liftable, lifting
 from poseplug.registry.lifting.outputs import check_outputs, refuse_existing, refuse_twice, write
+from poseplug.registry.lifting.scenes.photos import Photos
 from poseplug.registry.lifting.settings import LiftSettings
 
 
@@ -73,11 +74,12 @@ def open_asked(
     detector: str = "",
     boxes: Path | None = None,
     device: str = "auto",
-) -> tuple[KeypointFile, Mapping[str, Any]]:
-    """Open key points as ``open_file`` does, or with a detector those that it finds in pictures.
+) -> tuple[Liftable, Mapping[str, Any]]:
+    """Open key points as ``open_file`` does, with a detector those that it finds in pictures, or pictures alone.
 
     Args:
-        path: a file or folder of key points; with a detector a picture, or a folder of them.
+        path: a file or folder of key points; with a detector, or for a run that reads images, a picture, or a folder
+            of them.
         form, skeleton, size: as ``open_file`` takes them.
         catalogue: what is installed.
         detector: the folder of a trained one, or NAME:key=value,...
@@ -90,6 +92,8 @@ def open_asked(
     if not detector:
         if boxes is not None:
             raise PoseplugError("--boxes says where people are in images; say with --detector who finds their joints.")
+        if form == "auto" and not skeleton and Photos.are_at(path):
+            return Photos.of(path), {}
         return open_file(path, form, skeleton, size)
     if form != "auto" or skeleton:
         raise PoseplugError(
@@ -107,7 +111,7 @@ def default_out(keypoints: Path) -> Path:
 
 def lift_to_files(
     run: str,
-    file: KeypointFile,
+    file: Liftable,
     settings: LiftSettings,
     outputs: Outputs,
     catalogue: Catalogue,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import attrs
 import torch
+from torch import Tensor
 
 from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.missing_joints import put_missing
 from poseplug.core.models.input_range import InputRange
 from poseplug.core.models.lifting_model import LiftingModel
@@ -71,9 +73,34 @@ class Job:
         return joints[own], found[own], confidence[own], sizes[own]
 
 
-def lift_block(job: Job, start: int, stop: int, seen: Spool, poses: Spool) -> Array:
-    """Lift people ``start`` to ``stop`` and append them to both tables; return who has a pose [n]."""
-    model, skeleton, missing = job.model, job.model.skeleton, job.missing
+@attrs.frozen(eq=False)
+class Whole:
+    """People with short gaps filled and missing joints placed, in the cameras that saw them.
+
+    Attributes:
+        pixels: [n, J, 2].
+        known: [n, J] bool, which joints were found, or filled.
+        enough: [n] bool, who has joints enough to be lifted.
+        confidence: [n, J].
+        camera: of each.
+    """
+
+    pixels: Tensor
+    known: Tensor
+    enough: Array
+    confidence: Array
+    camera: Camera
+
+    def keep(self, seen: Spool) -> None:
+        """Append what was seen of them to its table."""
+        camera = self.camera
+        intrinsics = torch.cat([camera.focal, camera.centre, camera.size], 1)
+        seen.append(joints_2d=self.pixels.numpy(), confidence=self.confidence, camera=intrinsics.numpy())
+
+
+def made_whole(job: Job, start: int, stop: int) -> Whole:
+    """Return people ``start`` to ``stop`` as they can be lifted, and count what was missing."""
+    skeleton, missing = job.model.skeleton, job.missing
     joints, found, confidence, sizes = job.whole(start, stop)
     enough = found.sum(1) * 2 >= skeleton.num_joints
     missing.missing_joints += int((confidence <= 0).sum())
@@ -82,7 +109,14 @@ def lift_block(job: Job, start: int, stop: int, seen: Spool, poses: Spool) -> Ar
     missing.people_not_lifted += int((~enough).sum())
     known = torch.from_numpy(found)
     pixels = put_missing(torch.from_numpy(joints), known, skeleton)
-    camera = job.rule.cameras(torch.from_numpy(sizes))
+    return Whole(pixels, known, enough, confidence, job.rule.cameras(torch.from_numpy(sizes)))
+
+
+def lift_block(job: Job, start: int, stop: int, seen: Spool, poses: Spool) -> Array:
+    """Lift people ``start`` to ``stop`` and append them to both tables; return who has a pose [n]."""
+    model, skeleton = job.model, job.model.skeleton
+    whole = made_whole(job, start, stop)
+    pixels, known, camera = whole.pixels, whole.known, whole.camera
     shown, through, rotation = pixels, camera, None
     if job.centred and job.range is not None:
         shown, through, rotation = centred(pixels, known, camera, job.range, skeleton)
@@ -96,12 +130,16 @@ def lift_block(job: Job, start: int, stop: int, seen: Spool, poses: Spool) -> Ar
     else:
         root = located.float().cpu()
         root = root if rotation is None else turned_back(root[:, None], rotation)[:, 0]
-    usable: Array = enough & torch.isfinite(lifted).all(-1).all(-1).numpy()
+    usable: Array = whole.enough & torch.isfinite(lifted).all(-1).all(-1).numpy()
+    keep_poses(poses, lifted, root, usable)
+    whole.keep(seen)
+    return usable
+
+
+def keep_poses(poses: Spool, lifted: Tensor, root: Tensor, usable: Array) -> None:
+    """Append poses [n, J, 3] and roots [n, 3] to their table, NaN for those that are not usable."""
     hidden = torch.from_numpy(~usable)
     poses.append(
         joints_3d=lifted.masked_fill(hidden[:, None, None], torch.nan).numpy(),
         root=root.masked_fill(hidden[:, None], torch.nan).numpy(),
     )
-    intrinsics = torch.cat([camera.focal, camera.centre, camera.size], 1)
-    seen.append(joints_2d=pixels.numpy(), confidence=confidence, camera=intrinsics.numpy())
-    return usable

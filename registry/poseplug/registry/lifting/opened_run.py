@@ -17,10 +17,17 @@ from poseplug.registry.runs.saved_model import open_run, seen_in_training, store
 
 @attrs.frozen(eq=False)
 class OpenedRun:
-    """A trained model, and what it was shown in training; None where nobody knows."""
+    """A trained model.
+
+    Attributes:
+        model: in evaluation mode.
+        seen: what it was shown in training; None where nobody knows.
+        score: whom it finds counts above this, as the run's protocol says.
+    """
 
     model: LiftingModel
     seen: InputRange | None
+    score: float
 
     @classmethod
     def named(cls, said: str, catalogue: Catalogue, device: torch.device) -> OpenedRun:
@@ -31,7 +38,8 @@ class OpenedRun:
         """
         directory = find_run(said, catalogue)
         plan, model = open_run(directory, catalogue, device)
-        return cls(model, stored_range(directory) or _from_data(plan, catalogue, device))
+        seen = stored_range(directory) or _from_data(plan, catalogue, device)
+        return cls(model, seen, plan.protocol.match_score)
 
 
 def _from_data(plan: Plan, catalogue: Catalogue, device: torch.device) -> InputRange | None:

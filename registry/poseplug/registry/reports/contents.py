@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from poseplug.core.evaluation.protocol import matching_in_words
 from poseplug.registry.reports.question import Question
 from poseplug.registry.reports.rows import lower_is_better, unit
 from poseplug.registry.reports.statistics import Difference, Spread, over_seeds
@@ -20,10 +21,15 @@ _TOO_FEW = "A confidence interval needs at least two seeds of both rows, and non
 def results_table(question: Question) -> Table:
     """Return the metric of every row that is shown, a column for each evaluation."""
     rows, spread = question.rows, question.spread
-    columns = [*rows.varied, *(f"{name}, {question.unit}" for name in rows.evaluations), "seeds"]
+    columns = [*rows.varied, *(f"{name}, {question.unit}" for name in rows.evaluations)]
     numbers = _numbers(spread, question.shown, lower=lower_is_better(question.metric))
+    beside: dict[int, list[Number]] = {row: [] for row in question.shown}
+    for further in rows.with_recall([question.metric])[1:]:
+        columns += [f"{name}, {_heading(question, further)}" for name in rows.evaluations]
+        beside = _numbers(rows.spread(further), question.shown, lower=lower_is_better(further))
+    columns.append("seeds")
     lines: list[list[Cell]] = [
-        [*_levels(question, row), *numbers[row], int(spread.n[row].max())] for row in question.shown
+        [*_levels(question, row), *numbers[row], *beside[row], int(spread.n[row].max())] for row in question.shown
     ]
     title = f"{question.heading}, {question.unit}, {question.better} is better: {_of_seeds(question)}"
     return Table(title, columns, lines, [*protocol_notes(question), *question.left_out])
@@ -39,7 +45,8 @@ def metrics_table(question: Question, evaluation: int, metrics: Sequence[str] = 
         cut: whether rows may be left out where there are very many.
     """
     rows, shown = question.rows, _shown(question, cut)
-    spreads = {name: rows.spread(name) for name in metrics or [m for m in rows.metrics if rows.headings[m]]}
+    wanted = metrics or [m for m in rows.metrics if rows.headings[m]]
+    spreads = {name: rows.spread(name) for name in rows.with_recall(wanted)}
     spreads = {name: spread for name, spread in spreads.items() if spread.n[:, evaluation].any()}
     shown = [row for row in shown if any(spread.n[row, evaluation] for spread in spreads.values())]
     numbers = {name: _numbers(spread, shown, lower=lower_is_better(name)) for name, spread in spreads.items()}
@@ -65,7 +72,7 @@ def metrics_table(question: Question, evaluation: int, metrics: Sequence[str] = 
 def wide_table(question: Question, evaluations: Sequence[int], metrics: Sequence[str] = ()) -> Table:
     """Return every row with a column for each evaluation and metric, for programs to read."""
     rows, shown = question.rows, _shown(question, cut=False)
-    names = metrics or rows.metrics
+    names = rows.with_recall(metrics or rows.metrics)
     spreads = {(e, name): rows.spread(name) for e in evaluations for name in names}
     spreads = {key: spread for key, spread in spreads.items() if spread.n[:, key[0]].any()}
     lines: list[list[Cell]] = []
@@ -224,6 +231,7 @@ def protocol_notes(question: Question, evaluations: Sequence[int] | None = None)
         said = [f"{facts['joints']} joints", root.get(facts["root"], facts["root"])]
         said += [f"Procrustes by {', '.join(facts['alignment'])}", f"mean over {facts['average']}"]
         said += ["averaged with the mirrored pose"] * bool(facts.get("flip"))
+        said += [matching_in_words(facts)] * ("match_radius_mm" in facts)
         which = f" ({', '.join(names)})" if len(by_protocol) > 1 else ""
         notes.append(f"Protocol {facts['name']}{which}: {', '.join(said)}.")
     return notes

@@ -12,7 +12,9 @@ import torch
 
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError, in_words
+from poseplug.core.evaluation.evaluate import find_and_match
 from poseplug.core.evaluation.metric import Comparison
+from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.storage.run_directory import RunDirectory
@@ -133,21 +135,22 @@ def _of_evaluation(
     poses: list[list[torch.Tensor]] = [[] for _ in models]
     errors: list[list[torch.Tensor]] = [[] for _ in models]
     with torch.inference_mode():
-        for batch in _batches(source, models[0].device):
+        for batch in _batches(source, models[0].device, min(_BATCH, plan.settings.eval_batch_size)):
             truth.append(batch.root_relative.cpu())
             if "action" in batch.labels:
                 actions.append(batch.labels["action"].cpu())
             for i, model in enumerate(models):
-                predicted = model.predict(batch, flip=plan.protocol.flip)
-                predicted = predicted - predicted[:, batch.skeleton.root, None]
-                poses[i].append(predicted.cpu())
-                errors[i].append(Comparison(predicted, batch, plan.protocol).errors.mean(-1).cpu())
+                comparison = _compared(model, batch, plan.protocol)
+                poses[i].append(comparison.predicted.cpu())
+                errors[i].append(comparison.errors.mean(-1).cpu())
     true = torch.cat(truth).double().numpy()
     lifted = [torch.cat(found).double().numpy() for found in poses]
     wrong = [torch.cat(found).double().numpy() for found in errors]
     names: Any = source.label_names.get("action", ())
     action = torch.cat(actions).tolist() if actions and names else []
-    order = np.argsort(-wrong[0], kind="stable")
+    # Who was not found by all of them has no pose to show.
+    known = np.isfinite(np.stack(wrong)).all(0)
+    order = np.array([i for i in np.argsort(-wrong[0], kind="stable") if known[i]], dtype=int)
     cases = [
         Case(
             label,
@@ -163,6 +166,13 @@ def _of_evaluation(
     return cases, len(true)
 
 
+def _compared(model: LiftingModel, batch: PoseBatch, protocol: Protocol) -> Comparison:
+    if model.finds:
+        return Comparison.of_found(*find_and_match(model, batch, protocol), batch, protocol)
+    predicted = model.predict(batch, flip=protocol.flip)
+    return Comparison(predicted - predicted[:, batch.skeleton.root, None], batch, protocol)
+
+
 def _unlike(truth: Array, action: Sequence[int], ranked: Sequence[int], each: int) -> list[int]:
     """Return the first poses of a ranking that are not like one another, where there are actions one of each."""
     chosen: list[int] = []
@@ -176,14 +186,14 @@ def _unlike(truth: Array, action: Sequence[int], ranked: Sequence[int], each: in
     return chosen
 
 
-def _batches(source: PoseSource, device: torch.device) -> Iterator[PoseBatch]:
+def _batches(source: PoseSource, device: torch.device, size: int) -> Iterator[PoseBatch]:
     if not isinstance(source, FiniteSource):
         generator = torch.Generator(device).manual_seed(0)
-        for _ in range(_POSES // _BATCH):
-            yield source.sample(_BATCH, generator)
+        for _ in range(_POSES // size):
+            yield source.sample(size, generator)
         return
     seen = 0
-    for batch in source.batches(_BATCH):
+    for batch in source.batches(size):
         yield batch
         seen += len(batch)
         if seen >= _POSES:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import xarray
 
 _NOT_FACTORS = ("seed", "evaluation", "metric")
+# Where people are searched for; other figures are over those who were found.
+RECALL = "recall"
+_OVER_ALL = (RECALL, "precision", "ap_root", "pck_abs", "pck_root")
 _SEPARATOR = " · "
 
 
@@ -110,6 +113,16 @@ class Rows:
     def spread(self, metric: str) -> Spread:
         """Return means over seeds of a metric, [R, E]."""
         return over_seeds(np.moveaxis(self.value[..., self.metric(metric)], 1, -1))
+
+    def with_recall(self, metrics: Sequence[str]) -> list[str]:
+        """Return metrics, and the recall with those that are over the people whom a run has found.
+
+        Finding fewer people makes such errors smaller, so that they say nothing without it.
+        """
+        said = list(dict.fromkeys(metrics))
+        if RECALL not in self.metrics or RECALL in said or all(metric in _OVER_ALL for metric in said):
+            return said
+        return [*said, RECALL] if self.spread(RECALL).n.any() else said
 
     def ranked(self, metric: str, evaluation: int) -> list[int]:
         """Return the rows that have a mean of the metric, the best first."""

@@ -25,6 +25,7 @@ from poseplug.core.training.trainer import steps_of_epochs
 from poseplug.registry.config.resolve import Part, construct, knowing
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build_model import build_model
+from poseplug.registry.runs.combination import check_found, check_served, idle_roles, places
 from poseplug.registry.runs.context import run_context
 from poseplug.registry.runs.plan import Plan
 
@@ -71,14 +72,18 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     evaluations = build_evaluations(plan, context)
     metrics = build_metrics(plan, context, evaluations)
     assembly = _assemble(plan, context, source, reference)
-    root = plan.parts.one("root")
+    root, idle = plan.parts.one("root"), idle_roles(plan.phases)
     check_3d(
         has_3d={
             part.name: made.has_3d for part, made in zip(plan.parts.several("source").values(), sources, strict=True)
         },
-        objective=(plan.parts.the("objective").name, assembly.objective.needs_3d),
-        root=root.name if root else None,
+        objective=(plan.parts.the("objective").name, assembly.objective.needs_3d and "lifter" not in idle),
+        root=root.name if root and "root" not in idle else None,
     )
+    where = places(plan.parts, plan.settings, plan.phases, sources, evaluations)
+    check_served(plan.parts, where, catalogue)
+    if root is not None:
+        check_found(root, plan.parts.the("lifter").name, assembly.model.lifter)
     if len(plan.seeds) > 1:
         check_together(assembly, plan)
         contexts = [knowing(context, catalogue, seed=seed) for seed in plan.seeds[1:]]
@@ -128,6 +133,10 @@ def check_together(assembly: Assembly, plan: Plan) -> None:
             obstacles.append(f"augmentor '{part.name}' asks the lifter of one seed only")
     if root := parts.one("root"):
         obstacles.append(f"this run also trains root estimator '{root.name}'")
+    inputs, lifter = assembly.model.inputs, parts.the("lifter")
+    if inputs.of_scenes(assembly.model.lifter.reads):
+        obstacles.append(f"lifter '{lifter.name}' reads inputs of whole scenes, whose people they deal out")
+    obstacles += [f"input '{name}' is trained too" for name, made in inputs.networks.items() if trainable(made)]
     if reweighter := parts.one("reweighter"):
         obstacles.append(f"reweighter '{reweighter.name}' weighs the poses of one seed only")
     obstacles += [f"phase '{phase.name}' keeps poses" for phase in plan.phases if phase.keep]
@@ -153,7 +162,7 @@ def build_evaluations(plan: Plan, context: BuildContext) -> dict[str, PoseSource
 def build_metrics(plan: Plan, context: BuildContext, evaluations: Mapping[str, PoseSource]) -> dict[str, Metric]:
     """Construct what a plan measures besides the standard metrics; see ``check_measurable`` for what is refused."""
     context = attrs.evolve(context, reference=None)  # a stored model is measured without it
-    parts = plan.parts.several("metric")
+    parts, root = plan.parts.several("metric"), plan.parts.one("root")
     metrics = {f"{part.name} (metric {number})": construct(part, context) for number, part in parts.items()}
     for label, evaluation in evaluations.items():
         if not evaluation.has_3d:
@@ -161,7 +170,11 @@ def build_metrics(plan: Plan, context: BuildContext, evaluations: Mapping[str, P
                 f"Evaluation '{label}' is on a source that gives 2D only, and errors are measured against 3D joints; "
                 "evaluate on a source with 3D."
             )
-        check_measurable(evaluation, plan.protocol, metrics, context.device, roots=plan.parts.one("root") is not None)
+        check_measurable(
+            *(evaluation, plan.protocol, metrics, context.device),
+            roots=root is not None,
+            finds=root is not None and root.component.finds,
+        )
     return metrics
 
 

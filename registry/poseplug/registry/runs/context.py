@@ -30,6 +30,10 @@ def run_context(catalogue: Catalogue, device: torch.device | None = None, seed: 
 
     def open_model(said: str) -> Callable[[PoseBatch], Tensor]:
         _, model = open_run(find_run(said, catalogue), catalogue, where)
+        if model.finds:
+            raise PoseplugError(
+                f"The model '{said}' searches scenes for people, and here people are given; name one that lifts these."
+            )
 
         def lift(batch: PoseBatch) -> Tensor:
             if batch.skeleton != model.skeleton:

@@ -13,9 +13,11 @@ import numpy as np
 import torch
 
 from poseplug.core.evaluation.evaluate import Evaluation, evaluate
+from poseplug.core.evaluation.metric import Metric
 from poseplug.core.evaluation.protocol import lookup
 from poseplug.core.evaluation.results import result_dataset, result_object, seeds_dataset, write_dataset
 from poseplug.core.hooks import HookSet
+from poseplug.core.interfaces import PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.storage.files import write_text
 from poseplug.core.storage.run_directory import RunDirectory
@@ -72,13 +74,19 @@ def evaluate_run(
     evaluations = build_evaluations(plan, context)
     measured = build_metrics(plan, context, evaluations)
     return result_object(
-        evaluations={label: evaluate(model, s, plan.protocol, measured) for label, s in evaluations.items()},
+        evaluations={label: _judge(model, source, plan, measured) for label, source in evaluations.items()},
         components=plan.components(),
-        protocol=plan.protocol.asdict(model.skeleton),
+        protocol=plan.protocol.asdict(model.skeleton, finds=model.finds),
         device=device,
         versions=catalogue.versions(),
         run={"run": str(directory.path), "steps": plan.settings.steps, "seed": plan.settings.seed},
     )
+
+
+def _judge(model: LiftingModel, source: PoseSource, plan: Plan, metrics: Mapping[str, Metric]) -> Evaluation:
+    """Evaluate a model on a source as a plan says."""
+    said = plan.settings
+    return evaluate(model, source, plan.protocol, metrics, batch_size=said.eval_batch_size, endless=said.eval_poses)
 
 
 def runs_in(directory: RunDirectory) -> list[RunDirectory]:
@@ -174,7 +182,7 @@ def _evaluate(
     """Evaluate a model; hooks are told the labels after ``prefix``, and may add metrics. Return the seconds, too."""
     found, began = {}, time.perf_counter()
     for label, source in run.evaluations.items():
-        evaluation = evaluate(model, source, plan.protocol, run.metrics)
+        evaluation = _judge(model, source, plan, run.metrics)
         metrics = dict(evaluation.metrics)
         for extra in hooks.call("on_evaluation", f"{prefix}{label}", evaluation):
             metrics |= extra or {}
@@ -187,18 +195,17 @@ def _describe(
 ) -> dict[str, Any]:
     """Return the result object of a run, with further facts of it."""
     assembly, training = trainer.assembly, trainer.training
-    poses = training.batch_size * (2 if assembly.uses_reference else 1) * assembly.seeds * training.steps
     return result_object(
         evaluations=evaluations,
         components=plan.components(),
-        protocol=plan.protocol.asdict(assembly.model.skeleton),
+        protocol=plan.protocol.asdict(assembly.model.skeleton, finds=assembly.model.finds),
         device=trainer.device,
         versions=catalogue.versions(),
         run={
             "steps": training.steps,
             "seed": plan.settings.seed,
             "seconds": round(trainer.seconds, 3),
-            "poses_per_second": round(poses / trainer.seconds, 1) if trainer.seconds else None,
+            "poses_per_second": round(trainer.people / trainer.seconds, 1) if trainer.seconds else None,
             **facts,
             "dropped_hooks": trainer.hooks.dropped,
         },

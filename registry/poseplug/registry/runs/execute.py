@@ -110,6 +110,8 @@ def execute(
 
 def _take_start(plan: Plan, run: Run) -> None:
     """Give the models of a run the weights that it starts from, if it starts from any."""
+    if plan.settings.pretrained_parts and not plan.settings.pretrained:
+        raise PoseplugError("'pretrained_parts' says what to take of a run; name that run with --from.")
     if plan.settings.pretrained:
         for model in models_of(run.assembly):
-            take_weights(RunDirectory(Path(plan.settings.pretrained)), model)
+            take_weights(RunDirectory(Path(plan.settings.pretrained)), model, plan.settings.pretrained_parts)

@@ -18,6 +18,7 @@ from poseplug.registry.config.read_settings import structure, unstructure
 from poseplug.registry.config.resolve import Parts, find_part
 from poseplug.registry.config.run_settings import RunSettings
 from poseplug.registry.discovery.catalogue import Catalogue
+from poseplug.registry.runs.combination import check_scenes, check_served, idle_roles, places
 
 
 @attrs.frozen
@@ -93,16 +94,21 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
     if problems:
         raise PoseplugError("\n".join(dict.fromkeys(problems)))
     check_schedules(settings, phases)
-    add_defaults(parts, asked, catalogue)
+    add_defaults(parts, asked, catalogue, phases)
     objective, root, reweighter = parts.the("objective"), parts.one("root"), parts.one("reweighter")
+    discriminators = parts.several("discriminator").values()
     check_combination(
         sources={part.name: part.component for part in parts.several("source").values()},
         objective=(objective.name, objective.component),
-        discriminators=[part.name for part in parts.several("discriminator").values()],
+        discriminators=[part.name for part in discriminators],
+        judges_3d=[part.name for part in discriminators if part.component.needs_3d],
         root=(root.name, root.component) if root else None,
         reweighter=reweighter.name if reweighter else None,
         has_reference="reference" in parts,
+        idle=idle_roles(phases),
     )
+    check_scenes(parts, settings, phases, catalogue)
+    check_served(parts, places(parts, settings, phases), catalogue)
     return Plan(settings, parts, tuple(phases))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cattrs
 import torch
 from torch import Tensor
@@ -65,8 +67,14 @@ def stored_skeleton(directory: RunDirectory) -> Skeleton:
     return _load_model(directory)[0]
 
 
-def take_weights(directory: RunDirectory, model: LiftingModel) -> None:
+def take_weights(directory: RunDirectory, model: LiftingModel, parts: Sequence[str] = ()) -> None:
     """Start a model from the weights of a finished run.
+
+    Args:
+        directory: the run.
+        model: of the same skeleton.
+        parts: what is taken: "lifter" with the statistics of its normalisation, "root", "input:NAME"; none means all of
+            the model, which must then be made of the same parts.
 
     Raises:
         PoseplugError: there is no finished run, or its model has another skeleton or other parts.
@@ -77,13 +85,28 @@ def take_weights(directory: RunDirectory, model: LiftingModel) -> None:
             f"'pretrained': the model in '{directory.path}' is for skeleton '{skeleton.name}', and this run has "
             f"'{model.skeleton.name}'."
         )
+    own = model.state_dict()
+    for part in parts:
+        for called, names in ((f"the model in '{directory.path}'", tensors), ("this run's", own)):
+            if part not in (there := sorted({_part_of(name) for name in names} - {"head"})):
+                raise PoseplugError(
+                    f"'pretrained_parts': {called} has nothing to take for '{part}'; it has {', '.join(there)}."
+                )
     try:
         # How its output becomes a pose is the run's own: it may go on with or without labels.
-        stored = {name: tensor for name, tensor in tensors.items() if not name.startswith("head.")}
-        own = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("head.")}
-        model.load_state_dict(stored | own)
+        wanted = {name: _part_of(name) in parts if parts else _part_of(name) != "head" for name in {**tensors, **own}}
+        stored = {name: tensor for name, tensor in tensors.items() if wanted[name]}
+        model.load_state_dict(stored | {name: tensor for name, tensor in own.items() if not wanted[name]})
     except RuntimeError as error:
         raise PoseplugError(f"'pretrained': the model in '{directory.path}' is not like this run's: {error}") from error
+
+
+def _part_of(name: str) -> str:
+    """Return the part of a model that a tensor belongs to, by its name: "lifter", "root", "input:NAME", "head"."""
+    first, _, rest = name.partition(".")
+    if first == "inputs":  # .networks.NAME
+        return f"input:{rest.split('.')[1]}"
+    return "lifter" if first == "normaliser" else first
 
 
 def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device) -> tuple[Plan, LiftingModel]:

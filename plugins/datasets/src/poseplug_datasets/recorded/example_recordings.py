@@ -49,13 +49,13 @@ _MIDDLE = {
     "Head": 1.66,
     "HeadTop": 1.76,
 }
-_FRAMES = 3
+FRAMES = 3
 
 
 def write_h36m(path: Path) -> None:
     """Write ``data_3d_h36m.npz``: every subject in every action, metres in a world with z up."""
     people = {
-        subject: {action: _world(_person(_MARKERS.split(), seed)) for seed, action in enumerate(_ACTIONS)}
+        subject: {action: _world(person(_MARKERS.split(), seed)) for seed, action in enumerate(_ACTIONS)}
         for subject in SUBJECTS
     }
     np.savez_compressed(path, positions_3d=np.array(people, dtype=object))
@@ -63,33 +63,33 @@ def write_h36m(path: Path) -> None:
 
 def write_3dhp(path: Path) -> None:
     """Write ``annot_data.mat`` of a test sequence: millimetres in the frame of a camera 4 m away."""
-    joints = _in_front(_person(LAYOUTS["3dhp17"].joints, 1)) * 1000
+    joints = in_front(person(LAYOUTS["3dhp17"].joints, 1)) * 1000
     with h5py.File(path, "w") as file:
         file["annot2"] = (joints[..., :2] / joints[..., 2:] * 1500 + 1024)[:, None]
         file["annot3"] = file["univ_annot3"] = joints[:, None]
-        file["valid_frame"] = np.ones((_FRAMES, 1))
+        file["valid_frame"] = np.ones((FRAMES, 1))
 
 
 def write_pw3d(path: Path) -> None:
     """Write a sequence of one person: metres in a world that is the camera's frame."""
-    joints = _in_front(_person(LAYOUTS["smpl24"].joints, 2))
-    found = _in_front(_person(("Head", *LAYOUTS["openpose18"].joints[1:14], *["Head"] * 4), 2))
-    detected = np.concatenate([found[..., :2] / found[..., 2:] * 1900 + (540, 960), np.ones((_FRAMES, 18, 1))], -1)
+    joints = in_front(person(LAYOUTS["smpl24"].joints, 2))
+    found = in_front(person(("Head", *LAYOUTS["openpose18"].joints[1:14], *["Head"] * 4), 2))
+    detected = np.concatenate([found[..., :2] / found[..., 2:] * 1900 + (540, 960), np.ones((FRAMES, 18, 1))], -1)
     facts: dict[str, Any] = {
         "sequence": path.stem,
-        "jointPositions": [joints.reshape(_FRAMES, -1)],
+        "jointPositions": [joints.reshape(FRAMES, -1)],
         "poses2d": [detected.swapaxes(1, 2)],
-        "campose_valid": [np.ones(_FRAMES, int)],
-        "cam_poses": np.tile(np.eye(4), (_FRAMES, 1, 1)),
+        "campose_valid": [np.ones(FRAMES, int)],
+        "cam_poses": np.tile(np.eye(4), (FRAMES, 1, 1)),
         "cam_intrinsics": np.array([[1900.0, 0, 540], [0, 1900.0, 960], [0, 0, 1]]),
     }
     path.write_bytes(pickle.dumps(facts, protocol=2))
 
 
-def _person(joints: Sequence[str], seed: int) -> NDArray[np.float64]:
+def person(joints: Sequence[str], seed: int) -> NDArray[np.float64]:
     """Return [F, J, 3] metres, to the left, forward and up, of a person who stands at the origin and sways."""
     standing = np.array([_place(joint) for joint in joints])
-    sway = np.random.default_rng(seed).normal(0, 0.02, (_FRAMES, len(_PLACES), 3))
+    sway = np.random.default_rng(seed).normal(0, 0.02, (FRAMES, len(_PLACES), 3))
     return standing + sway[:, [_PLACES.index(joint) if joint in _PLACES else 0 for joint in joints]]
 
 
@@ -103,12 +103,12 @@ def _place(joint: str) -> tuple[float, float, float]:
     return (left if joint[0] == "L" else -left, forward, up)
 
 
-def _world(person: NDArray[np.float64]) -> NDArray[np.float32]:
+def _world(standing: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return a person in a right-handed world: x to their right, y forward, z up."""
-    return (person * (-1, 1, 1)).astype(np.float32)
+    return (standing * (-1, 1, 1)).astype(np.float32)
 
 
-def _in_front(person: NDArray[np.float64]) -> NDArray[np.float64]:
+def in_front(standing: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a person as a camera at the height of a metre sees them from 4 m in front: x right, y down."""
-    left, forward, up = np.moveaxis(person, -1, 0)
+    left, forward, up = np.moveaxis(standing, -1, 0)
     return np.stack([left, 1 - up, 4 - forward], axis=-1)

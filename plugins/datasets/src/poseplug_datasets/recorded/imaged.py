@@ -41,12 +41,15 @@ class Views(TensorRecord):
         camera: [N] int64, which of the cameras.
         labels: class numbers [N], int64.
         joints_2d: [N, J, 2] pixels as they were measured; None where they are the poses' projection.
+        scene: [N] int64, numbers 0 to S - 1 in order, equal for people whom a camera saw together; None where that is
+            not told.
     """
 
     pose: Tensor
     camera: Tensor
     labels: Mapping[str, Tensor]
     joints_2d: Tensor | None = None
+    scene: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.pose)
@@ -73,13 +76,24 @@ class Recordings:
     left_out: int | None = None
 
     def share(self, settings: ShareSettings, context: BuildContext) -> Recordings:
-        """Return the views of the poses that settings keep."""
+        """Return the views of the poses that settings keep; of scenes, those with all their people."""
+        if self.views.scene is not None:
+            return self._share_scenes(self.views.scene, settings, context)
         poses = settings.kept(len(self.joints), context)
         if poses is None:
             return self
         keep = torch.zeros(len(self.joints), dtype=torch.bool)
         keep[poses] = True
         return attrs.evolve(self, views=self.views.select(keep.to(self.joints.device)[self.views.pose]))
+
+    def _share_scenes(self, scene: Tensor, settings: ShareSettings, context: BuildContext) -> Recordings:
+        kept = settings.kept(int(scene.max()) + 1 if len(scene) else 0, context)
+        if kept is None:
+            return self
+        views = self.views.select(torch.isin(scene, kept))
+        assert views.scene is not None
+        views = attrs.evolve(views, scene=torch.unique(views.scene, return_inverse=True)[1])
+        return attrs.evolve(self, views=views)
 
     def to(self, device: torch.device) -> Recordings:
         """Return them on another device."""

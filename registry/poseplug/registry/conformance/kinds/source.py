@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import torch
 
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.interfaces import FiniteSource, PoseSource
@@ -16,12 +17,28 @@ from poseplug.registry.conformance.verdict import Broken, NotChecked, promise, r
 
 
 def use(part: Any, occasion: Occasion) -> Tensors:
-    """Draw as many poses as the occasion has, and check their form."""
-    n, device = len(occasion.poses), occasion.poses.device
-    batch = check_poses(part.sample(n, occasion.generator), n, part.skeleton, device, "sample(n)")
+    """Draw as many poses, or scenes, as the occasion has poses, and check their form."""
+    batch = _valid(
+        part.sample(len(occasion.poses), occasion.generator),
+        len(occasion.poses),
+        part,
+        occasion.poses.device,
+        "sample(n)",
+    )
     given = batch.joints_3d is not None
     require(given == part.has_3d, f"has_3d is {part.has_3d}, but joints_3d is {'given' if given else 'None'}")
     return tensors_of(batch)
+
+
+def _valid(batch: Any, n: int, part: PoseSource, device: torch.device, what: str) -> PoseBatch:
+    """Return the batch if it is a valid one of n poses, or of n scenes with all their people; raise Broken otherwise.
+
+    Scenes of a source are never drawn apart; how many people these are is the source's own affair.
+    """
+    together = isinstance(batch, PoseBatch) and batch.scenes is not None
+    batch = check_poses(batch, len(batch) if together else n, part.skeleton, device, what)
+    require(batch.num_scenes == n, f"{what} has {batch.num_scenes} scenes; expected {n}")
+    return batch
 
 
 def _sampled(part: PoseSource, subject: Subject, n: int = 64) -> PoseBatch:
@@ -49,14 +66,18 @@ def projection(subject: Subject) -> None:
         require(error < 0.05, f"joints_2d are up to {error:.2f} pixels away from the projection of joints_3d")
 
 
-@promise("order", "a finite source gives len(source) poses, in the same order every time", needs=("seeded",))
+@promise(
+    "order", "a finite source gives len(source) poses, or whole scenes, in the same order every time", needs=("seeded",)
+)
 def order(subject: Subject) -> None:
     """Go through the poses twice, in chunks of different sizes."""
     part = subject.ready()
     if not isinstance(part, FiniteSource):
         raise NotChecked("an endless source")
-    first, second = (PoseBatch.join(list(part.batches(size))) for size in (4096, 3000))
-    check_poses(first, len(part), part.skeleton, subject.device, f"all batches, len(source) = {len(part)},")
+    first = PoseBatch.join(list(part.batches(4096)))
+    other = 3000 if first.scenes is None else len(part) // 2 + 1  # what is torn apart between two chunks is seen
+    second = PoseBatch.join(list(part.batches(other)))
+    _valid(first, len(part), part, subject.device, f"all batches, len(source) = {len(part)},")
     check_equal(tensors_of(first), tensors_of(second), "two passes over batches differ")
 
 

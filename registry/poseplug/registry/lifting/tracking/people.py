@@ -78,7 +78,7 @@ class People:
         return int(tracks[sure.argmax()])
 
 
-def gather(file: KeypointFile, make: JointMaker, least: float, folder: Path) -> People:
+def gather(file: KeypointFile, make: JointMaker, least: float, folder: Path, nobody: str = "") -> People:
     """Read all people of a file, make the run's joints of theirs, and sort them.
 
     Args:
@@ -86,6 +86,7 @@ def gather(file: KeypointFile, make: JointMaker, least: float, folder: Path) -> 
         make: makes the joints.
         least: joints with less confidence count as not found.
         folder: where the table goes.
+        nobody: what to say where nobody is in it, instead.
 
     Raises:
         PoseplugError: the file is damaged, or nobody is in it.
@@ -107,7 +108,9 @@ def gather(file: KeypointFile, make: JointMaker, least: float, folder: Path) -> 
         frames.append(chunk.frame.numpy().copy())
         scores.append(sure.mean(1).numpy())
     if not table.rows:
-        raise PoseplugError(f"There is nobody in these key points ({file.format}); choose a file with people in it.")
+        raise PoseplugError(
+            nobody or f"There is nobody in these key points ({file.format}); choose a file with people in it."
+        )
     track, frame, score = np.concatenate(tracks), np.concatenate(frames), np.concatenate(scores)
     linked = _number(table, track, frame)
     order = np.lexsort((-score, frame, track))

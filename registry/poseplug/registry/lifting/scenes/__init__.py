@@ -1,0 +1,1 @@
+"""Frames as scenes: models that see everybody in an image at once, or find them there themselves."""
