@@ -206,13 +206,13 @@ def test_it_learns_people_by_heart():
     optimiser = torch.optim.Adam(part.parameters(), lr=2e-3)
     part.generator = generator
     first = None
-    for _ in range(36):
+    for _ in range(24):
         losses = part.loss(found_in(part, batch), batch)
         first = first or losses["heatmaps"].item()
         optimiser.zero_grad()
         sum(losses.values()).backward()
         optimiser.step()
-    assert losses["heatmaps"].item() < first / 3
+    assert losses["heatmaps"].item() < first / 2
     maps = found_in(part.train(), batch)
     found = decode(attrs.evolve(maps, heatmaps=maps.heatmaps.detach()), SKELETON.root, most=2, least=0.3)
     places = maps.letterbox.place(batch.joints_2d, batch.scene)[:, SKELETON.root]

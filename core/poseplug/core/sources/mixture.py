@@ -25,6 +25,7 @@ class Mixture(PoseSource):
         self.sources = tuple(sources)
         self.skeleton = sources[0].skeleton
         self.has_3d = all(source.has_3d for source in sources)
+        self.has_images = all(source.has_images for source in sources)
         for source in sources[1:]:
             if source.skeleton != self.skeleton:
                 raise PoseplugError(
