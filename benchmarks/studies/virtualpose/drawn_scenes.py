@@ -84,7 +84,7 @@ def measured(backbone: Backbone, batches: list[PoseBatch]) -> dict[str, float]:
 
 
 def _of_batch(maps: Maps, batch: PoseBatch) -> tuple[Tensor, ...]:
-    """Return of seen people who was found, of these the errors and which joints are near, and found ones who are nobody."""
+    """Return who of seen people is found, their errors and which joints are near, and who is found and is nobody."""
     root = batch.skeleton.root
     detections = decode(maps, root, most=10, least=_SCORE)
     targets = targets_of(batch, maps)
