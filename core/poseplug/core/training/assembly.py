@@ -105,6 +105,7 @@ def check_combination(
     root: tuple[str, type[RootEstimator]] | None,
     reweighter: str | None,
     has_reference: bool,
+    made_from_reference: Iterable[str] = (),
     idle: Collection[str] = (),
 ) -> None:
     """Refuse what cannot work, from the classes alone, before anything is built.
@@ -115,6 +116,7 @@ def check_combination(
         discriminators: all of them.
         judges_3d: those of them that need 3D joints.
         has_reference: whether there are reference poses.
+        made_from_reference: sources that are made from such.
         idle: roles that no phase of the run trains; these learn from nothing.
 
     Raises:
@@ -133,7 +135,7 @@ def check_combination(
         objective=(objective_name, objective_class.needs_3d and "lifter" not in idle),
         root=root[0] if root and "root" not in idle else None,
     )
-    needing = [f"Source '{name}'" for name, source in sources.items() if source.needs_reference]
+    needing = [f"Source '{name}'" for name in made_from_reference]
     needing += [f"Reweighter '{reweighter}'"] if reweighter else []
     if needing and not has_reference:
         raise PoseplugError(f"{needing[0]} is made from reference poses; add --reference.")

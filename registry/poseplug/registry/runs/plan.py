@@ -105,6 +105,7 @@ def make_plan(document: Document, catalogue: Catalogue) -> Plan:
         root=(root.name, root.component) if root else None,
         reweighter=reweighter.name if reweighter else None,
         has_reference="reference" in parts,
+        made_from_reference=[part.name for part in parts.several("source").values() if part.needs_reference],
         idle=idle_roles(phases),
     )
     check_scenes(parts, settings, phases, catalogue)
