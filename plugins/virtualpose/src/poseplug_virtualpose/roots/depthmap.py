@@ -69,9 +69,7 @@ class DepthMap(RootEstimator):
         detections = decode(maps, self.root, self.config.most)
         roots, _ = located(detections, depth, maps, scenes)
         pixels = maps.letterbox.pixels(joints_in_boxes(maps, detections), detections.scene)
-        return Searched(
-            detections.scene, roots, detections.score, pixels, most=self.config.most, evidence=depth
-        )
+        return Searched(detections.scene, roots, detections.score, pixels, most=self.config.most, evidence=depth)
 
     def loss(  # type: ignore[override]
         self, roots: Tensor | Searched, batch: PoseBatch, *, maps: Maps, scene: Tensor, **inputs: Any
