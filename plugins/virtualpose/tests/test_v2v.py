@@ -41,7 +41,9 @@ def test_the_papers_network_has_3_32_million_parameters():
 
 def test_weights_are_small_at_first():
     network = V2V(15, 15, 4)
-    weights = torch.cat([m.weight.flatten() for m in network.modules() if isinstance(m, nn.Conv3d | nn.ConvTranspose3d)])
+    weights = torch.cat(
+        [m.weight.flatten() for m in network.modules() if isinstance(m, nn.Conv3d | nn.ConvTranspose3d)]
+    )
     assert 0.0009 < weights.std() < 0.0011
 
 

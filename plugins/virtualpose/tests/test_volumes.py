@@ -120,7 +120,11 @@ def test_estimated_depths_learn_through_the_volume():
 def test_nobody_there_leaves_the_volume_empty():
     camera, maps = any_maps()
     volume = gated_volume(
-        HeatTable(maps), space(camera, maps.letterbox), GRID, torch.zeros(2, 3, 4), torch.zeros(2, 3, requires_grad=True)
+        HeatTable(maps),
+        space(camera, maps.letterbox),
+        GRID,
+        torch.zeros(2, 3, 4),
+        torch.zeros(2, 3, requires_grad=True),
     )
     assert not volume.any()
 

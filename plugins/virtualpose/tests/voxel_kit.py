@@ -43,9 +43,7 @@ def standing(places, *, turns=None, camera=None):
     joints = []
     for number, (_, x, z) in enumerate(rows):
         angle = 0.7 * number if turns is None else turns[number]
-        turn = torch.tensor(
-            [[math.cos(angle), 0, math.sin(angle)], [0, 1, 0], [-math.sin(angle), 0, math.cos(angle)]]
-        )
+        turn = torch.tensor([[math.cos(angle), 0, math.sin(angle)], [0, 1, 0], [-math.sin(angle), 0, math.cos(angle)]])
         joints.append(body @ turn.T + torch.tensor([x, 0.0, z]))
     of_people = camera.select(scene)
     batch = PoseBatch.seen(H36M_16, of_people.world_to_camera(torch.stack(joints)), of_people, scene=scene)

@@ -16,7 +16,6 @@ from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.training.assembly import Assembly, check_combination
 from poseplug.core.training.supervised import Supervised
 
-
 GOOD = {
     "sources": {"star": StarSource},
     "objective": ("supervised", Supervised),
@@ -36,7 +35,7 @@ def test_combinations_that_work_pass():
     check(sources={"flat": FlatSource}, objective=("parts", PartObjective))
     check(objective=("critic", CriticObjective), discriminators=["size"])
     check(root=("mean", MeanRoot))
-    check(sources={"fk": NeedsReference}, reweighter="cips", has_reference=True)
+    check(made_from_reference=["fk"], reweighter="cips", has_reference=True)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_another_protocol_is_another_number(run, catalogue):
     released = evaluate_run(RunDirectory(run), catalogue, CPU, {}, protocol="virtualpose-mupots")
     assert released["protocol"]["proposals"] == "truth-filtered"
     assert released["metrics"]["same"]["recall"] > 90  # whatever they score
-    with pytest.raises(PoseplugError, match="'poseaug-3dhp' averages predictions"):
+    with pytest.raises(PoseplugError, match="'poseaug-3dhp' averages with mirrored"):
         evaluate_run(RunDirectory(run), catalogue, CPU, {}, protocol="poseaug-3dhp")
 
 

@@ -20,8 +20,10 @@ from poseplug.core.interfaces import FiniteSource, PoseSource
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.core.models.modes import evaluating
 
-# Poses, or scenes, that are lifted at a time, and by how many an endless source is judged.
-BATCH, ENDLESS_POSES = 4096, 20_480
+# How many poses, or scenes, an endless source is judged by.
+ENDLESS_POSES = 20_480
+# How many are lifted at a time; and how many where maps of whole scenes are made.
+_BATCH, _SCENES = 4096, 32
 
 
 @attrs.frozen
@@ -49,7 +51,7 @@ def evaluate(
     protocol: Protocol,
     metrics: Mapping[str, Metric] = {},
     *,
-    batch_size: int = BATCH,
+    batch_size: int | None = None,
     endless: int = ENDLESS_POSES,
 ) -> Evaluation:
     """Lift every pose of a source and score it by the standard metrics and further ones, named as messages call them.
@@ -62,7 +64,8 @@ def evaluate(
         source: the truth.
         protocol: how they are compared.
         metrics: further ones, by the names that messages call them.
-        batch_size: how many poses, or scenes, are lifted at a time.
+        batch_size: how many poses, or scenes, are lifted at a time; None for as many as there is memory for on most
+            machines.
         endless: by how many poses, or scenes, an endless source is judged, the same ones in every call.
 
     Raises:
@@ -70,7 +73,7 @@ def evaluate(
     """
     scores = Scores(protocol, source.label_names.get("action", ()), metrics)
     detected = DetectionScores(protocol)
-    poses = 0
+    poses, batch_size = 0, batch_size or default_batch(model)
     with torch.inference_mode(), evaluating(model):
         for batch in _batches(source, model.device, batch_size, endless):
             if model.finds:
@@ -104,6 +107,11 @@ def _matched(found: Found, batch: PoseBatch, protocol: Protocol) -> Matching:
         by=protocol.match_by,
         rule=protocol.match_rule,
     )
+
+
+def default_batch(model: LiftingModel) -> int:
+    """Return how many poses, or scenes, of an evaluation a model lifts at a time where nobody says otherwise."""
+    return _SCENES if model.sees_scenes else _BATCH
 
 
 def check_measurable(

@@ -73,6 +73,12 @@ class LiftingModel(nn.Module):
         """Whether it searches scenes for people; see ``find``. Otherwise it places each person that it is given."""
         return self.root is not None and self.root.finds
 
+    @property
+    def sees_scenes(self) -> bool:
+        """Whether lifter or root estimator read inputs of whole scenes, which take much more memory than a person."""
+        reads = self.lifter.reads | (frozenset() if self.root is None else self.root.reads)
+        return bool(self.inputs.of_scenes(reads))
+
     def forward(self, batch: PoseBatch) -> Tensor:
         """Return what the lifter is trained on, [N, J, 3]: joints in metres, or what its objective reads.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from poseplug.core.evaluation.evaluate import BATCH, ENDLESS_POSES
+from poseplug.core.evaluation.evaluate import ENDLESS_POSES
 from poseplug.core.evaluation.protocol import PROTOCOLS
 from poseplug.core.settings import setting
 from poseplug.core.sources.projection import PROJECTIONS
@@ -17,7 +17,11 @@ class RunSettings(Training):
 
     reference_share: float = setting(1.0, "share of the reference poses that are used", above=0, maximum=1)
     protocol: str = setting("default", "how results are measured", choices=tuple(PROTOCOLS))
-    eval_batch_size: int = setting(BATCH, "poses, or scenes of several people, that are evaluated at a time", minimum=1)
+    eval_batch_size: int | None = setting(
+        None,
+        "poses, or scenes of several people, that are lifted at a time; unset, 4096, or 32 where parts see scenes",
+        minimum=1,
+    )
     eval_poses: int = setting(
         ENDLESS_POSES, "by how many poses, or scenes, a source without an end is evaluated", minimum=1
     )

@@ -12,7 +12,7 @@ import torch
 
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError, in_words
-from poseplug.core.evaluation.evaluate import find_and_match
+from poseplug.core.evaluation.evaluate import default_batch, find_and_match
 from poseplug.core.evaluation.metric import Comparison
 from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.interfaces import FiniteSource, PoseSource
@@ -135,7 +135,9 @@ def _of_evaluation(
     poses: list[list[torch.Tensor]] = [[] for _ in models]
     errors: list[list[torch.Tensor]] = [[] for _ in models]
     with torch.inference_mode():
-        for batch in _batches(source, models[0].device, min(_BATCH, plan.settings.eval_batch_size)):
+        for batch in _batches(
+            source, models[0].device, min(_BATCH, plan.settings.eval_batch_size or min(map(default_batch, models)))
+        ):
             truth.append(batch.root_relative.cpu())
             if "action" in batch.labels:
                 actions.append(batch.labels["action"].cpu())

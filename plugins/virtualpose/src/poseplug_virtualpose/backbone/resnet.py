@@ -77,9 +77,7 @@ class _Block(nn.Module):
         self.downsample = (
             nn.Identity()
             if same
-            else nn.Sequential(
-                nn.Conv2d(widths[0], widths[-1], 1, stride, bias=False), nn.BatchNorm2d(widths[-1])
-            )
+            else nn.Sequential(nn.Conv2d(widths[0], widths[-1], 1, stride, bias=False), nn.BatchNorm2d(widths[-1]))
         )
 
     def forward(self, features: Tensor) -> Tensor:

@@ -24,9 +24,7 @@ def root_volumes(roots: Tensor, scene: Tensor, counts: Tensor, boxes: Boxes3D, g
         grid: the nodes in them.
     """
     places = boxes.select(scene).offsets(roots[:, None])
-    x, y, z = (
-        _profile(axis - places[:, :, number]) for number, axis in enumerate(grid.axes(roots.device))
-    )
+    x, y, z = (_profile(axis - places[:, :, number]) for number, axis in enumerate(grid.axes(roots.device)))
     x = torch.where(counts[:, None], x, 0)
     people = torch.einsum("nx, ny, nz -> nxyz", x, y, z)
     volumes = torch.zeros(len(boxes), grid.count, device=roots.device)
