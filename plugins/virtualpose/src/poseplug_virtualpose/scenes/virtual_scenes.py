@@ -91,7 +91,7 @@ class VirtualScenes(PoseSource):
                 "fullest scene has as many or more."
             )
         self.most = max(config.count, config.count_max)
-        self.has_images = config.images
+        self.has_images, self.seed = config.images, config.seed
         self.needs_reference = self.needs_reference_with(config)
         self.people = _people(config.people, context)
         if not self.people.has_3d:
@@ -179,7 +179,7 @@ class _SetOfScenes(VirtualScenes, FiniteSource):
 
     def _generator(self, block: int, stream: int) -> torch.Generator:
         # An odd factor tells seeds apart in 32 bits, which is all that generators on the CPU look at.
-        seed = (self.config.seed * 0x9E3779B1 + 2 * block + stream) & 0xFFFFFFFF
+        seed = (self.seed * 0x9E3779B1 + 2 * block + stream) & 0xFFFFFFFF
         return torch.Generator(self.device).manual_seed(seed)
 
 
