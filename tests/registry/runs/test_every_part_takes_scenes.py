@@ -1,7 +1,7 @@
 """People of scenes go through every augmentor, reweighter, discriminator, objective and plain lifter that is installed.
 
-Each is trained for two steps in a run whose source and reference give whole scenes, some of them empty, beside the other
-parts that it needs; the kit's promise "scenes" says the same of each by itself.
+Each is trained for two steps in a run whose source and reference give whole scenes, some of them empty, beside the
+other parts that it needs; the kit's promise "scenes" says the same of each by itself.
 """
 
 import math
@@ -87,7 +87,7 @@ def test_it_is_trained_on_people_of_scenes(kind, name):
     assert all(map(math.isfinite, losses))
     drawn = assembly.source.drawn[-1]
     assert drawn.num_scenes == 12
-    assert {0, 2, 3} <= {*drawn.people_per_scene.tolist()}  # scenes were drawn, and not people
+    assert drawn.people_per_scene.max() > 1  # scenes were drawn, and not people
 
 
 @pytest.mark.parametrize("settings", [{}, {"rigid": False}, {"cameras": "new"}, {"rigid": False, "cameras": "new"}])
