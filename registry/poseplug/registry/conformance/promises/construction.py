@@ -45,7 +45,7 @@ def skeletons(subject: Subject) -> None:
 
     A method that has no meaning on a skeleton (it needs named parts, for example) refuses it with a PoseplugError.
     """
-    if subject.kind == "source" and not getattr(subject.component, "needs_reference", False):
+    if subject.kind == "source" and not subject.of_reference:
         raise NotChecked("decides its skeleton itself")
     refused, fine = [], []
     for skeleton in (STAR, BODY_21):
