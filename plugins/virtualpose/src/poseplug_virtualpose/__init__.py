@@ -78,6 +78,12 @@ def register_roots(register: Register) -> None:
         summary="depth from features of the whole scene, pooled at people's joints",
         paper=f"{_PAPER}, Sec. 3.1; HDNet (Lin and Lee, ECCV 2020)",
     )
+    register(
+        "bdr",
+        "poseplug_virtualpose.roots.bdr:BDR",
+        summary="depth from a dense map over the scene, read at people's roots",
+        paper=f"{_PAPER}, Sec. 3.1; as in SMAP (Zhen et al., ECCV 2020)",
+    )
 
 
 @hookimpl
@@ -99,7 +105,7 @@ def register_objectives(register: Register) -> None:
 
 @hookimpl
 def register_recipes(register: RegisterRecipe) -> None:
-    """Register virtualpose and virtualpose-small."""
+    """Register virtualpose, virtualpose-small and virtualpose-backbone."""
     folder = Path(__file__).parent / "recipes"
     register(
         "virtualpose",
@@ -110,4 +116,9 @@ def register_recipes(register: RegisterRecipe) -> None:
         "virtualpose-small",
         folder / "virtualpose-small.toml",
         summary="VirtualPose's second stage with smaller maps, volumes and networks, for a demo on two cores",
+    )
+    register(
+        "virtualpose-backbone",
+        folder / "virtualpose-backbone.toml",
+        summary="VirtualPose's first stage: the backbone alone, on images with 2D key points",
     )
