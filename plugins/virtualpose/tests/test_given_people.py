@@ -7,6 +7,7 @@ from drawn_maps import inputs_of, scenes_of
 
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import BuildContext
+from poseplug_virtualpose.roots.bdr import BDR
 from poseplug_virtualpose.roots.given_people import Given, GivenPeopleRoot, in_picture
 from poseplug_virtualpose.roots.tbs import TBS
 from poseplug_virtualpose.roots.tif import TIF
@@ -71,7 +72,7 @@ def test_who_is_beside_the_picture_does_not_count():
     assert oracle.loss(oracle(**inputs_of(nobody, oracle.reads)), nobody)["depth"] == 0
 
 
-@pytest.mark.parametrize("kind", [TBS, TIF])
+@pytest.mark.parametrize("kind", [TBS, TIF, BDR])
 def test_beside_the_picture_all_stays_finite(kind):
     estimator = kind(kind.Config(channels=4), CONTEXT)
     for beside in ((1,), range(4)):
@@ -83,7 +84,7 @@ def test_beside_the_picture_all_stays_finite(kind):
         assert all(p.grad.isfinite().all() for p in estimator.parameters())
 
 
-@pytest.mark.parametrize("kind", [TBS, TIF])
+@pytest.mark.parametrize("kind", [TBS, TIF, BDR])
 def test_each_person_is_judged_alone(kind):
     """In evaluation it does not matter who else is asked about."""
     estimator = kind(kind.Config(channels=4), CONTEXT).eval()
@@ -96,13 +97,14 @@ def test_each_person_is_judged_alone(kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings"), [(TBS, {"channels": 4, "crop": 16}), (TIF, {"channels": 8, "stride": 1, "hidden": 32})]
+    ("kind", "settings"),
+    [(TBS, {"channels": 4, "crop": 16}), (TIF, {"channels": 8, "stride": 1, "hidden": 32}), (BDR, {"channels": 4})],
 )
 def test_it_learns_where_people_are(kind, settings):
-    """Small and tall people by their width: each learns what nobody's size alone tells."""
+    """People of any width and height, some near and some far: each learns which is which."""
     torch.manual_seed(1)
-    joints = torch.randn(16, 16, 3, generator=torch.Generator().manual_seed(2)) * torch.tensor([0.3, 0.4, 0.1])
-    joints = joints + torch.rand(16, 1, 3) * torch.tensor([2.0, 0.5, 3.0]) + torch.tensor([-1.0, -0.2, 3.5])
+    joints = torch.randn(8, 16, 3, generator=torch.Generator().manual_seed(2)) * torch.tensor([0.3, 0.4, 0.1])
+    joints = joints + torch.rand(8, 1, 3) * torch.tensor([2.0, 0.5, 3.0]) + torch.tensor([-1.0, -0.2, 3.5])
     batch = scenes_of(joints, 2)
     estimator = kind(kind.Config(**settings), CONTEXT)
     inputs = inputs_of(batch, estimator.reads)
@@ -116,3 +118,19 @@ def test_it_learns_where_people_are(kind, settings):
         losses.append(said["depth"].item())
     assert losses[-1] < 0.3 * losses[0]
     assert losses[-1] < 0.25
+
+
+def test_a_depth_map_is_read_where_roots_are():
+    """The network's output in a cell is the paper's depth over focal length at four pixels a cell."""
+    batch, estimator = people(), BDR(BDR.Config(channels=2), CONTEXT).eval()
+    assert len(estimator.network.joints) == 16
+    inputs = inputs_of(batch, estimator.reads)
+    given = Given.of(H36M_16.root, **inputs)
+    depth = estimator.network(given.maps)
+    for person, (x, y) in enumerate(given.place.tolist()):
+        assert estimator.depth(given)[person] == depth[person // 2, int(y), int(x)].clamp_min(0)
+    with torch.no_grad():
+        estimator.network.net[-1][-1].weight.zero_()
+        estimator.network.net[-1][-1].bias.fill_(7.5)
+    depth = 7.5 * (700 * 60 / 960) * 4 / 1000
+    torch.testing.assert_close(estimator(**inputs)[:, 2], torch.full((4,), depth))

@@ -13,7 +13,7 @@ from poseplug.core.interfaces import PoseSource
 
 
 class Mixture(PoseSource):
-    """Equal parts of several sources in every batch; with 3D joints if all of them have some.
+    """Equal parts of several sources in every batch; with 3D joints, and with images, if all of them have some.
 
     Each source gives as many scenes; where another has scenes, somebody alone is a scene of one.
 

@@ -78,6 +78,12 @@ def register_roots(register: Register) -> None:
         summary="depth from features of the whole scene, pooled at people's joints",
         paper=f"{_PAPER}, Sec. 3.1; HDNet (Lin and Lee, ECCV 2020)",
     )
+    register(
+        "bdr",
+        "poseplug_virtualpose.roots.bdr:BDR",
+        summary="depth from a dense map over the scene, read at people's roots",
+        paper=f"{_PAPER}, Sec. 3.1; as in SMAP (Zhen et al., ECCV 2020)",
+    )
 
 
 @hookimpl

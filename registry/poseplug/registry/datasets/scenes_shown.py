@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from poseplug.core.data.found import Found, match
+from poseplug.core.data.found import Found
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
+from poseplug.core.evaluation.evaluate import find_and_match
+from poseplug.core.evaluation.protocol import PROTOCOLS, Protocol
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.geometry.letterbox import Letterbox
 from poseplug.core.geometry.skeleton import Skeleton
@@ -25,8 +27,6 @@ from poseplug.registry.runs.find_run import find_run
 from poseplug.registry.runs.saved_model import open_run
 
 Array = NDArray[Any]
-# How evaluations match whom a run finds: nobody below this score, nobody further away from a true root.
-_SCORE, _RADIUS_M = 0.3, 0.5
 COLUMNS = ("scene", "people", "found", "matched", "root, mm", "depth, mm", "mpjpe, mm")
 
 
@@ -37,15 +37,18 @@ class Predictor:
     Attributes:
         said: how it is called.
         model: its trained model.
+        protocol: who counts as found, and how they are matched.
     """
 
     said: str
     model: LiftingModel
+    protocol: Protocol = PROTOCOLS["default"]
 
     @classmethod
     def named(cls, said: str, catalogue: Catalogue) -> Predictor:
         """Open the run in a folder, or the trained model of a name, on the CPU; PoseplugError where there is none."""
-        return cls(said, open_run(find_run(said, catalogue), catalogue, torch.device("cpu"))[1])
+        plan, model = open_run(find_run(said, catalogue), catalogue, torch.device("cpu"))
+        return cls(said, model, plan.protocol)
 
 
 @attrs.frozen(eq=False)
@@ -161,8 +164,11 @@ def _predicted(predictor: Predictor, batch: PoseBatch) -> tuple[Found, Tensor]:
             f"'{batch.skeleton.name}'; choose a source or a run with the other's."
         )
     if model.finds:
-        found = model.find(batch, lambda people: people.score > _SCORE)
-        rows = match(found, batch, _RADIUS_M).of_people
+        found, matching = find_and_match(model, batch, predictor.protocol)
+        # Found for the average precision, too, are those whom nothing else counts.
+        counts = found.score > predictor.protocol.least_score
+        rows = torch.where(matching.matched, counts.cumsum(0)[matching.of_people] - 1, -1)
+        found = found.select(counts)
     else:
         with model.inputs.shared():
             joints, roots = model.place(batch)

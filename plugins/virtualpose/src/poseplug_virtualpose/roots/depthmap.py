@@ -25,6 +25,13 @@ from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_error, 
 from poseplug_virtualpose.roots.searched import Searched, located
 
 
+@attrs.frozen(eq=False)
+class Evidence:
+    """What people were found by: depth maps [S, h, w]; no tensor of people, so that it stays whole."""
+
+    depth: Tensor
+
+
 @attrs.frozen(kw_only=True)
 class DepthMapConfig:
     """Settings of DepthMap."""
@@ -69,7 +76,9 @@ class DepthMap(RootEstimator):
         detections = decode(maps, self.root, self.config.most)
         roots, _ = located(detections, depth, maps, scenes)
         pixels = maps.letterbox.pixels(joints_in_boxes(maps, detections), detections.scene)
-        return Searched(detections.scene, roots, detections.score, pixels, most=self.config.most, evidence=depth)
+        return Searched(
+            detections.scene, roots, detections.score, pixels, most=self.config.most, evidence=Evidence(depth)
+        )
 
     def loss(  # type: ignore[override]
         self, roots: Tensor | Searched, batch: PoseBatch, *, maps: Maps, scene: Tensor, **inputs: Any
@@ -77,7 +86,7 @@ class DepthMap(RootEstimator):
         """Return the mean absolute error of depths in metres, of roots in the picture (eq. 4)."""
         pixels, true = batch.joints_2d[:, self.root], batch.root[:, 2]
         if isinstance(roots, Searched):
-            return {"depth": depth_error(roots.evidence, maps, scene, pixels, true)}
+            return {"depth": depth_error(roots.evidence.depth, maps, scene, pixels, true)}
         seen = in_picture(maps, scene, maps.letterbox.place(pixels[:, None], scene)[:, 0])
         error = torch.where(seen, (roots[:, 2] - true).abs(), 0)
         return {"depth": error.sum() / seen.sum().clamp_min(1)}
