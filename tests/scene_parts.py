@@ -27,6 +27,9 @@ class Pairs(PoseSource):
 
     skeleton = STAR
 
+    def __init__(self, config=None, context=None):
+        pass
+
     def sample(self, n, generator):
         return pairs(n, generator)
 

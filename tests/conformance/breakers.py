@@ -8,15 +8,15 @@ from conformance import (
     broken_results,
     broken_settings,
     detectors,
+    of_scenes,
 )
 
+_LISTS = (
+    *(broken_settings, broken_results, broken_repetition, broken_gradients, broken_kinds, broken_programs),
+    *(detectors, of_scenes),
+)
 # Promise -> (kind, component that breaks it).
-BREAKERS = {
-    **broken_settings.BREAKERS,
-    **broken_results.BREAKERS,
-    **broken_repetition.BREAKERS,
-    **broken_gradients.BREAKERS,
-    **broken_kinds.BREAKERS,
-    **broken_programs.BREAKERS,
-    **detectors.BREAKERS,
-}
+BREAKERS = {name: [] for module in _LISTS for name in module.BREAKERS}
+for module in _LISTS:
+    for name, listed in module.BREAKERS.items():
+        BREAKERS[name] += listed

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from labelled_images import write_labelled
 from pages import PAGES, ROOT, blocks, commands, inline_commands, named
+from published_scenes import mupots_people, write_dome, write_mupots
 
 CLIPS = ("mocap", "elsewhere", "new-clips", "other", "LAB", "WILD")
 RUNS = ("runs/mine", "runs/narrow", "runs/posegu-semgcn")
@@ -76,6 +77,10 @@ def folder(tmp_path_factory):
         (folder / name).mkdir()
         source.example_settings(folder / name)
     (folder / "3DPW" / "test").symlink_to("train")
+    write_dome(folder / "PANOPTIC", 2, ("160224_haggling1", "160906_pizza1", "160422_ultimatum1", "160226_mafia1"))
+    for number in (1, 6):
+        write_mupots(folder / "MuPoTS", number, mupots_people(number))
+    (folder / "MultiPersonTestSet").symlink_to("MuPoTS")
     write_detections(folder / "H36M")
     write_detector(folder)
     (folder / "docs").mkdir()

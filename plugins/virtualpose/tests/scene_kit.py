@@ -2,6 +2,7 @@
 
 import attrs
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from poseplug.core.geometry.layouts import H36M_16
 from poseplug.core.interfaces import BuildContext
@@ -41,3 +42,18 @@ def distances(batch, size):
     ground = in_world(batch)[:, ROOT, [0, 2]].view(-1, size, 2)
     first, second = torch.triu_indices(size, size, 1)
     return torch.linalg.vector_norm(ground[:, first] - ground[:, second], dim=-1)
+
+
+class NotWaiting(TorchDispatchMode):
+    """Refuses what makes the host wait for a device: reading numbers, and shapes that depend on them."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.name().partition("::")[2]
+        by_mask = name.startswith("index") and any(
+            index is not None and index.dtype in (torch.bool, torch.uint8)
+            for index in (args[1] if isinstance(args[1], list | tuple) else ())
+        )
+        waits = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2", "unique_dim", "equal")
+        assert not by_mask, name
+        assert name not in waits, name
+        return func(*args, **(kwargs or {}))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scene_kit import ROOT, distances, in_world, scenes_of, seeded, some_people
+from scene_kit import ROOT, NotWaiting, distances, in_world, scenes_of, seeded, some_people
 
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
@@ -184,6 +184,33 @@ def test_a_set_of_scenes_is_always_the_same():
     drawn = source.sample(5, seeded())
     known = {tuple(position) for position in whole.scenes.camera.position.tolist()}
     assert {tuple(position) for position in drawn.scenes.camera.position.tolist()} <= known
+
+
+@pytest.mark.parametrize("outside", ["keep", "unweighted", "drop"])
+def test_nobody_waits_for_the_device_but_to_drop_people(outside):
+    source = scenes_of(outside=outside)
+    source.sample(2, seeded())  # constants are made once
+    with NotWaiting():
+        if outside == "drop":
+            with pytest.raises(AssertionError, match="index"):
+                source.sample(2, seeded())
+        else:
+            source.sample(2, seeded())
+
+
+def test_scenes_with_images():
+    settings = {"images": True, "canvas": (32, 60), "count": 2, "outside": "keep"}
+    batch = scenes_of(**settings).sample(3, seeded())
+    image = batch.scenes.image
+    assert image.shape == (3, 3, 32, 60)
+    assert image.dtype == torch.uint8
+    assert image.flatten(1).float().std(1).min() > 1
+    without = scenes_of(**{**settings, "images": False}).sample(3, seeded())
+    assert torch.equal(batch.joints_2d, without.joints_2d)
+    of_set = scenes_of(**settings, length=70)
+    whole, again = (PoseBatch.join(list(of_set.batches(size))) for size in (70, 50))
+    assert torch.equal(whole.scenes.image, again.scenes.image)
+    assert of_set.sample(2, seeded()).scenes.image.shape == (2, 3, 32, 60)
 
 
 def test_people_of_a_source_of_scenes_are_taken_one_by_one():

@@ -59,6 +59,14 @@ def test_the_refined_root_is_judged():
     assert metrics["mrpe_mm"] == pytest.approx((130 + 80) / 2, rel=1e-4)
 
 
+def test_who_is_not_lifted_ranks_where_it_was_found():
+    """A lifter that puts everybody a metre off leaves those who score too little alone."""
+    metrics = judged(crossed(), FINDS, [[0.2, 0.9, 0.8, 0.0]], offset=(1.0, 0.0, 0.0)).metrics
+    # Wrong, wrong, right.
+    assert metrics["ap_root"] == pytest.approx(100 / 9)
+    assert metrics["precision"] == 0
+
+
 def test_who_scores_too_little_is_not_found():
     metrics = judged(crossed(), FINDS, SURE, attrs.evolve(DEFAULT, match_score=0.5)).metrics
     assert metrics["recall"] == pytest.approx(100 / 3)

@@ -152,7 +152,7 @@ def test_found_people_become_people_of_their_frame(lifted, tmp_path):
 
 def test_one_person_of_those_found(lifted):
     joints, frame, track = crowd(6, 2)
-    model = LiftingModel(Shape(), STAR, Beside(BesideConfig(score=0.9)))
+    model = LiftingModel(Shape(), STAR, Beside(BesideConfig(score=1.7)))
     poses = lifted(model, file_of(joints, frame, track + 5), person="6", smooth=3)
     assert set(poses.track) == {6}
     assert poses.frame.tolist() == list(range(6))
@@ -234,6 +234,13 @@ def test_what_cannot_be_done(lifted, pictures):
     for model, file, said, message in refused:
         with pytest.raises(PoseplugError, match=message):
             lifted(model, file, **said)
+
+
+def test_a_run_that_reads_key_points_says_so_of_pictures(poseplug, lifting_run, pictures):
+    for path in (pictures, pictures / "000.png"):
+        done = poseplug("lift", lifting_run.path, path)
+        assert done.exit_code == 2
+        assert "holds pictures, and this run reads key points; say with --detector" in " ".join(done.stderr.split())
 
 
 def test_pictures_are_told_from_key_points(pictures, tmp_path):

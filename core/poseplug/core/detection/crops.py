@@ -101,6 +101,18 @@ def take_crops(image: Tensor, maps: CropMaps, size: Size) -> Tensor:
     return crops
 
 
+def letterboxed(image: Tensor, size: Size) -> Tensor:
+    """Return an image [3, h, w] uint8 as [3, H, W] uint8: resized to fit, as ``Letterbox`` has it, on black.
+
+    Args:
+        image: RGB.
+        size: height and width of the canvas.
+    """
+    whole = torch.tensor([[0.0, 0.0, image.shape[2], image.shape[1]]], device=image.device)
+    placed = take_crops(image, CropMaps.of_boxes(whole, size), size)[0]
+    return (placed * 255).round().to(torch.uint8)
+
+
 def _shrunk(image: Tensor, factor: int) -> Tensor:
     values = image.float() / 255
     if factor == 1:

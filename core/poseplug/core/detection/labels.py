@@ -101,26 +101,41 @@ def read_labels(
     target = layout or file.skeleton
     mapping = map_layout(file.skeleton, target, made)
     mapping.check_complete()
-    names = image_names(path)
     found = [*file.chunks()]
     if not sum(map(len, found)):
         raise PoseplugError(f"'{path}' has annotations of nobody; expected people with key points.")
     people = Detections.join(found)
     joints, confidence = mapping.found(people.joints, people.confidence)
     numbers, image = torch.unique(people.frame, return_inverse=True)
-    unnamed = [number for number in numbers.tolist() if number not in names]
+    pictures = labelled_pictures(path, folder, numbers.tolist())
+    visible = confidence > 0
+    box = people.box if people.box is not None else torch.zeros(len(people), 4)
+    return LabelledPeople(target, pictures, image, joints, visible, _boxes(box, joints, visible))
+
+
+def labelled_pictures(path: Path, folder: Path, numbers: Sequence[int]) -> list[Path]:
+    """Return the pictures that a file of annotations as COCO's numbers, in a folder.
+
+    Args:
+        path: the file.
+        folder: where its images are, by their file names.
+        numbers: which of them, by their ids.
+
+    Raises:
+        PoseplugError: the file is damaged; one has no name there, or is not in the folder.
+    """
+    names = image_names(path)
+    unnamed = [number for number in numbers if number not in names]
     if unnamed:
         raise PoseplugError(f"'{path}': image {unnamed[0]} has people, and is not among 'images' with a file_name.")
-    pictures = [folder / names[number] for number in numbers.tolist()]
+    pictures = [folder / names[number] for number in numbers]
     missing = [picture for picture in pictures if not picture.is_file()]
     if missing:
         raise PoseplugError(
             f"{len(missing)} of {len(pictures)} images of '{path}' are not there, such as '{missing[0]}'; give the "
             "folder that its file names begin in."
         )
-    visible = confidence > 0
-    box = people.box if people.box is not None else torch.zeros(len(people), 4)
-    return LabelledPeople(target, pictures, image, joints, visible, _boxes(box, joints, visible))
+    return pictures
 
 
 def _boxes(given: Tensor, joints: Tensor, visible: Tensor) -> Tensor:

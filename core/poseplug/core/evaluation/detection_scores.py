@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import attrs
 import torch
 from torch import Tensor
 
 from poseplug.core.data.found import Found, Matching, match
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.evaluation.joint_errors import MILLIMETRES
-from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.evaluation.standard_metrics import ROOT_FOUND_MM
 
 # How tables call the figures.
@@ -19,42 +19,44 @@ HEADINGS: Mapping[str, str] = MappingProxyType({"recall": "recall", "precision":
 
 
 class DetectionScores:
-    """Gathers batch by batch who was found, and ranks all of them at the end.
+    """Gathers batch by batch who was found, and ranks all of them at the end."""
 
-    Args:
-        protocol: says who counts as found.
-    """
-
-    def __init__(self, protocol: Protocol) -> None:
-        self.protocol = protocol
+    def __init__(self) -> None:
         self._people = 0
         self._matched: list[Tensor] = []
-        self._counted: list[Tensor] = []
         self._true: list[Tensor] = []
         self._score: list[Tensor] = []
         self._hit: list[Tensor] = []
 
-    def add(self, found: Found, matching: Matching, batch: PoseBatch) -> None:
-        """Take note of who was found in the scenes of a batch, and who is who under the protocol."""
+    def add(self, found: Found, matching: Matching, batch: PoseBatch, unsure: Found | None = None) -> None:
+        """Take note of who was found in the scenes of a batch.
+
+        Args:
+            found: those who count as found under the protocol.
+            matching: who of them is who.
+            batch: the true people.
+            unsure: further ones, for the average precision.
+        """
         self._people += len(batch)
         self._matched.append(matching.matched)
-        self._counted.append(found.score > self.protocol.least_score)
         self._true.append(matching.of_found >= 0)
-        self._score.append(found.score)
-        self._hit.append(match(found, batch, ROOT_FOUND_MM / MILLIMETRES).of_found >= 0)
+        ranked = found
+        if unsure is not None:
+            ranked = Found.join([attrs.evolve(one, joints_2d=None, joints_3d=None) for one in (found, unsure)])
+        self._score.append(ranked.score)
+        self._hit.append(match(ranked, batch, ROOT_FOUND_MM / MILLIMETRES).of_found >= 0)
 
     def figures(self) -> dict[str, float]:
         """Return the figures in per cent, over all scenes; NaN where they are shares of nobody.
 
         "recall": true people who were found. "precision": found people who are true ones. "ap_root": average precision,
         the area under precision over recall as the least score sinks to 0, precision made to fall nowhere towards
-        higher scores; a root is right within 250 mm of a true one that is free. It asks neither radius nor score of
-        the protocol.
+        higher scores; a root is right within 250 mm of a true one that is free, whatever the protocol's radius is.
         """
-        counted = torch.cat(self._counted)
+        true = torch.cat(self._true)
         return {
             "recall": _share(torch.cat(self._matched).sum(), self._people),
-            "precision": _share((torch.cat(self._true) & counted).sum(), int(counted.sum())),
+            "precision": _share(true.sum(), len(true)),
             "ap_root": average_precision(torch.cat(self._score), torch.cat(self._hit), self._people),
         }
 

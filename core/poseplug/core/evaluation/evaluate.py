@@ -13,7 +13,7 @@ from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.detection_scores import HEADINGS, DetectionScores
 from poseplug.core.evaluation.joint_errors import MILLIMETRES
 from poseplug.core.evaluation.metric import Metric
-from poseplug.core.evaluation.proposals import kept
+from poseplug.core.evaluation.proposals import Proposals
 from poseplug.core.evaluation.protocol import Protocol
 from poseplug.core.evaluation.scoring import Scores
 from poseplug.core.interfaces import FiniteSource, PoseSource
@@ -72,14 +72,16 @@ def evaluate(
         PoseplugError: see ``check_measurable``.
     """
     scores = Scores(protocol, source.label_names.get("action", ()), metrics)
-    detected = DetectionScores(protocol)
+    detected = DetectionScores()
     poses, batch_size = 0, batch_size or default_batch(model)
     with torch.inference_mode(), evaluating(model):
         for batch in _batches(source, model.device, batch_size, endless):
             if model.finds:
-                found, matching = find_and_match(model, batch, protocol)
+                proposals = Proposals(protocol, batch)
+                found = model.find(batch, proposals)
+                matching = _matched(found, batch, protocol)
                 scores.add_found(found, matching, batch)
-                detected.add(found, matching, batch)
+                detected.add(found, matching, batch, proposals.unsure)
             else:
                 with model.inputs.shared():
                     joints, roots = model.place(batch, flip=protocol.flip)
@@ -94,7 +96,7 @@ def evaluate(
 
 def find_and_match(model: LiftingModel, batch: PoseBatch, protocol: Protocol) -> tuple[Found, Matching]:
     """Return whom a model finds in the scenes of a batch, lifted, and who they are under a protocol."""
-    found = model.find(batch, kept(protocol, batch))
+    found = model.find(batch, Proposals(protocol, batch))
     return found, _matched(found, batch, protocol)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+import attrs
 import torch
 from torch import Tensor
 
@@ -13,23 +12,31 @@ from poseplug.core.evaluation.joint_errors import MILLIMETRES
 from poseplug.core.evaluation.protocol import Protocol
 
 
-def kept(protocol: Protocol, batch: PoseBatch) -> Callable[[Found], Tensor]:
-    """Return what says of found people [M] which are lifted and judged.
+@attrs.define(eq=False)
+class Proposals:
+    """Says of found people [M] which are kept, to be lifted and judged; for ``LiftingModel.find``.
 
-    Of those that are "scored" everybody in a slot that is not empty: the least score is asked by the matching, and the
-    average precision is over all.
+    Attributes:
+        protocol: decides.
+        batch: the true people, whom only "truth-filtered" looks at.
+        unsure: of those that are "scored", the others whom it has seen, in slots that are not empty: they stay where
+            they were found, and count for the average precision alone.
     """
 
-    def scored(found: Found) -> Tensor:
-        return found.score > 0
+    protocol: Protocol
+    batch: PoseBatch
+    unsure: Found | None = None
 
-    def near_truth(found: Found) -> Tensor:
-        if not len(batch):
-            return found.score > protocol.match_score
-        people = people_by_scene(batch)[found.scene]
-        apart = torch.linalg.vector_norm(found.root[:, None] - batch.root[people], dim=-1)
-        near = ((people >= 0) & (apart <= protocol.match_radius_mm / MILLIMETRES)).any(1)
-        inhabited = (people >= 0).any(1)
-        return scored(found) & torch.where(inhabited, near, found.score > protocol.match_score)
+    def __call__(self, found: Found) -> Tensor:
+        """Return which are kept, [M] bool."""
+        sure = found.score > self.protocol.match_score
+        if self.protocol.proposals == "truth-filtered":
+            return self._near_truth(found, sure) if len(self.batch) else sure
+        self.unsure = found.select((found.score > 0) & ~sure)
+        return sure
 
-    return scored if protocol.proposals == "scored" else near_truth
+    def _near_truth(self, found: Found, sure: Tensor) -> Tensor:
+        people = people_by_scene(self.batch)[found.scene]
+        apart = torch.linalg.vector_norm(found.root[:, None] - self.batch.root[people], dim=-1)
+        near = ((people >= 0) & (apart <= self.protocol.match_radius_mm / MILLIMETRES)).any(1)
+        return torch.where((people >= 0).any(1), near & (found.score > 0), sure)

@@ -109,16 +109,18 @@ class Inputs(nn.Module):
 
     Attributes:
         providers: each of them, by its name.
+        makers: those of each input, by its name; the first that a batch has enough for makes it.
     """
 
     def __init__(self, providers: Mapping[str, InputProvider | Sequence[InputProvider]]) -> None:
         super().__init__()
         self.providers: dict[str, InputProvider] = {}
-        self._makers: dict[str, list[InputProvider]] = {}
+        self.makers: dict[str, tuple[InputProvider, ...]] = {}
         for name, made in providers.items():
             for number, provider in enumerate([made] if isinstance(made, InputProvider) else made):
                 self.providers[f"{name}-{number}" if number else name] = provider
-                self._makers.setdefault(provider.provides or name, []).append(provider)
+                wanted = provider.provides or name
+                self.makers[wanted] = (*self.makers.get(wanted, ()), provider)
         modules = {name: p for name, p in self.providers.items() if isinstance(p, nn.Module)}
         self.networks = nn.ModuleDict(modules)
         self._made: dict[tuple[int, str], tuple[PoseBatch, Any]] | None = None
@@ -151,18 +153,18 @@ class Inputs(nn.Module):
             return cut(provider, batch, provider.provide(batch, **inputs))
 
     def _provider(self, name: str, batch: PoseBatch) -> InputProvider:
-        if name not in self._makers:
-            raise PoseplugError(f"Nothing here provides the input '{name}'.{did_you_mean(name, self._makers)}")
+        if name not in self.makers:
+            raise PoseplugError(f"Nothing here provides the input '{name}'.{did_you_mean(name, self.makers)}")
         there = {"joints_3d": batch.joints_3d is not None, "image": batch.places.image is not None}
-        for provider in self._makers[name]:
+        for provider in self.makers[name]:
             if all(there[need] for need in provider.needs):
                 return provider
-        needed = " or ".join(sorted({need for provider in self._makers[name] for need in provider.needs}))
+        needed = " or ".join(sorted({need for provider in self.makers[name] for need in provider.needs}))
         raise PoseplugError(f"Input '{name}' is made of {needed}, and these poses have none.")
 
     def of_scenes(self, names: Iterable[str]) -> set[str]:
         """Return those of some inputs that are about scenes, or are made of such."""
-        return {name for name in names if any(map(self._of_scenes, self._makers.get(name, ())))}
+        return {name for name in names if any(map(self._of_scenes, self.makers.get(name, ())))}
 
     def _of_scenes(self, provider: InputProvider) -> bool:
         return provider.per_scene or isinstance(provider, SceneRows) or bool(self.of_scenes(provider.reads))
@@ -177,7 +179,7 @@ class Inputs(nn.Module):
         """Give other people of the same scenes what was made of these scenes for a batch; while ``shared`` lasts."""
         made = self._made or {}
         for (of, name), (_, value) in list(made.items()):
-            if of == id(batch) and name in self._makers and self._provider(name, batch).per_scene:
+            if of == id(batch) and name in self.makers and self._provider(name, batch).per_scene:
                 self.give(name, people, value)
 
     def draw_from(self, generator: torch.Generator | None) -> None:

@@ -166,8 +166,11 @@ class LiftingModel(nn.Module):
                         "without any; choose another lifter or root estimator."
                     )
                 joints_2d = found.root.new_zeros(len(found), self.skeleton.num_joints, 2)
+            if not len(found):  # not every lifter can do without anybody
+                return attrs.evolve(found, joints_2d=joints_2d, joints_3d=joints_2d.new_zeros(*joints_2d.shape[:2], 3))
+            crowd = attrs.evolve(places, most=found.most)
             people = PoseBatch(
-                batch.skeleton, joints_2d, places.camera.select(found.scene), scene=found.scene, scenes=places
+                batch.skeleton, joints_2d, places.camera.select(found.scene), scene=found.scene, scenes=crowd
             )
             self.inputs.carry(batch, people)
             self.inputs.give(ROOTS, people, found.root)

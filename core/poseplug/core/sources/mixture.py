@@ -13,7 +13,7 @@ from poseplug.core.interfaces import PoseSource
 
 
 class Mixture(PoseSource):
-    """Equal parts of several sources in every batch; with 3D joints if all of them have some.
+    """Equal parts of several sources in every batch; with 3D joints, and with images, if all of them have some.
 
     Each source gives as many scenes; where another has scenes, somebody alone is a scene of one.
 
@@ -25,6 +25,7 @@ class Mixture(PoseSource):
         self.sources = tuple(sources)
         self.skeleton = sources[0].skeleton
         self.has_3d = all(source.has_3d for source in sources)
+        self.has_images = all(source.has_images for source in sources)
         for source in sources[1:]:
             if source.skeleton != self.skeleton:
                 raise PoseplugError(

@@ -33,6 +33,7 @@ class PoseTable(FiniteSource):
         self.poses = poses
         self.skeleton = poses.skeleton
         self.has_3d = poses.joints_3d is not None
+        self.has_images = poses.places.image is not None
         self.label_names = label_names or {}
 
     def __len__(self) -> int:

@@ -27,8 +27,9 @@ from poseplug.core.keypoints.detections import Detections
 from poseplug.core.keypoints.open_keypoints import open_keypoints
 from poseplug.core.settings import REQUIRED, setting
 from poseplug.core.sources.pose_table import PoseTable
+from poseplug_datasets.scene_images import SceneImages, canvas_size
 
-_SKELETONS = ("coco17", "h36m16", "h36m17")
+_SKELETONS = ("coco17", "h36m16", "h36m17", "panoptic15")
 # A person who stands, as shares of their height, from the left top corner of their box; in COCO's order.
 _STANDING = (
     *((0.25, 0.06), (0.27, 0.04), (0.23, 0.04), (0.29, 0.05), (0.21, 0.05), (0.34, 0.18), (0.16, 0.18)),
@@ -45,11 +46,20 @@ class CocoSettings:
     skeleton: str = setting("auto", "layout of the poses; auto: the run's, or coco17", choices=("auto", *_SKELETONS))
     missing: str = setting(
         "drop",
-        "people of whom a joint is missing: drop them, or put the joint on the nearest one that is there",
-        choices=("drop", "put"),
+        "people of whom a joint is missing: drop them, put the joint on the nearest one that is there, or hide it, as "
+        "no number, from parts that know what to do with that",
+        choices=("drop", "put", "hide"),
     )
     whole_scenes: bool = setting(
         False, "draw images with all who were taken of those in them, instead of people one by one"
+    )
+    images: str = setting(
+        "",
+        "folder of the images, if parts are to see them; implies whole_scenes. Each is read when it is drawn",
+        path=True,
+    )
+    canvas: tuple[int, ...] = setting(
+        (512, 960), "height and width of what images are fitted into", unit="pixels", check=canvas_size
     )
     min_size: float = setting(32.0, "the longer side of the smallest people, by their joints", unit="pixels", above=0)
     field_of_view: float = setting(
@@ -61,11 +71,13 @@ class Coco(PoseTable):
     """The people of a file of annotations in the order of the file; crowds are left out.
 
     Raises:
-        PoseplugError: no such file, a damaged one, an image without a size, or nobody who was asked for.
+        PoseplugError: no such file, a damaged one, an image without a size or one that is not there, or nobody who was
+            asked for.
     """
 
     Config = CocoSettings
     measured_2d = True
+    has_images = True
 
     def __init__(self, config: CocoSettings, context: BuildContext) -> None:
         skeleton = _layout(config, context)
@@ -78,10 +90,31 @@ class Coco(PoseTable):
             )
         poses = PoseBatch.join(people).to(context.device)
         # Numbers of images are far apart; a scene is an image.
-        scene = poses.scene
-        assert scene is not None, "given below"
-        poses = attrs.evolve(poses, scene=torch.unique(scene, return_inverse=True)[1])
-        super().__init__(poses.gathered() if config.whole_scenes else poses)
+        assert poses.scene is not None, "given below"
+        numbers, scene = torch.unique(poses.scene, return_inverse=True)
+        poses = attrs.evolve(poses, scene=scene)
+        self.has_images, canvas = bool(config.images), config.canvas
+        super().__init__(poses.gathered() if config.whole_scenes or self.has_images else poses)
+        if self.has_images:
+            self._images = SceneImages.of_file(Path(config.path), Path(config.images), numbers.tolist(), canvas)
+
+    def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
+        if not self.has_images:
+            return super().sample(n, generator)
+        return self._shown(torch.randint(len(self), (n,), generator=generator, device=self.poses.device))
+
+    def batches(self, size: int) -> Iterator[PoseBatch]:
+        if not self.has_images:
+            yield from super().batches(size)
+            return
+        for start in range(0, len(self), size):
+            yield self._shown(torch.arange(start, min(start + size, len(self)), device=self.poses.device))
+
+    def _shown(self, index: Tensor) -> PoseBatch:
+        """Return scenes [K] with their images."""
+        batch = self.poses.select_scenes(index)
+        scenes = batch.places
+        return attrs.evolve(batch, scenes=attrs.evolve(scenes, image=self._images.read(index.tolist(), scenes.camera)))
 
     @classmethod
     def example_settings(cls, folder: Path) -> dict[str, str]:
@@ -113,8 +146,10 @@ def _people(config: CocoSettings, skeleton: Skeleton) -> Iterator[PoseBatch]:
         wanted = large & there.all(1) if config.missing == "drop" else large
         frames += len(found)
         if bool(wanted.any()):
-            placed = put_missing(joints, there, skeleton)[wanted]
-            yield _batch(skeleton, placed, found.select(wanted), config.field_of_view)
+            placed = put_missing(joints, there, skeleton)
+            if config.missing == "hide":
+                placed = torch.where(there[..., None], joints, torch.nan)
+            yield _batch(skeleton, placed[wanted], found.select(wanted), config.field_of_view)
     if not frames:
         raise PoseplugError(f"'{config.path}' has annotations of nobody; expected people with key points.")
 

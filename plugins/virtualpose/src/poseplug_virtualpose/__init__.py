@@ -105,7 +105,7 @@ def register_objectives(register: Register) -> None:
 
 @hookimpl
 def register_recipes(register: RegisterRecipe) -> None:
-    """Register virtualpose and virtualpose-small."""
+    """Register virtualpose, virtualpose-small and virtualpose-backbone."""
     folder = Path(__file__).parent / "recipes"
     register(
         "virtualpose",
@@ -116,4 +116,9 @@ def register_recipes(register: RegisterRecipe) -> None:
         "virtualpose-small",
         folder / "virtualpose-small.toml",
         summary="VirtualPose's second stage with smaller maps, volumes and networks, for a demo on two cores",
+    )
+    register(
+        "virtualpose-backbone",
+        folder / "virtualpose-backbone.toml",
+        summary="VirtualPose's first stage: the backbone alone, on images with 2D key points",
     )

@@ -25,6 +25,7 @@ from poseplug.registry.conformance.promises import (
     exporting,
     gradients,
     repetition,
+    scenes,
 )
 from poseplug.registry.conformance.randomness import RandomStates
 from poseplug.registry.conformance.subject import Subject
@@ -36,7 +37,7 @@ _OF_KIND = {name: importlib.import_module(f"poseplug.registry.conformance.kinds.
 _MODULES = [
     *(
         (module, kind_names())
-        for module in (description, construction, configuration, repetition, gradients, exporting)
+        for module in (description, construction, configuration, repetition, gradients, scenes, exporting)
     ),
     *((module, (kind,)) for kind, module in _OF_KIND.items()),
 ]

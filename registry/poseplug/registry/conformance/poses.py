@@ -19,6 +19,8 @@ from poseplug.core.geometry.viewpoints import FOCAL, IMAGE_SIZE, TARGET_HEIGHT, 
 from poseplug.core.interfaces import PoseSource
 from poseplug.core.sources.pose_table import PoseTable
 
+# So many people stand in scenes.
+_CROWDS = (3, 0, 1, 2, 0, 2), (1, 2, 0, 1, 4)
 LABELS = {"action": ("walk", "reach", "sit", "wave"), "subject": ("ann", "ben", "cat")}
 
 # Five joints without named parts; the root stands in the middle of the order, and a parent follows its child.
@@ -57,14 +59,24 @@ class Occasion:
     generator: torch.Generator
 
     def select(self, rows: Tensor | slice) -> Occasion:
-        """Return an occasion with some of the poses."""
-        return attrs.evolve(self, poses=self.poses.select(rows), others=self.others.select(rows))
+        """Return an occasion with some of the poses, or scenes."""
+
+        def some(batch: PoseBatch) -> PoseBatch:
+            return batch.select_scenes(torch.arange(batch.num_scenes, device=batch.device)[rows])
+
+        return attrs.evolve(self, poses=some(self.poses), others=some(self.others))
 
 
 def ordinary(n: int, device: torch.device, skeleton: Skeleton = H36M_16, seed: int = 0) -> Occasion:
     """Return an occasion with n plausible poses, and n others."""
     poses, others = (plausible_poses(n, skeleton, device, 2 * seed + i) for i in range(2))
     return Occasion(poses, others, torch.Generator(device).manual_seed(seed))
+
+
+def crowded(device: torch.device, skeleton: Skeleton = H36M_16) -> Occasion:
+    """Return an occasion with people who share scenes, of which some are empty."""
+    poses, others = (people_in_scenes(sizes, skeleton, device, i) for i, sizes in enumerate(_CROWDS))
+    return Occasion(poses, others, torch.Generator(device).manual_seed(0))
 
 
 def extreme(device: torch.device) -> Occasion:
@@ -93,9 +105,9 @@ def people_in_scenes(sizes: Sequence[int], skeleton: Skeleton, device: torch.dev
     return attrs.evolve(people, scene=scene, scenes=Scenes(cameras, most=max(sizes))).to(device)
 
 
-def pictured(batch: PoseBatch, side: int = 64) -> PoseBatch:
-    """Return the batch with an image of noise for each of its scenes, or of its people, where they are alone."""
-    shape = (batch.num_scenes, 3, side, side)
+def pictured(batch: PoseBatch, canvas: tuple[int, int] = (64, 64)) -> PoseBatch:
+    """Return the batch with an image of noise, H x W, for each of its scenes, or people, where they are alone."""
+    shape = (batch.num_scenes, 3, *canvas)
     image = torch.randint(256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8).to(batch.device)
     return attrs.evolve(batch, scene=batch.scene_rows, scenes=attrs.evolve(batch.places, image=image))
 
@@ -157,6 +169,7 @@ class WithoutEnd(PoseSource):
     def __init__(self, table: PoseTable) -> None:
         self.table = table
         self.skeleton, self.has_3d, self.label_names = table.skeleton, table.has_3d, table.label_names
+        self.has_images = table.has_images
 
     def sample(self, n: int, generator: torch.Generator) -> PoseBatch:
         return self.table.sample(n, generator)

@@ -70,6 +70,13 @@ def stand_in_inputs(part: Any, context: BuildContext) -> Inputs:
     return Inputs({name: [construct(part, context) for part in made] for name, made in found.items()})
 
 
+def sees_scenes(part: Any, context: BuildContext) -> bool:
+    """Say whether a component is about scenes: it searches them, makes something of them, or reads what is made so."""
+    about = getattr(part, "finds", False) or getattr(part, "per_scene", False)
+    reads = getattr(part, "reads", frozenset())
+    return bool(about or (reads and stand_in_inputs(part, context).of_scenes(reads)))
+
+
 def stand_in_model(skeleton: Skeleton, device: torch.device) -> LiftingModel:
     """Return a lifter under training, ready to be called with batches."""
     return LiftingModel(LinearLifter(NoConfig(), BuildContext(skeleton=skeleton, device=device)), skeleton)

@@ -68,6 +68,11 @@ class Subject:
             settings = {**example(Path(folder)), **settings}
         return structure(self.component.Config, settings, f"{self.kind} '{self.component.__name__}'")
 
+    @property
+    def of_reference(self) -> bool:
+        """Whether it is a source that is made from a reference, with the settings that it is checked with."""
+        return issubclass(self.component, PoseSource) and self.component.needs_reference_with(self.config)
+
     def context(self, skeleton: Skeleton = H36M_16) -> BuildContext:
         """Return a context for construction.
 
@@ -78,7 +83,7 @@ class Subject:
         context = BuildContext(skeleton=skeleton, device=self.device, seed=3)
         if self.kind not in ("lifter", "root", "metric", "detector"):
             context = attrs.evolve(context, reference=pose_table(240, skeleton, self.device, seed=1))
-        if self.kind == "source" and not getattr(self.component, "needs_reference", False):
+        if self.kind == "source" and not self.of_reference:
             context = attrs.evolve(context, skeleton=None, reference=None)
         return knowing(context, load_catalogue())
 

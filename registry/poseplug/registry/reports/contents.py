@@ -231,7 +231,7 @@ def protocol_notes(question: Question, evaluations: Sequence[int] | None = None)
         said = [f"{facts['joints']} joints", root.get(facts["root"], facts["root"])]
         said += [f"Procrustes by {', '.join(facts['alignment'])}", f"mean over {facts['average']}"]
         said += ["averaged with the mirrored pose"] * bool(facts.get("flip"))
-        said += [matching_in_words(facts)] * ("match_radius_mm" in facts)
+        said += [matching_in_words(facts)] if "match_radius_mm" in facts else []
         which = f" ({', '.join(names)})" if len(by_protocol) > 1 else ""
         notes.append(f"Protocol {facts['name']}{which}: {', '.join(said)}.")
     return notes

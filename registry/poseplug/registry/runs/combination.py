@@ -36,9 +36,11 @@ class Reader:
 
     @property
     def of_scenes(self) -> str | None:
-        """Name an input of its that has a row for each scene, if there is one."""
-        scenes = (name for name, made in self.inputs.items() if any(part.component.per_scene for part in _plain(made)))
-        return next(scenes, None)
+        """Name an input of its that is about scenes, if there is one."""
+        for name, made in self.inputs.items():
+            if name == "scene" or any(part.component.per_scene for part in _plain(made)):
+                return name
+        return None
 
 
 def idle_roles(phases: Sequence[Phase]) -> frozenset[str]:
@@ -52,14 +54,14 @@ def readers(parts: Parts, catalogue: Catalogue) -> list[Reader]:
 
     def reader(kind: str, part: Part, called: str) -> Reader:
         made = find_inputs(catalogue, called, reads_of(catalogue, kind, part), makers)
-        itself = {part.provides: [part]} if kind == "input" else {}
+        itself = {part.provides: makers[part.provides]} if kind == "input" else {}
         return Reader(called, kind, {**made, **itself}, *itself)
 
     found = [reader("lifter", parts.the("lifter"), f"lifter '{parts.the('lifter').name}'")]
     if root is not None:
         found.append(reader("root", root, f"root estimator '{root.name}'"))
     read = {name for one in found for name in one.inputs}
-    # What nothing else reads is here to be trained, and what has a loss of its own learns by itself as well.
+    # What nothing else reads is here to be trained; what has a loss of its own learns whether its readers do or not.
     named = parts.several("input").values()
     own = [p for p in named if p.provides not in read or p.component.loss is not InputProvider.loss]
     return [*found, *(reader("input", part, f"input '{part.name}'") for part in own)]

@@ -12,6 +12,8 @@ from poseplug_virtualpose.maps import Maps
 
 # Below it nobody is there (released code).
 LEAST_SCORE = 0.1
+# Cells along a side, of which only the highest is compared, for every so many columns of a canvas.
+_BLOCK, _CANVAS = 4, 60
 # Values are compared on a logarithmic scale, of which zero has no place.
 _TINY = 1e-6
 
@@ -63,6 +65,8 @@ def decode(maps: Maps, root: int, most: int = 10, least: float = LEAST_SCORE) ->
 def joints_in_boxes(maps: Maps, detections: Detections2D, least: float = LEAST_SCORE) -> Tensor:
     """Return places [M, J, 2] in cells: of each joint the highest peak in the box; the root's place where none is.
 
+    Peaks of one joint that are less than four cells apart, on canvases of 240 columns, may count as one.
+
     Args:
         maps: of S scenes.
         detections: as ``decode`` gives them, M = S K.
@@ -71,8 +75,9 @@ def joints_in_boxes(maps: Maps, detections: Detections2D, least: float = LEAST_S
     with torch.no_grad():
         scenes = len(maps.heatmaps)
         most = len(detections) // max(scenes, 1)
-        # A joint of everybody, and as many that are no one's.
-        score, place, _ = _peaks(maps.heatmaps, 2 * most)
+        # A joint of everybody, and as many that are no one's. On large canvases Gaussians are wide.
+        block = max(1, min(_BLOCK, maps.width // _CANVAS))
+        score, place, _ = _peaks(maps.heatmaps, 2 * most, block)
         box = detections.box.view(scenes, most, 1, 1, 4)
         peaks = place[:, None]
         inside = ((peaks >= box[..., :2]) & (peaks <= box[..., 2:])).all(-1)
@@ -84,13 +89,25 @@ def joints_in_boxes(maps: Maps, detections: Detections2D, least: float = LEAST_S
         return torch.where(inside.any(-1)[..., None], found, fallback).flatten(0, 1)
 
 
-def _peaks(maps: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the highest peaks of maps [S, C, h, w]: scores [S, C, K], places [S, C, K, 2] and cells [S, C, K]."""
+def _peaks(maps: Tensor, most: int, block: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the highest peaks of maps [S, C, h, w]: scores [S, C, K], places [S, C, K, 2] and cells [S, C, K].
+
+    Peaks are the highest of three by three blocks of so many cells along a side; with larger blocks fewer are compared.
+    """
     height, width = maps.shape[2:]
-    peaks = torch.where(_is_peak(maps), maps, 0.0).flatten(2)
-    score, cell = peaks.topk(min(most, height * width), dim=-1)
+    highest = functional.max_pool2d(maps, block, ceil_mode=True) if block > 1 else maps
+    peaks = torch.where(_is_peak(highest), highest, 0.0).flatten(2)
+    score, at = peaks.topk(min(most, peaks.shape[-1]), dim=-1)
     if missing := most - score.shape[-1]:
-        score, cell = functional.pad(score, (0, missing)), functional.pad(cell, (0, missing))
+        score, at = functional.pad(score, (0, missing)), functional.pad(at, (0, missing))
+    # Of a block the cell that was its highest.
+    across, inner = highest.shape[3], torch.arange(block, device=maps.device)
+    rows = (at // across * block)[..., None] + inner
+    columns = (at % across * block)[..., None] + inner
+    cells = rows.clamp(max=height - 1)[..., None] * width + columns.clamp(max=width - 1)[..., None, :]
+    cells = cells.flatten(-2)
+    best = maps.flatten(2).gather(2, cells.flatten(2)).view_as(cells).argmax(-1, keepdim=True)
+    cell = cells.gather(-1, best)[..., 0]
     column, row = cell % width, cell // width
     place = torch.stack([column + _beside(maps, cell, column, 1), row + _beside(maps, cell, row, width)], dim=-1)
     return score, place + 0.5, cell

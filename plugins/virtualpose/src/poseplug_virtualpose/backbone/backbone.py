@@ -1,7 +1,7 @@
 """The input ``maps``, found in images by a trained network (VirtualPose, Sec. 4.1).
 
-Deviations from the released code: images are mirrored one by one instead of whole batches, and there is no head of depth,
-which is unused there. The paper's augmentation is said to be extensive; mirroring is all that the code does.
+Deviations from the released code: images are mirrored one by one instead of whole batches, and there is no head of
+depth, which is unused there. The paper's augmentation is said to be extensive; mirroring is all that the code does.
 """
 
 from __future__ import annotations

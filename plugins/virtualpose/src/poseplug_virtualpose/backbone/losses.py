@@ -37,7 +37,7 @@ class Targets(TensorRecord):
 
 
 def targets_of(batch: PoseBatch, maps: Maps) -> Targets:
-    """Return what maps of a batch are to be; joints outside of the picture, and those that are no numbers, are unseen."""
+    """Return what maps of a batch are to be; joints beside the picture, and those that are no numbers, are unseen."""
     height, width, scene = maps.height, maps.width, batch.scene_rows
     size = batch.camera.size
     places, numbers = placed_and_seen(maps.letterbox.place(batch.joints_2d, scene))

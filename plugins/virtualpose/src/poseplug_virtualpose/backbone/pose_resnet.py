@@ -1,4 +1,4 @@
-"""The network of the backbone: SimpleBaseline (Xiao et al., ECCV 2018) with a head for boxes (VirtualPose, Sec. 4.1)."""
+"""The backbone's network: SimpleBaseline (Xiao et al., ECCV 2018) with a head for boxes (VirtualPose, Sec. 4.1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from poseplug.core.storage.weights import Taken, load_weights, take_weights
+from poseplug.core.storage.weights import load_weights, take_weights
 from poseplug_virtualpose.backbone.resnet import ResNet, begin_small, head, upsampling
 
 # What depends on the joints, or is not in everybody's checkpoints.
@@ -35,14 +35,14 @@ class PoseResNet(ResNet):
         features = self.deconv_layers(self(images))
         return self.final_layer(features), self.bbox(features)
 
-    def take(self, path: Path) -> Taken:
-        """Take the weights of a file; say what was in only one of them.
+    def take(self, path: Path) -> tuple[str, ...]:
+        """Take the weights of a file; return the names of tensors that it has none for, which stay as they are.
 
-        Files of torchvision have no heads; these stay as they are, as do those for other joints.
+        These may be the heads only: files of torchvision have none, others have some for other joints.
 
         Raises:
             PoseplugError: it cannot be read, or is of a network of another depth.
         """
         tensors = load_weights(path)
         within = {name.removeprefix(_WITHIN): tensor for name, tensor in tensors.items() if name.startswith(_WITHIN)}
-        return take_weights(self, within or tensors, _HEADS, f"The weights '{path}'")
+        return take_weights(self, within or tensors, _HEADS, f"The weights '{path}'").fresh

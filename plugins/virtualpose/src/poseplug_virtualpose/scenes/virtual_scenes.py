@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,7 +68,7 @@ class VirtualScenes(PoseSource):
     """
 
     Config = VirtualScenesSettings
-    needs_reference = True
+    has_images = True
 
     @classmethod
     def needs_reference_with(cls, config: VirtualScenesSettings) -> bool:
@@ -89,7 +88,10 @@ class VirtualScenes(PoseSource):
                 f"Source 'virtual_scenes': count_max is {config.count_max}, fewer than count, {config.count}; the "
                 "fullest scene has as many or more."
             )
+        # An odd factor tells seeds apart in 32 bits, which is all that generators on the CPU look at.
+        self.first_seed = config.seed * 0x9E3779B1
         self.most = max(config.count, config.count_max)
+        self.has_images = config.images
         self.needs_reference = self.needs_reference_with(config)
         self.people = _people(config.people, context)
         if not self.people.has_3d:
@@ -134,9 +136,10 @@ class VirtualScenes(PoseSource):
         """Return the scenes with images, where these are asked for."""
         if not self.config.images or scenes.scenes is None:
             return scenes
-        figures = import_module("poseplug_virtualpose.backbone.figures")
+        from poseplug_virtualpose.backbone.figures import draw_scenes  # imported where it is needed
+
         height, width = self.config.canvas
-        image = figures.draw_scenes(scenes, height, width, generator)
+        image = draw_scenes(scenes, height, width, generator)
         return attrs.evolve(scenes, scenes=attrs.evolve(scenes.scenes, image=image))
 
 
@@ -176,9 +179,7 @@ class _SetOfScenes(VirtualScenes, FiniteSource):
         return self._drawn(min(_BLOCK, len(self) - block * _BLOCK), self._generator(block, 0))
 
     def _generator(self, block: int, stream: int) -> torch.Generator:
-        # An odd factor tells seeds apart in 32 bits, which is all that generators on the CPU look at.
-        seed = (self.config.seed * 0x9E3779B1 + 2 * block + stream) & 0xFFFFFFFF
-        return torch.Generator(self.device).manual_seed(seed)
+        return torch.Generator(self.device).manual_seed((self.first_seed + 2 * block + stream) & 0xFFFFFFFF)
 
 
 def _people(said: str, context: BuildContext) -> PoseSource:

@@ -17,6 +17,9 @@ from poseplug.registry.conformance.tensors import Tensors, check_rows, check_ten
 from poseplug.registry.conformance.verdict import promise, require, some
 from poseplug.registry.discovery.catalogue import load_catalogue
 
+# One whose class offers settings for the kit may be large with others.
+SMALL = True
+
 
 def use(part: Any, occasion: Occasion) -> Tensors:
     """Lift the poses as the engine does, with the lifter's own normalisation, inputs and output head."""

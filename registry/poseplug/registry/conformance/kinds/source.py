@@ -25,6 +25,11 @@ def use(part: Any, occasion: Occasion) -> Tensors:
         occasion.poses.device,
         "sample(n)",
     )
+    pictured = batch.places.image is not None
+    require(
+        pictured == part.has_images,
+        f"has_images is {part.has_images}, but images are {'' if pictured else 'not '}given",
+    )
     given = batch.joints_3d is not None
     require(given == part.has_3d, f"has_3d is {part.has_3d}, but joints_3d is {'given' if given else 'None'}")
     return tensors_of(batch)

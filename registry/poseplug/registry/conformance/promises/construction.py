@@ -8,11 +8,12 @@ import torch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.conformance.poses import BODY_21, LABELS, STAR, extreme, ordinary
+from poseplug.registry.conformance.stand_ins import sees_scenes
 from poseplug.registry.conformance.subject import Subject, set_training
 from poseplug.registry.conformance.tensors import check_finite, send_gradient_back
 from poseplug.registry.conformance.verdict import TENSORS, NotChecked, promise, require, some
 
-_MANY = 4096
+_MANY, _MANY_SCENES = 4096, 16
 
 
 @promise("constructs", "it can be constructed", needs=("defaults",))
@@ -28,12 +29,13 @@ def works(subject: Subject) -> None:
     subject.use_in_both_modes(subject.ready(endless=True))
 
 
-@promise("sizes", f"it takes batches of 1 and of {_MANY} poses (fewer images)", kinds=TENSORS)
+@promise("sizes", f"it takes batches of 1 and of {_MANY} poses (fewer images and scenes)", kinds=TENSORS)
 def sizes(subject: Subject) -> None:
     """Use it in evaluation; training batches have two poses or more. A kind may say MANY, where that is too many."""
     part = set_training(subject.ready(), False)
     with torch.no_grad():
-        for n in (1, getattr(subject.of_kind, "MANY", _MANY)):
+        many = _MANY_SCENES if sees_scenes(part, subject.context()) else getattr(subject.of_kind, "MANY", _MANY)
+        for n in (1, many):
             subject.use(part, ordinary(n, subject.device))
 
 
@@ -43,7 +45,7 @@ def skeletons(subject: Subject) -> None:
 
     A method that has no meaning on a skeleton (it needs named parts, for example) refuses it with a PoseplugError.
     """
-    if subject.kind == "source" and not getattr(subject.component, "needs_reference", False):
+    if subject.kind == "source" and not subject.of_reference:
         raise NotChecked("decides its skeleton itself")
     refused, fine = [], []
     for skeleton in (STAR, BODY_21):

@@ -12,7 +12,7 @@ from poseplug.core.interfaces import NoConfig
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.verdict import Broken, promise, require, some
 
-_PLAIN = (int, float, bool, str, tuple[float, float], tuple[int, ...], tuple[str, ...])
+_PLAIN = (int, float, bool, str, tuple[float, float], tuple[float, ...], tuple[int, ...], tuple[str, ...])
 
 
 @promise("described", "it says what it is: docstrings, and registered with a summary and its paper", needs=())

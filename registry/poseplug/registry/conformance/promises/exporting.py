@@ -8,7 +8,13 @@ from poseplug.core.interfaces import ROOTS, NoConfig
 from poseplug.core.models.inputs import standard_inputs
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.registry.conformance.poses import plausible_poses
-from poseplug.registry.conformance.stand_ins import FixedDepthRoot, LinearLifter, context_of, stand_in_inputs
+from poseplug.registry.conformance.stand_ins import (
+    FixedDepthRoot,
+    LinearLifter,
+    context_of,
+    sees_scenes,
+    stand_in_inputs,
+)
 from poseplug.registry.conformance.subject import Subject
 from poseplug.registry.conformance.verdict import Broken, NotChecked, promise
 
@@ -29,6 +35,8 @@ def export(subject: Subject) -> None:
     from poseplug.registry.export.trace import CannotExport, traced
 
     poses = plausible_poses(64, subject.context().layout, subject.device)
+    if sees_scenes(subject.ready(), context_of(poses)):
+        raise NotChecked("it is about scenes, and a program is handed people one by one")
     model = _model(subject, poses).eval()
     people = [as_seen(poses), random_people(max(NUMBERS), poses.skeleton, subject.device)]
     try:

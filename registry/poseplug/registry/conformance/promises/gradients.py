@@ -37,7 +37,8 @@ def gradients(subject: Subject) -> None:
     missing = [name for name, p in part.named_parameters() if p.requires_grad and p.grad is None]
     require(not missing, f"no gradient reaches {some(missing)}")
     part.zero_grad(set_to_none=True)
-    if subject.kind in ("lifter", "discriminator"):
+    # What a lifter is to learn of others than key points, others make.
+    if subject.kind == "discriminator" or (subject.kind == "lifter" and part.normalisation is not None):
         reached = _passed_on(part, subject)
         require(reached is not None and bool(reached.any()), "frozen, it passes no gradient on to the poses")
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.camera import Camera
-from poseplug.core.interfaces import InputProvider
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.registry.lifting.lift_block import Job, keep_poses, made_whole
 from poseplug.registry.lifting.lifted import BLOCK
@@ -23,25 +22,13 @@ from poseplug.registry.lifting.views.place import estimated_roots
 
 # So many frames are seen at a time: inputs of whole scenes, such as maps, are large.
 FRAMES = 32
-# What tells a part who stands in which scene.
-_OF_SCENES = ("scene", "scenes")
 WHOLE_FRAMES = "view: whole frames, which this run reads"
 
 
 def sees_scenes(model: LiftingModel) -> bool:
     """Say whether something in a model reads whole scenes, so that people of a frame must be shown together."""
-    return any(name in _OF_SCENES or any(each.per_scene for each in of) for name, of in read_by(model).items())
-
-
-def read_by(model: LiftingModel) -> dict[str, tuple[InputProvider, ...]]:
-    """Return who provides the inputs that lifter and root estimator read, and those that these are made of, by name."""
-    names = [*model.lifter.reads, *(model.root.reads if model.root is not None else ())]
-    found: dict[str, tuple[InputProvider, ...]] = {}
-    for name in names:  # which grows on the way
-        if name not in found:
-            found[name] = model.inputs.providers.get(name, ())
-            names += [deeper for each in found[name] for deeper in each.reads]
-    return found
+    reads = {*model.lifter.reads, *(model.root.reads if model.root is not None else ())}
+    return bool(model.inputs.of_scenes(reads))
 
 
 def check_view(settings: LiftSettings) -> None:

@@ -17,7 +17,6 @@ from poseplug.core.detection.images import SUFFIXES, image_files, read_image
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.models.lifting_model import LiftingModel
-from poseplug.registry.lifting.scenes.frames import read_by
 from poseplug.registry.lifting.spool import Array
 from poseplug.registry.lifting.views.cameras import CameraRule
 
@@ -52,7 +51,10 @@ class Photos:
         """Say whether a path is a picture, or a folder with pictures and without key points."""
         if not path.is_dir():
             return path.is_file() and path.suffix.lower() in SUFFIXES
-        suffixes = {child.suffix.lower() for child in path.iterdir()}
+        try:
+            suffixes = {child.suffix.lower() for child in path.iterdir()}
+        except OSError:  # whoever opens it says why
+            return False
         return bool(suffixes & {*SUFFIXES}) and ".json" not in suffixes
 
     def refused(self) -> PoseplugError:
@@ -98,7 +100,7 @@ def canvas_of(model: LiftingModel) -> Size | None:
     Raises:
         PoseplugError: what reads them does not say how large they are.
     """
-    readers = [each for of in read_by(model).values() for each in of if "image" in each.needs]
+    readers = [each for each in model.inputs.providers.values() if "image" in each.needs]
     if not readers:
         return None
     canvas: Size | None = getattr(readers[0], "canvas", None)
