@@ -13,7 +13,7 @@ def test_a_run_says_where_given_people_are(poseplug, root):
     done = poseplug("run", *parts, *small, *tested, "--out", "run")
     assert done.exit_code == 0, done.stderr
     result = json.loads((done.folder / "run" / "result.json").read_text())
-    assert result["evaluations"]["scenes"]["metrics"]["mrpe_z_mm"] > 0
+    assert result["metrics"]["scenes"]["mrpe_z_mm"] > 0
     if root.startswith("tbs"):
         picture = ("--show", "scenes", "--model", "run", "--rows", 1)
         done = poseplug("data", "plot", "virtual_scenes:people=builtin:takes=1", "scenes.png", *picture)
