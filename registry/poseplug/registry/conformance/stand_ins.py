@@ -73,7 +73,7 @@ def stand_in_inputs(part: Any, context: BuildContext) -> Inputs:
 def sees_scenes(part: Any, context: BuildContext) -> bool:
     """Say whether a component is about scenes: it searches them, makes something of them, or reads what is made so."""
     about = getattr(part, "finds", False) or getattr(part, "per_scene", False)
-    reads = getattr(part, "reads", frozenset())
+    reads: frozenset[str] = getattr(part, "reads", frozenset())
     return bool(about or (reads and stand_in_inputs(part, context).of_scenes(reads)))
 
 

@@ -22,14 +22,7 @@ from poseplug.core.settings import setting
 from poseplug_virtualpose.agr.decoding import decode, joints_in_boxes
 from poseplug_virtualpose.maps import MAPS, Maps
 from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_error, depth_joints, in_picture, read_depth
-from poseplug_virtualpose.roots.searched import Searched, located
-
-
-@attrs.frozen(eq=False)
-class Evidence:
-    """What people were found by: depth maps [S, h, w]; no tensor of people, so that it stays whole."""
-
-    depth: Tensor
+from poseplug_virtualpose.roots.searched import Evidence, Searched, located
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +79,7 @@ class DepthMap(RootEstimator):
         """Return the mean absolute error of depths in metres, of roots in the picture (eq. 4)."""
         pixels, true = batch.joints_2d[:, self.root], batch.root[:, 2]
         if isinstance(roots, Searched):
+            assert roots.evidence is not None
             return {"depth": depth_error(roots.evidence.depth, maps, scene, pixels, true)}
         seen = in_picture(maps, scene, maps.letterbox.place(pixels[:, None], scene)[:, 0])
         error = torch.where(seen, (roots[:, 2] - true).abs(), 0)

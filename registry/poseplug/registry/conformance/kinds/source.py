@@ -41,9 +41,9 @@ def _valid(batch: Any, n: int, part: PoseSource, device: torch.device, what: str
     Scenes of a source are never drawn apart; how many people these are is the source's own affair.
     """
     together = isinstance(batch, PoseBatch) and batch.scenes is not None
-    batch = check_poses(batch, len(batch) if together else n, part.skeleton, device, what)
-    require(batch.num_scenes == n, f"{what} has {batch.num_scenes} scenes; expected {n}")
-    return batch
+    found = check_poses(batch, len(batch) if together else n, part.skeleton, device, what)
+    require(found.num_scenes == n, f"{what} has {found.num_scenes} scenes; expected {n}")
+    return found
 
 
 def _sampled(part: PoseSource, subject: Subject, n: int = 64) -> PoseBatch:
