@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 import attrs
 import torch
@@ -56,6 +57,11 @@ class PEN(Lifter):
         joints = context.layout.num_joints
         self.network = V2V(joints, joints, config.channels, config.kernel)
         self.to(context.device)
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> dict[str, object]:  # noqa: ARG003
+        """Return settings of a small network, which can be tried in seconds."""
+        return {"nodes": 8, "channels": 2, "kernel": 3}
 
     def forward(  # type: ignore[override]
         self, joints_2d: Tensor | None, *, maps: Maps, roots: Tensor, scene: Tensor, camera: Camera

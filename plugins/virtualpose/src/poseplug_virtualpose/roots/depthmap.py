@@ -7,6 +7,7 @@ Deviation: the network's first guess is people some way off instead of none.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -49,6 +50,11 @@ class DepthMap(RootEstimator):
         self.finds = config.search
         self.network = DepthNetwork(depth_joints(context.layout), config.channels, flip=config.flip)
         self.to(context.device)
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> dict[str, object]:  # noqa: ARG003
+        """Return settings of a small network, which can be tried in seconds."""
+        return {"channels": 2}
 
     @classmethod
     def finds_with(cls, config: DepthMapConfig) -> bool:

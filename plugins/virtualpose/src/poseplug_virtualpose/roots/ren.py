@@ -9,6 +9,7 @@ the depth estimator found, not about where people truly are. A root outside of t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import attrs
 import torch
@@ -90,6 +91,11 @@ class REN(RootEstimator):
         self.network = V2V(skeleton.num_joints, 1, config.channels, config.kernel)
         self.register_buffer("centre", torch.tensor(config.centre), persistent=False)
         self.to(context.device)
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> dict[str, object]:  # noqa: ARG003
+        """Return settings of a small network, which can be tried in seconds."""
+        return {"nodes": (8, 4, 8), "channels": 2, "kernel": 3, "depth_channels": 2, "most": 3}
 
     def forward(self, *, maps: Maps, scenes: Scenes) -> Searched:  # type: ignore[override]
         """Return the people found, with key points: for each the peaks in the box that its root is seen nearest to."""
