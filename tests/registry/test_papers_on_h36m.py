@@ -62,7 +62,9 @@ def check(result, name):
 
 
 def test_every_recipe_is_tried():
-    assert {entry.name for entry in load_catalogue().of("recipe")} == FLAGS.keys()
+    named = {entry.name for entry in load_catalogue().of("recipe")}
+    # VirtualPose's are of scenes and images, which Human3.6M has none of.
+    assert {name for name in named if not name.startswith("virtualpose")} == FLAGS.keys()
 
 
 @pytest.mark.parametrize("recipe", FLAGS)

@@ -96,7 +96,7 @@ def test_virtualpose_trains_on_scenes_of_lab_and_tests_on_those_of_wild(size):
         said = cell.document
         assert len({said[name] for name in ("steps", "batch_size", "lr")}) == 3
         assert said["protocol"] == "virtualpose"
-        assert said["reference"]["path"] == "mocap/lab"
+        assert said["reference"]["path"].endswith("mocap/lab")
         assert all("/wild" in test["people"] and test["length"] for test in said["eval"].values())
         # Who was trained on a fixed camera is tested on that very one.
         if cameras in fixed:
@@ -186,7 +186,7 @@ def test_evoskeleton_gives_its_tables_and_curves(mocap, tmp_path, call):
 def test_virtualpose_gives_its_tables_and_its_picture(mocap, tmp_path, call):
     pytest.importorskip("matplotlib")
     study = grid("virtualpose/grid.toml", mocap, size="tiny")
-    kept = ("DE", "REN", "REN + PEN", "TBS", "TIF", "BDR")
+    kept = ("DE", "REN + PEN", "TBS")
     arms = next(factor for factor in study.factors if factor.name == "arm")
     levels = tuple(level for level in arms.levels if level.label in kept)
     study = attrs.evolve(

@@ -8,6 +8,7 @@ from torch import nn
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.interfaces import BuildContext
+from poseplug.registry.conformance import conformance_tests
 from poseplug_virtualpose.agr.decoding import decode
 from poseplug_virtualpose.backbone.backbone import Backbone, BackboneSettings
 from poseplug_virtualpose.backbone.figures import draw_scenes
@@ -16,6 +17,7 @@ from poseplug_virtualpose.backbone.pose_resnet import PoseResNet
 from poseplug_virtualpose.backbone.resnet import ResNet
 from poseplug_virtualpose.maps import Maps, cells_of
 
+test_backbone_keeps_its_promises = conformance_tests("input", Backbone)
 SMALL = {"depth": 18, "height": 16, "width": 32, "deconv_channels": 8}
 
 

@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poseplug.core.geometry.layouts import LAYOUTS
+from poseplug.registry.conformance import conformance_tests
+from poseplug_virtualpose.agr.rendered import RenderedMaps
 from poseplug_virtualpose.agr.rendering import draw_heatmaps, sigmas
+
+test_maps_keep_their_promises = conformance_tests("input", RenderedMaps)
 
 
 @given(

@@ -55,7 +55,7 @@ def test_nodes_are_seen_where_the_camera_projects_them(distorted):
         seen = depths > NEAREST
         if distorted:
             seen &= (points[0, :, :2].abs() <= points[0, :, 2:]).all(-1)
-        assert 0 < seen.sum()
+        assert seen.sum() > 0
         torch.testing.assert_close(torch.stack([columns, rows], -1)[seen], places[seen], rtol=1e-4, atol=1e-3)
         assert (columns[~seen] == NOWHERE).all()
 

@@ -228,6 +228,7 @@ def test_what_cannot_be_done(lifted, pictures):
         (finder, Photos.of(pictures), {}, "say with --detector who finds them"),
         (finder, file_of(joints, frame, track), {"view": "centred"}, "this run reads whole frames"),
         (finder, file_of(joints, frame, track), {"flip": True}, "--flip averages the poses of given people"),
+        (glimpsing(), file_of(joints, frame, track), {}, "makes 'brightness' of images, and key points are none"),
         (glimpsing(), Photos.of(pictures), {"made": {"tip": None}}, "--map says how joints are made"),
         (LiftingModel(Shape(), STAR, Beside(BesideConfig(score=0.1))), file_of(joints, frame, track), {}, "Nobody was"),
     ]

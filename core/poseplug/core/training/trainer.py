@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from poseplug.core.data.pose_batch import PoseBatch
 from poseplug.core.errors import Interrupted, PoseplugError, TrainingFailed
 from poseplug.core.hooks import HookSet
 from poseplug.core.interfaces import FiniteSource, PoseSource
@@ -22,7 +23,7 @@ from poseplug.core.training.runtime import retain_freed_memory
 from poseplug.core.training.schedule import Phase, Schedule, Training
 from poseplug.core.training.training_step import AugmentedSource, TrainingStep
 
-_FIT_POSES = 50_000
+_FIT_POSES, _FIT_BATCHES = 50_000, 64
 # The random stream of the labelled poses: always the same ones, and none of the training's draws.
 _LABELLED_STREAM = 97
 
@@ -79,11 +80,18 @@ class Trainer:
         with torch.no_grad():
             for parts in ([model.head for model in models], [model.normaliser for model in models]):
                 if parts[0].needs_fit:
-                    poses = training.sample(_FIT_POSES, self._generator)
+                    poses = self._sample_of(training)
                     for part in parts:
                         part.fit(poses)
             if self.assembly.reweighter is not None and self.assembly.reference is not None:
                 self.assembly.reweighter.fit(training, self.assembly.reference, self._generator)
+
+    def _sample_of(self, source: PoseSource) -> PoseBatch:
+        """Return poses to take statistics from; where there are images of them, as many as can be opened, without."""
+        if not source.has_images:
+            return source.sample(_FIT_POSES, self._generator)
+        batches = (source.sample(self.training.batch_size, self._generator) for _ in range(_FIT_BATCHES))
+        return PoseBatch.join([batch.alone() for batch in batches])
 
     def run(self) -> None:
         """Train to the last step, from wherever the state is.

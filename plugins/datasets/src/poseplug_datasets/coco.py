@@ -93,8 +93,9 @@ class Coco(PoseTable):
         assert poses.scene is not None, "given below"
         numbers, scene = torch.unique(poses.scene, return_inverse=True)
         poses = attrs.evolve(poses, scene=scene)
-        self.has_images, canvas = bool(config.images), config.canvas
-        super().__init__(poses.gathered() if config.whole_scenes or self.has_images else poses)
+        whole, canvas = config.whole_scenes or bool(config.images), config.canvas
+        super().__init__(poses.gathered() if whole else poses)
+        self.has_images = bool(config.images)
         if self.has_images:
             self._images = SceneImages.of_file(Path(config.path), Path(config.images), numbers.tolist(), canvas)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 import attrs
 import torch
@@ -20,10 +21,10 @@ from poseplug.core.interfaces import ROOTS, BuildContext, Lifter
 from poseplug.core.settings import setting
 from poseplug_virtualpose.maps import MAPS, Maps
 from poseplug_virtualpose.voxels.projection import HeatTable, naive_volume
-from poseplug_virtualpose.voxels.settings import side_of_networks
+from poseplug_virtualpose.voxels.settings import odd, side_of_networks
 from poseplug_virtualpose.voxels.soft_argmax import BETA, soft_argmax
 from poseplug_virtualpose.voxels.space import Boxes3D, Grid
-from poseplug_virtualpose.voxels.v2v import CHANNELS, V2V
+from poseplug_virtualpose.voxels.v2v import CHANNELS, KERNEL, V2V
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +34,7 @@ class PENConfig:
     size: float = setting(2.0, "side of the cube about a root", unit="metres", above=0)
     nodes: int = setting(64, "voxels along each side, the outermost on the faces", check=side_of_networks)
     channels: int = setting(CHANNELS, "of the network's first layer; others have 2, 4 and 8 times as many", minimum=1)
+    kernel: int = setting(KERNEL, "nodes along each side of what its first layer sees at once", check=odd)
     beta: float = setting(BETA, "what scores are multiplied by before their softmax", above=0)
     chunk: int = setting(
         6, "people whose volumes are in memory at a time; with more of them, training computes volumes twice", minimum=1
@@ -53,8 +55,13 @@ class PEN(Lifter):
         self.config = config
         self.grid = Grid((config.size,) * 3, (config.nodes,) * 3)
         joints = context.layout.num_joints
-        self.network = V2V(joints, joints, config.channels)
+        self.network = V2V(joints, joints, config.channels, config.kernel)
         self.to(context.device)
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> dict[str, object]:  # noqa: ARG003
+        """Return settings of a small network, which can be tried in seconds."""
+        return {"nodes": 8, "channels": 2, "kernel": 3}
 
     def forward(  # type: ignore[override]
         self, joints_2d: Tensor | None, *, maps: Maps, roots: Tensor, scene: Tensor, camera: Camera
@@ -64,7 +71,7 @@ class PEN(Lifter):
         boxes = Boxes3D.about(roots, camera, maps.letterbox.select(scene))
         if not len(roots):
             return roots.new_zeros(0, heat.joints, 3)
-        chunks = list(torch.arange(len(roots), device=roots.device).split(self.config.chunk))
+        chunks = torch.split(torch.arange(len(roots), device=roots.device), self.config.chunk)
         if len(chunks) == 1 or not torch.is_grad_enabled():
             places = [self._places(heat, boxes.select(rows), scene[rows]) for rows in chunks]
         else:

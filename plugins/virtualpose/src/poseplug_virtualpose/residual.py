@@ -25,8 +25,8 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return [N, outputs, h, w], not negative; sides are divided by the stride."""
         y: Tensor = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu_()))
-        # Cells are left out beforehand: oneDNN 3.12's gradient of a 1x1 convolution with a stride, channels last and few
-        # of them, writes beyond its memory.
+        # Cells are left out beforehand: oneDNN 3.12's gradient of a 1x1 convolution with a stride, channels last and
+        # few of them, writes beyond its memory.
         return y.add_(self.downsample(x[..., :: self.stride, :: self.stride])).relu_()
 
 

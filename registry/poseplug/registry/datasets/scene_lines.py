@@ -52,7 +52,7 @@ def panels(shown: ScenesShown) -> list[tuple[Panel, Panel]]:
     """Return image and space of each scene."""
     lines = shown.lines() if shown.model else [[] for _ in shown.scenes]
     return [
-        (_image(shown.skeleton, scene, number), _space(shown.skeleton, scene, number, said))
+        (_image(shown.skeleton, scene, number), _space(shown.skeleton, scene, number, said, shown.given))
         for number, (scene, said) in enumerate(zip(shown.scenes, lines, strict=True), 1)
     ]
 
@@ -69,7 +69,7 @@ def _image(skeleton: Skeleton, scene: SceneShown, number: int) -> Panel:
     return Panel(title, [("box", boxes), *of_people], (0, width, height, 0), scene.image, scene.extent)
 
 
-def _space(skeleton: Skeleton, scene: SceneShown, number: int, said: Sequence[str]) -> Panel:
+def _space(skeleton: Skeleton, scene: SceneShown, number: int, said: Sequence[str], given: bool) -> Panel:
     everybody = [scene.people.space, *([] if scene.found is None else [scene.found.space])]
     points = np.concatenate([np.zeros((1, 3)), *(people.reshape(-1, 3) for people in everybody)])
     ground = _ground(points, scene.ground)
@@ -93,8 +93,9 @@ def _space(skeleton: Skeleton, scene: SceneShown, number: int, said: Sequence[st
     title = f"scene {number}: camera, people and ground, squares of 1 m"
     if said:
         _, people, _, matched, root_mm, depth_mm, _ = said
-        off = f", roots {root_mm} mm off, depth {depth_mm}" if root_mm else ""
-        title = f"scene {number}: {matched} of {people} found{off}"
+        found_of = [] if given else [f"{matched} of {people} found"]
+        off = [f"roots {root_mm} mm off, depth {depth_mm}"] if root_mm else []
+        title = f"scene {number}: {', '.join(found_of + off)}"
     return Panel(title, looked, (float(low[0]), float(high[0]), float(low[1]), float(high[1])))
 
 

@@ -34,8 +34,8 @@ def draw_scenes(place: Any, shown: ScenesShown) -> None:
 def _caption(shown: ScenesShown) -> str:
     if not shown.model:
         return "left and right of people are blue and red"
-    how = "is told of everybody and says where they are" if shown.given else "finds"
-    return f"grey: the truth; coloured: what {shown.model} {how}"
+    how = "puts everybody, who is given in 2D" if shown.given else "finds people"
+    return f"grey: the truth; coloured: where {shown.model} {how}"
 
 
 def _draw(axis: Any, panel: Panel) -> None:

@@ -165,10 +165,7 @@ def _predicted(predictor: Predictor, batch: PoseBatch) -> tuple[Found, Tensor]:
         )
     if model.finds:
         found, matching = find_and_match(model, batch, predictor.protocol)
-        # Found for the average precision, too, are those whom nothing else counts.
-        counts = found.score > predictor.protocol.least_score
-        rows = torch.where(matching.matched, counts.cumsum(0)[matching.of_people] - 1, -1)
-        found = found.select(counts)
+        rows = matching.of_people
     else:
         with model.inputs.shared():
             joints, roots = model.place(batch)

@@ -22,7 +22,7 @@ from poseplug.registry.lifting.lifted import BLOCK, Lifted
 from poseplug.registry.lifting.opened_run import OpenedRun
 from poseplug.registry.lifting.scenes.finding import FoundFile, Searched
 from poseplug.registry.lifting.scenes.frames import WHOLE_FRAMES, check_view, frames_of, lift_frames, sees_scenes
-from poseplug.registry.lifting.scenes.photos import Photos, canvas_of
+from poseplug.registry.lifting.scenes.photos import Photos, canvas_of, check_key_points
 from poseplug.registry.lifting.settings import LiftSettings
 from poseplug.registry.lifting.spool import Array, Spool, no_room
 from poseplug.registry.lifting.tracking.joints import JointMaker
@@ -54,6 +54,8 @@ def lifting(run: str, file: Liftable, settings: LiftSettings, catalogue: Catalog
 def lift(run: str, file: Liftable, settings: LiftSettings, catalogue: Catalogue, folder: Path) -> Lifted:
     """Lift all people of a file; see ``lifting``, which removes the folder of the tables afterwards."""
     opened = OpenedRun.named(run, catalogue, pick_device(settings.device))
+    if not isinstance(file, Photos):
+        check_key_points(opened.model)
     with torch.inference_mode():
         if opened.model.finds:
             return _finished(_search(opened, file, settings, folder), opened, file, settings, folder)

@@ -22,7 +22,7 @@ from poseplug.core.training.assembly import Assembly, check_3d
 from poseplug.core.training.multi_seed import side_by_side
 from poseplug.core.training.schedule import Training
 from poseplug.core.training.trainer import steps_of_epochs
-from poseplug.registry.config.resolve import Part, construct, knowing
+from poseplug.registry.config.resolve import Part, construct, finds, knowing
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build_model import build_model
 from poseplug.registry.runs.combination import check_found, check_served, idle_roles, places
@@ -173,7 +173,7 @@ def build_metrics(plan: Plan, context: BuildContext, evaluations: Mapping[str, P
         check_measurable(
             *(evaluation, plan.protocol, metrics, context.device),
             roots=root is not None,
-            finds=root is not None and root.component.finds,
+            finds=finds(root),
         )
     return metrics
 

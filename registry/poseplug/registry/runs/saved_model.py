@@ -41,8 +41,9 @@ def seen_in_training(assembly: Assembly, device: torch.device, seed: int, batch_
     source, size = AugmentedSource(assembly), min(batch_size, _SEEN_POSES)
     generator = torch.Generator(device).manual_seed((seed << 16) + _SEEN_STREAM)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        drawn = [source.sample(size, generator) for _ in range(min(-(-_SEEN_POSES // size), _SEEN_BATCHES))]
-    return InputRange.of(PoseBatch.join([PoseBatch(batch.skeleton, batch.joints_2d, batch.camera) for batch in drawn]))
+        drawn = (source.sample(size, generator) for _ in range(min(-(-_SEEN_POSES // size), _SEEN_BATCHES)))
+        alone = [PoseBatch(batch.skeleton, batch.joints_2d, batch.camera) for batch in drawn]  # no images of them
+    return InputRange.of(PoseBatch.join(alone))
 
 
 def stored_range(directory: RunDirectory) -> InputRange | None:

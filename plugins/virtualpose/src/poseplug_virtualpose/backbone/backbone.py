@@ -83,6 +83,7 @@ class Backbone(InputProvider, Trained):
     def __init__(self, config: BackboneSettings, context: BuildContext) -> None:
         super().__init__()
         self.config = config
+        self.flip, self.factors = config.flip, (config.heatmap_weight, config.box_weight)
         self.skeleton = context.layout
         self.canvas = (STRIDE * config.height, STRIDE * config.width)
         self.net = PoseResNet(config.depth, self.skeleton.num_joints, config.deconv_channels)
@@ -104,7 +105,7 @@ class Backbone(InputProvider, Trained):
         scenes: Scenes = inputs["scenes"]
         images = self._pixels(scenes)
         if self.training and self.generator is not None:
-            flip = torch.rand(len(images), generator=self.generator, device=images.device) < self.config.flip
+            flip = torch.rand(len(images), generator=self.generator, device=images.device) < self.flip
             flip = flip[:, None, None, None]
             heatmaps, boxes = self.net.maps(torch.where(flip, images.flip(-1), images))
             mirrored = self._mirrored(heatmaps, boxes)
@@ -120,8 +121,8 @@ class Backbone(InputProvider, Trained):
         """Return how far maps are from those of the people's 2D joints."""
         targets = targets_of(batch, value)
         return {
-            "heatmaps": self.config.heatmap_weight * heatmap_loss(value, targets),
-            "boxes": self.config.box_weight * box_loss(value, targets),
+            "heatmaps": self.factors[0] * heatmap_loss(value, targets),
+            "boxes": self.factors[1] * box_loss(value, targets),
         }
 
     def _pixels(self, scenes: Scenes) -> Tensor:

@@ -17,8 +17,8 @@ _JOINTS = (
     *(("Thorax", "Neck", "UpperNeck"), ("HeadTop", "Head", "Nose")),
     *(("LShoulder",), ("RShoulder",), ("LHip",), ("RHip",), ("LKnee",), ("RKnee",)),
 )
-# Metres for each unit of the network's output and cell of focal length: the paper's millimetres over the focal length of
-# an image that has four times as many pixels along each side as the map has cells.
+# Metres for each unit of the network's output and cell of focal length: the paper's millimetres over the focal length
+# of an image that has four times as many pixels along each side as the map has cells.
 _UNIT = 4 / 1000
 # What the network says at first: people some way off, so that the first volumes are not empty.
 _FIRST = 6.0
@@ -51,7 +51,7 @@ class DepthNetwork(nn.Module):
         for number, (inputs, outputs) in enumerate(zip([channels, *sizes], sizes, strict=False)):
             layers += [BasicBlock(inputs, outputs, 2 if number else 1), BasicBlock(outputs, outputs)]
         self.net = nn.Sequential(*layers, Deconvs(8 * channels, 4 * channels), head(4 * channels, 4 * channels, 1))
-        nn.init.constant_(self.net[-1][-1].bias, _FIRST)  # type: ignore[index, arg-type]
+        nn.init.constant_(self.net[-1][-1].bias, _FIRST)  # type: ignore[index]
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, maps: Maps) -> Tensor:
@@ -82,7 +82,7 @@ def in_picture(maps: Maps, scene: Tensor, place: Tensor) -> Tensor:
 
 
 def depth_error(depth: Tensor, maps: Maps, scene: Tensor, pixels: Tensor, true: Tensor) -> Tensor:
-    """Return the mean absolute error of depth maps in metres, in the cells of true roots that are in the picture (eq. 4).
+    """Return the mean absolute error of depth maps in metres, in the cells of true roots in the picture (eq. 4).
 
     Args:
         depth: [S, h, w].

@@ -7,6 +7,7 @@ Deviation: the network's first guess is people some way off instead of none.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -22,14 +23,7 @@ from poseplug.core.settings import setting
 from poseplug_virtualpose.agr.decoding import decode, joints_in_boxes
 from poseplug_virtualpose.maps import MAPS, Maps
 from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_error, depth_joints, in_picture, read_depth
-from poseplug_virtualpose.roots.searched import Searched, located
-
-
-@attrs.frozen(eq=False)
-class Evidence:
-    """What people were found by: depth maps [S, h, w]; no tensor of people, so that it stays whole."""
-
-    depth: Tensor
+from poseplug_virtualpose.roots.searched import Evidence, Searched, located
 
 
 @attrs.frozen(kw_only=True)
@@ -56,6 +50,11 @@ class DepthMap(RootEstimator):
         self.finds = config.search
         self.network = DepthNetwork(depth_joints(context.layout), config.channels, flip=config.flip)
         self.to(context.device)
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> dict[str, object]:  # noqa: ARG003
+        """Return settings of a small network, which can be tried in seconds."""
+        return {"channels": 2}
 
     @classmethod
     def finds_with(cls, config: DepthMapConfig) -> bool:
@@ -86,6 +85,7 @@ class DepthMap(RootEstimator):
         """Return the mean absolute error of depths in metres, of roots in the picture (eq. 4)."""
         pixels, true = batch.joints_2d[:, self.root], batch.root[:, 2]
         if isinstance(roots, Searched):
+            assert roots.evidence is not None
             return {"depth": depth_error(roots.evidence.depth, maps, scene, pixels, true)}
         seen = in_picture(maps, scene, maps.letterbox.place(pixels[:, None], scene)[:, 0])
         error = torch.where(seen, (roots[:, 2] - true).abs(), 0)

@@ -42,7 +42,7 @@ class Given:
     @classmethod
     def of(cls, root: int, *, maps: Maps, scene: Tensor, joints_2d: Tensor, boxes: Tensor, **_: Any) -> Self:
         """Return the people of key points [N, J, 2] and boxes [N, 4] (left, top, right, bottom), both in pixels."""
-        pixels = torch.cat([joints_2d[:, root, None], boxes.unflatten(1, (2, 2))], 1)
+        pixels = torch.cat([joints_2d[:, root, None], boxes.view(-1, 2, 2)], 1)
         place, low, high = maps.letterbox.place(pixels, scene).unbind(1)
         return cls(maps, scene, place, low, high, maps.focal[scene])
 

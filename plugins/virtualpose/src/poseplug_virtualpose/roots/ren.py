@@ -9,6 +9,7 @@ the depth estimator found, not about where people truly are. A root outside of t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import attrs
 import torch
@@ -21,13 +22,13 @@ from poseplug.core.settings import setting
 from poseplug_virtualpose.agr.decoding import Detections2D, decode, joints_in_boxes
 from poseplug_virtualpose.maps import MAPS, Maps
 from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_error, depth_joints, in_picture
-from poseplug_virtualpose.roots.searched import Searched, located
+from poseplug_virtualpose.roots.searched import Evidence, Searched, located
 from poseplug_virtualpose.voxels.peaks import peaks
 from poseplug_virtualpose.voxels.projection import HeatTable, gated_volume, naive_volume
-from poseplug_virtualpose.voxels.settings import sides_of_networks, three_lengths
+from poseplug_virtualpose.voxels.settings import odd, sides_of_networks, three_lengths
 from poseplug_virtualpose.voxels.space import NEAREST, Boxes3D, Grid, orientation
 from poseplug_virtualpose.voxels.targets import root_volumes
-from poseplug_virtualpose.voxels.v2v import CHANNELS, V2V
+from poseplug_virtualpose.voxels.v2v import CHANNELS, KERNEL, V2V
 
 # Millimetres in a metre: the weight of the depth's error is the paper's, for millimetres.
 _MM = 1000.0
@@ -52,6 +53,7 @@ class RENConfig:
     )
     gated: bool = setting(True, "put heat only near estimated depths; false repeats it at every depth")
     channels: int = setting(CHANNELS, "of the network's first layer; others have 2, 4 and 8 times as many", minimum=1)
+    kernel: int = setting(KERNEL, "nodes along each side of what its first layer sees at once", check=odd)
     depth_channels: int = setting(64, "of the depth estimator's first layers", minimum=1)
     flip: bool = setting(True, "in training the depth estimator sees half of the scenes mirrored")
     most: int = setting(10, "people that are found in a scene, at most", minimum=1)
@@ -61,10 +63,9 @@ class RENConfig:
 
 
 @attrs.frozen(eq=False)
-class Evidence:
-    """What people were found by: depth maps [S, h, w], scores of the voxels [S, X, Y, Z], and where these are."""
+class VoxelEvidence(Evidence):
+    """Depth maps, scores of the voxels [S, X, Y, Z], and where these are."""
 
-    depth: Tensor
     scores: Tensor
     boxes: Boxes3D
 
@@ -76,6 +77,7 @@ class REN(RootEstimator):
     reads = frozenset({MAPS, "scenes"})
     finds = True
     finds_joints_2d = True
+    centre: Tensor
 
     def __init__(self, config: RENConfig, context: BuildContext) -> None:
         super().__init__()
@@ -86,9 +88,14 @@ class REN(RootEstimator):
         nx, ny, nz = config.nodes
         self.grid = Grid((x, y, z), (nx, ny, nz))
         self.depth = DepthNetwork(depth_joints(skeleton), config.depth_channels, flip=config.flip)
-        self.network = V2V(skeleton.num_joints, 1, config.channels)
+        self.network = V2V(skeleton.num_joints, 1, config.channels, config.kernel)
         self.register_buffer("centre", torch.tensor(config.centre), persistent=False)
         self.to(context.device)
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> dict[str, object]:  # noqa: ARG003
+        """Return settings of a small network, which can be tried in seconds."""
+        return {"nodes": (8, 4, 8), "channels": 2, "kernel": 3, "depth_channels": 2, "most": 3}
 
     def forward(self, *, maps: Maps, scenes: Scenes) -> Searched:  # type: ignore[override]
         """Return the people found, with key points: for each the peaks in the box that its root is seen nearest to."""
@@ -108,7 +115,7 @@ class REN(RootEstimator):
         # Heat is nowhere behind the camera, but what a network makes of it may be.
         score = torch.where(found[:, 2] > NEAREST, height.flatten().clamp(0, 1), 0)
         joints_2d = self._joints_2d(found, maps, detections, scenes)
-        evidence = Evidence(depth, scores, boxes)
+        evidence = VoxelEvidence(depth, scores, boxes)
         return Searched(detections.scene, found, score, joints_2d, most=self.config.most, evidence=evidence)
 
     def _middle(self, roots: Tensor, detections: Detections2D, scenes: Scenes) -> Tensor:
@@ -135,7 +142,8 @@ class REN(RootEstimator):
         self, roots: Searched, batch: PoseBatch, *, maps: Maps, scenes: Scenes
     ) -> Mapping[str, Tensor]:
         """Return the weighted errors of depths at true roots (eq. 4) and of the volume (eq. 6)."""
-        evidence: Evidence = roots.evidence
+        evidence = roots.evidence
+        assert isinstance(evidence, VoxelEvidence)
         pixels, scene = batch.joints_2d[:, self.root], batch.scene_rows
         depth = depth_error(evidence.depth, maps, scene, pixels, batch.root[:, 2])
         seen = in_picture(maps, scene, maps.letterbox.place(pixels[:, None], scene)[:, 0])

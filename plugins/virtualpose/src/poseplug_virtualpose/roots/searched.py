@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 from torch import Tensor
 
@@ -15,14 +13,21 @@ from poseplug_virtualpose.roots.depth_network import read_depth
 
 
 @attrs.frozen(eq=False)
+class Evidence:
+    """What the losses of estimators that search are of: depth maps [S, h, w], metres."""
+
+    depth: Tensor
+
+
+@attrs.frozen(eq=False)
 class Searched(Found):
     """Found people.
 
     Attributes:
-        evidence: what the estimator's loss is of; stays whole when people are selected.
+        evidence: of all scenes; stays whole when people are selected.
     """
 
-    evidence: Any = None
+    evidence: Evidence | None = None
 
 
 def located(detections: Detections2D, depth: Tensor, maps: Maps, scenes: Scenes) -> tuple[Tensor, Tensor]:

@@ -49,9 +49,10 @@ class HeatTable:
         Places are in cells, whose centres are where their heat is.
         """
         # The border moves everything by one.
-        columns.add_(0.5).clamp_(0, self.width + 1), rows.add_(0.5).clamp_(0, self.height + 1)
-        left, top = columns.int(), rows.int()
-        columns.sub_(left), rows.sub_(top)
+        left = columns.add_(0.5).clamp_(0, self.width + 1).int()
+        top = rows.add_(0.5).clamp_(0, self.height + 1).int()
+        columns.sub_(left)
+        rows.sub_(top)
         weights = torch.empty(len(columns), 4, device=columns.device)
         both = columns * rows
         weights[:, 3] = both
@@ -74,7 +75,7 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
 
 
 def naive_volume(heat: HeatTable, boxes: Boxes3D, grid: Grid, scene: Tensor) -> Tensor:
-    """Return the heat [B, J, X, Y, Z] at the nodes of B boxes, each seen in one of the scenes [B], whatever its depth."""
+    """Return the heat [B, J, X, Y, Z] at the nodes of B boxes, each seen in the scene [B], at any depth."""
     read = heat.read([heat.taps(scene[row], *boxes.cells(row, grid)[:2]) for row in range(len(boxes))])
     return _volume(read, grid)
 

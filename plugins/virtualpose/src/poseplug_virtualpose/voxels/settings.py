@@ -20,3 +20,8 @@ def sides_of_networks(value: tuple[int, ...]) -> str | None:
 def side_of_networks(value: int) -> str | None:
     """Say what is wrong with the nodes along each side of a cube."""
     return None if value >= 4 and value % 4 == 0 else f"must be a multiple of 4, got {value}"
+
+
+def odd(value: int) -> str | None:
+    """Say what is wrong with the size of a convolution that keeps the shape of what it sees."""
+    return None if value > 0 and value % 2 else f"must be odd, got {value}"

@@ -24,12 +24,12 @@ def soft_argmax(scores: Tensor, grid: Grid, beta: float = BETA) -> Tensor:
     x, y, _ = grid.nodes
     rows = scores.movedim(1, -1).flatten(3).flatten(1, 2)  # [N, X Y, Z J], as the network leaves them
     joints = scores.shape[1]
-    highest = rows.detach().amax(1).unflatten(1, (-1, joints)).amax(1)
+    highest = rows.detach().amax(1).view(len(scores), -1, joints).amax(1)
     # What is as good as nothing is kept from being denormal, which processors are slow at.
     share = (rows - highest.repeat(1, grid.nodes[2])[:, None]).mul_(beta).clamp_min_(-_FAR).exp_()
     # Two products with what does not depend on the volume; the division comes last, over a few numbers.
     across, up, along = grid.axes(scores.device)
     plane = torch.stack([across.repeat_interleave(y), up.repeat(x), torch.ones(x * y, device=up.device)])
-    sums = torch.matmul(plane, share).unflatten(2, (-1, joints))  # [N, 3, Z, J]
+    sums = torch.matmul(plane, share).view(len(scores), 3, -1, joints)  # [N, 3, Z, J]
     means = torch.stack([*sums[:, :2].sum(2).unbind(1), torch.einsum("z, nzj -> nj", along, sums[:, 2])], dim=-1)
     return means / sums[:, 2].sum(1)[..., None]

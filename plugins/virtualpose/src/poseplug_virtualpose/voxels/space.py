@@ -114,7 +114,8 @@ class Boxes3D(TensorRecord):
         edge = torch.addcmul(self.middle[row][:, None], across[:, None], x)
         right, down, depth = torch.add(edge[:, :, None], plane[:, None]).flatten(1)
         inverse = depth.reciprocal()
-        right.mul_(inverse), down.mul_(inverse)
+        right.mul_(inverse)
+        down.mul_(inverse)
         hidden = depth < NEAREST
         camera = self.camera
         if camera.distortion is not None:

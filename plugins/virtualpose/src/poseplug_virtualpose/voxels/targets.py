@@ -29,7 +29,7 @@ def root_volumes(roots: Tensor, scene: Tensor, counts: Tensor, boxes: Boxes3D, g
     people = torch.einsum("nx, ny, nz -> nxyz", x, y, z)
     volumes = torch.zeros(len(boxes), grid.count, device=roots.device)
     of = scene[:, None].expand(-1, grid.count)
-    return volumes.scatter_reduce_(0, of, people.flatten(1), "amax").unflatten(1, grid.nodes)
+    return volumes.scatter_reduce_(0, of, people.flatten(1), "amax").view(-1, *grid.nodes)
 
 
 def _profile(off: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 # Standard deviation of all weights at first.
 _INITIAL = 0.001
-CHANNELS = 16
+CHANNELS, KERNEL = 16, 7
 
 
 class ConvNorm(nn.Module):
@@ -74,12 +74,13 @@ class V2V(nn.Module):
         inputs: channels of what is seen of each voxel.
         outputs: channels of scores, without an activation.
         channels: of the first layer; others have 2, 4 and 8 times as many.
+        kernel: nodes along each side of what the first layer sees at once, odd.
     """
 
-    def __init__(self, inputs: int, outputs: int, channels: int = CHANNELS) -> None:
+    def __init__(self, inputs: int, outputs: int, channels: int = CHANNELS, kernel: int = KERNEL) -> None:
         super().__init__()
         full, half, quarter = 2 * channels, 4 * channels, 8 * channels
-        self.first = ConvNorm(inputs, channels, 7)
+        self.first = ConvNorm(inputs, channels, kernel)
         self.front = Residual(channels, full)
         self.skip_full, self.skip_half = Residual(full, full), Residual(half, half)
         self.down_half, self.down_quarter = Residual(full, half), Residual(half, quarter)
@@ -107,7 +108,9 @@ class V2V(nn.Module):
 
 def _folded(conv: nn.Conv3d | nn.ConvTranspose3d, norm: nn.BatchNorm3d, axis: int) -> tuple[Tensor, Tensor]:
     """Return weight and bias of what a convolution and its normalisation do in evaluation; outputs are on an axis."""
-    assert norm.running_mean is not None and norm.running_var is not None and conv.bias is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert conv.bias is not None
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     shape = [1] * conv.weight.ndim
     shape[axis] = -1

@@ -16,6 +16,7 @@ from poseplug.core.detection.crops import CropMaps, Size, take_crops
 from poseplug.core.detection.images import SUFFIXES, image_files, read_image
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.interfaces import InputProvider
 from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.registry.lifting.spool import Array
 from poseplug.registry.lifting.views.cameras import CameraRule
@@ -92,6 +93,19 @@ def letterboxed(image: Tensor, canvas: Size) -> Tensor:
     height, width = image.shape[1:]
     whole = CropMaps.of_boxes(torch.tensor([[0.0, 0.0, width, height]]), canvas)
     return take_crops(image, whole, canvas)[0].mul(255).round().to(torch.uint8)
+
+
+def check_key_points(model: LiftingModel) -> None:
+    """Raise PoseplugError if a model reads something that is made of images and of nothing else."""
+    makers: dict[str, list[InputProvider]] = {}
+    for name, provider in model.inputs.providers.items():
+        makers.setdefault(provider.provides or name, []).append(provider)
+    made = [name for name, of in makers.items() if all("image" in each.needs for each in of)]
+    if made:
+        raise PoseplugError(
+            f"This run makes '{made[0]}' of images, and key points are none; give it a picture or a folder of them, "
+            "without --detector."
+        )
 
 
 def canvas_of(model: LiftingModel) -> Size | None:
