@@ -28,7 +28,8 @@ def test_the_papers_recipe_has_the_papers_sizes():
     recipe = tomllib.loads((RECIPES / "virtualpose.toml").read_text())
     assert recipe["steps"] * recipe["batch_size"] == 960_000
     assert (recipe["lr"], recipe["lr_schedule"], recipe["clip_norm"]) == (1e-4, "constant", 0.0)
-    assert recipe["root"] == {"name": "ren"} and recipe["lifter"] == {"name": "pen"}
+    assert recipe["root"] == {"name": "ren"}
+    assert recipe["lifter"] == {"name": "pen"}
     ren, pen = RENConfig(), PENConfig()
     assert (ren.size, ren.nodes, ren.most) == ((8.0, 2.4, 8.0), (80, 24, 80), 10)
     assert (pen.size, pen.nodes, pen.beta) == (2.0, 64, 100.0)
