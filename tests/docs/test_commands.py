@@ -99,6 +99,7 @@ def folder(tmp_path_factory):
         invoke("ablate", *grid, *rates, "--eval", f"own={captured}", "--out", "ablations/first")
         invoke("data", "convert", f"{captured},split=all", "mocap.safetensors")
         invoke("data", "convert", captured, "generated", "--shard-size", "5000")
+        invoke("data", "convert", "virtual_scenes:people=builtin", "crowds.safetensors", "--poses", "9")
         invoke("data", "limits", "learn", captured, "--out", "limits.safetensors")
     (folder / "photos.safetensors").symlink_to("mocap.safetensors")
     for name in RUNS:

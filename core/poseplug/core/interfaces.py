@@ -93,6 +93,14 @@ class PoseSource(Component, ABC):
     further_files: Sequence[Path] = ()
 
     @classmethod
+    def evaluated_with(cls, config: Any) -> Any:  # noqa: ARG003
+        """Return the settings with which a run on this source is evaluated where the user names no evaluation.
+
+        None: it is evaluated on what this source is made of, or on poses that ship.
+        """
+        return None
+
+    @classmethod
     def needs_reference_with(cls, config: Any) -> bool:  # noqa: ARG003
         """Say whether one with these settings is made from reference data."""
         return cls.needs_reference

@@ -42,3 +42,11 @@ def test_runs_on_scenes(parts, tmp_path):
     result = json.loads(run.result.read_text())
     assert 30 <= result["poses"]["scenes"] <= 40  # ten scenes of four, without those who are outside of the image
     assert 0 < result["metrics"]["scenes"]["mpjpe_mm"] < 1e5
+
+
+def test_a_run_on_scenes_is_evaluated_on_other_scenes_unless_told_otherwise():
+    catalogue = load_catalogue()
+    (part,) = make_plan({"source": [{**PEOPLE, "seed": 4}]}, catalogue).parts.several("eval").values()
+    assert (part.name, part.config.seed, part.config.length) == ("virtual_scenes", 5, 256)
+    (part,) = make_plan({"source": [{**PEOPLE}], "eval": SET}, catalogue).parts.several("eval").values()
+    assert part.config.length == 10

@@ -15,6 +15,7 @@ from poseplug.core.evaluation.evaluate import check_measurable, evaluate
 from poseplug.core.evaluation.metric import Metric
 from poseplug.core.evaluation.protocol import PROTOCOLS, lookup
 from poseplug.core.evaluation.results import as_json
+from poseplug.core.evaluation.standard_metrics import PckAbsMatched, PckRootMatched
 from poseplug.core.models.lifting_model import LiftingModel
 
 DEFAULT, RELEASED = lookup("virtualpose"), lookup("virtualpose-released")
@@ -224,3 +225,11 @@ def test_average_precision_against_a_loop():
     assert average_precision(torch.tensor([0.9, 0.8]), torch.tensor([True, True]), 2) == 100
     assert average_precision(torch.tensor([0.9, 0.8]), torch.tensor([False, True]), 1) == 50
     assert average_precision(torch.zeros(2), torch.tensor([False, False]), 3) == 0
+
+
+def test_metrics_of_found_people_keep_the_promises_of_metrics():
+    from poseplug.registry.conformance import check_component
+
+    for metric in (PckAbsMatched, PckRootMatched):
+        verdicts = check_component("metric", metric)
+        assert [verdict for verdict in verdicts if verdict.state != "ok"] == []

@@ -35,6 +35,8 @@ def test_combinations_that_work_pass():
     check(sources={"flat": FlatSource}, objective=("parts", PartObjective))
     check(objective=("critic", CriticObjective), discriminators=["size"])
     check(root=("mean", MeanRoot))
+    # Who learns nothing needs no 3D.
+    check(sources={"flat": FlatSource}, root=("mean", MeanRoot), idle={"lifter", "root"})
     check(made_from_reference=["fk"], reweighter="cips", has_reference=True)
 
 

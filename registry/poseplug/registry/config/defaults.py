@@ -51,7 +51,8 @@ def add_defaults(parts: Parts, asked: Document, catalogue: Catalogue, phases: Se
     asked_for = [*parts.several("reference").values(), *sources]
     trained_on = [inner for part in asked_for for inner in _made_of(part)]
     if not parts.several("eval"):
-        evaluated = next((part for part in _made_of(asked_for[0]) if _splits(part)), None) or default(*_SOURCE)
+        evaluated = _as_it_says(sources) or next((part for part in _made_of(asked_for[0]) if _splits(part)), None)
+        evaluated = evaluated or default(*_SOURCE)
         parts.put("eval", evaluated.plain_name, evaluated)
     given = tables_in(asked, "eval")
     for label, part in parts.several("eval").items():
@@ -92,6 +93,15 @@ def _trained_alone(part: Part, phases: Iterable[Phase]) -> bool:
 def _made_of(part: Part) -> list[Part]:
     """Return a source, and those that it is made of."""
     return [part, *(deeper for inner in part.inner for deeper in _made_of(inner))]
+
+
+def _as_it_says(sources: Iterable[Part]) -> Part | None:
+    """Return the first source that says on what a run on it is evaluated, with the settings that it says."""
+    for part in sources:
+        config = part.component.evaluated_with(part.config)
+        if config is not None:
+            return attrs.evolve(part, config=config)
+    return None
 
 
 def _unseen(part: Part, trained_on: Iterable[Part]) -> Part:

@@ -22,6 +22,8 @@ from poseplug_virtualpose.scenes.placed import unweighted
 _BLOCK = 64
 # Drawing more at once would cost memory and gain nothing.
 _MOST_AT_ONCE = 1024
+# Scenes that a run is evaluated on where it names none.
+_EVALUATED = 256
 
 
 def _check_canvas(size: tuple[int, ...]) -> str | None:
@@ -69,6 +71,11 @@ class VirtualScenes(PoseSource):
 
     Config = VirtualScenesSettings
     has_images = True
+
+    @classmethod
+    def evaluated_with(cls, config: VirtualScenesSettings) -> VirtualScenesSettings:
+        """Return the settings of scenes that are always the same: of the same people, in other places."""
+        return attrs.evolve(config, length=_EVALUATED, seed=(config.seed + 1) % 2**31)
 
     @classmethod
     def needs_reference_with(cls, config: VirtualScenesSettings) -> bool:

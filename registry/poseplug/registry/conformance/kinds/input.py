@@ -7,10 +7,11 @@ from typing import Any
 import attrs
 
 from poseplug.core.data.pose_batch import PoseBatch
+from poseplug.core.interfaces import InputProvider
 from poseplug.registry.conformance.poses import Occasion, ordinary, pictured
 from poseplug.registry.conformance.stand_ins import context_of, stand_in_inputs
 from poseplug.registry.conformance.subject import Subject, set_training
-from poseplug.registry.conformance.tensors import Tensors, check_rows, tensors_of
+from poseplug.registry.conformance.tensors import Tensors, check_rows, check_scalars, tensors_of
 from poseplug.registry.conformance.verdict import promise, require
 
 # One whose class offers settings for the kit may be large with others.
@@ -23,9 +24,18 @@ def use(part: Any, occasion: Occasion) -> Tensors:
     One that needs images gets some, of noise, of the height and width that its ``canvas`` says, if it has one.
     """
     poses = _pictured(part, occasion.poses)
-    count, whom = (poses.num_scenes, "scenes") if part.per_scene else (len(poses), "people")
     read = stand_in_inputs(part, context_of(poses)).read(part.reads, poses)
-    made = tensors_of({"input": part.provide(poses, **read)})
+    part.generator = occasion.generator if getattr(part, "training", False) else None
+    value = part.provide(poses, **read)
+    losses: Tensors = {}
+    if type(part).loss is not InputProvider.loss:
+        losses = check_scalars(part.loss(value, poses, **read), poses.device, "loss")
+    return _checked(value, part, poses) | losses
+
+
+def _checked(value: Any, part: Any, poses: PoseBatch) -> Tensors:
+    count, whom = (poses.num_scenes, "scenes") if part.per_scene else (len(poses), "people")
+    made = tensors_of({"input": value})
     require(made, "provide returned no tensor, and no record of tensors")
     for name, tensor in made.items():
         complaint = f"{name} has the shape {list(tensor.shape)} for {count} {whom}; expected a row for each"
@@ -45,7 +55,7 @@ def rows(subject: Subject) -> None:
     part = set_training(subject.ready(), False)
 
     def figures(occasion: Occasion) -> Tensors:  # whole numbers may be those of rows, which are a batch's own
-        return {name: made for name, made in use(part, occasion).items() if made.is_floating_point()}
+        return {name: made for name, made in use(part, occasion).items() if made.is_floating_point() and made.ndim}
 
     occasion = ordinary(16, subject.device)
     occasion = attrs.evolve(occasion, poses=_pictured(part, occasion.poses))

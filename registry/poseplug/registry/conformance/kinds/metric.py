@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import torch
 
+from poseplug.core.data.found import Found, Matching
 from poseplug.core.evaluation.metric import Comparison
 from poseplug.core.evaluation.protocol import PROTOCOLS, Protocol
 from poseplug.registry.conformance.poses import Occasion, ordinary
@@ -26,6 +27,11 @@ def use(part: Any, occasion: Occasion) -> Tensors:
 
 
 def _comparison(part: Any, occasion: Occasion, protocol: Protocol = PROTOCOLS["default"]) -> Comparison:
+    if part.needs_found:
+        others, rows = occasion.others, torch.arange(len(occasion.others), device=occasion.others.device)
+        sure = torch.ones(len(rows), device=rows.device)
+        found = Found(rows, others.root, sure, joints_3d=others.absolute, most=len(rows))
+        return Comparison.of_found(found, Matching(rows, rows), occasion.poses, protocol)
     roots = occasion.others.root if part.needs_root else None
     return Comparison(occasion.others.root_relative, occasion.poses, protocol, roots)
 
