@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import attrs
@@ -70,6 +71,11 @@ class GivenPeopleRoot(RootEstimator):
     def __init__(self, context: BuildContext) -> None:
         super().__init__()
         self.root = context.layout.root
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> dict[str, object]:  # noqa: ARG003
+        """Return settings of a narrow network, which can be tried in seconds."""
+        return {"channels": 2}
 
     @abstractmethod
     def depth(self, given: Given) -> Tensor:
