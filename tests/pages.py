@@ -13,7 +13,8 @@ PAGES = (
     *sorted(ROOT.glob("benchmarks/studies/**/*.md")),
 )
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_INDENTED = re.compile(r"(?:^    \S.*\n)+", re.MULTILINE)
+# A line that goes on with what ends in a backslash stands further in.
+_INDENTED = re.compile(r"(?:^    \S.*\n(?:(?<=\\\n)     +\S.*\n)*)+", re.MULTILINE)
 _INLINE = re.compile(r"`((?:poseplug|python) [^`]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 

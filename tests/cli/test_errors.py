@@ -15,7 +15,7 @@ NARROW = ["--lifter", "mlp:channels=8,blocks=1", "--steps", "4", "--batch-size",
     [
         (["--lifter", "smegcn"], r"no lifter 'smegcn'. Did you mean 'semgcn'\?"),
         (["--lifter", "builtin"], "no lifter 'builtin'. 'builtin' is a source"),
-        (["--root", "ren"], "no root 'ren'. None is installed"),
+        (["--root", "rem"], r"no root 'rem'. Did you mean 'ren'\?"),
         (["--recipe", "posegoo"], "no recipe 'posegoo'. Did you mean 'posegu'"),
         (["--lifter", "mlp:chanels=3"], "lifter 'mlp' has no setting 'chanels'. Did you mean 'channels'?"),
         (["--lifter", "mlp:channels=many"], "setting 'channels': expected a whole number, got 'many'"),

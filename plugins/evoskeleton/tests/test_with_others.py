@@ -19,10 +19,21 @@ EVERYBODY = {
 }
 
 
-@pytest.mark.parametrize("lifter", [entry.name for entry in load_catalogue().of("lifter")])
+LIFTERS = load_catalogue().of("lifter")
+GIVEN_ROOTS = [entry.name for entry in LIFTERS if "roots" in entry.load().reads]
+
+
+@pytest.mark.parametrize("lifter", [entry.name for entry in LIFTERS if entry.name not in GIVEN_ROOTS])
 def test_all_of_them_train_together(lifter):
     document = rehearse({**EVERYBODY, "lifter": lifter}, device="cpu")
     assert [part["name"] for part in document["augmentor"]] == ["evolution", "poseaug"]
+
+
+@pytest.mark.parametrize("lifter", GIVEN_ROOTS)
+def test_so_do_those_that_are_given_roots_alone_and_in_a_cascade(lifter):
+    for of in (f"{lifter}:nodes=8,channels=2", f"cascade:parts=2,part='{lifter}:nodes=8,channels=2'"):
+        placed = {"root": "tbs:channels=2", "input": "maps:height=16,width=32", "objective": "l1"}
+        rehearse({**EVERYBODY, **placed, "lifter": of}, device="cpu")
 
 
 def test_evolved_poses_and_a_cascade_of_another_lifter():

@@ -33,7 +33,7 @@ def test_the_cell_of_a_direction_has_its_middle_near(side, vector):
     for cell in (grid.cells(direction), grid.cells(direction * 3.7)):  # at a border they are two
         assert 0 <= int(cell) < side**2
         distance = torch.dot(grid.centres[:, cell][:, 0], direction[:, 0] / direction.norm()).clamp(-1, 1).acos()
-        assert distance < 4 / side
+        assert distance < 4.4 / side  # of a million directions none on any side is 4.25 or more away
 
 
 def test_lengths_do_not_matter():

@@ -243,7 +243,7 @@ def test_a_grid_that_is_killed_again_and_again_ends_as_the_undisturbed_one(tmp_p
     assert start(tmp_path / "undisturbed", "--out", "out").wait(300) == 0
     folder = tmp_path / "killed"
     draw = random.Random(0)
-    for number in range(5):
+    for number in range(3):
         process = start(folder, "--out", "out")
         time.sleep(draw.uniform(1.5, 5))
         if number % 3 == 1 and (workers := workers_in(folder)):  # a worker alone is killed: the grid goes on by itself

@@ -57,7 +57,7 @@ class Cascade(Lifter):
         self.concat = config.concat
         _check_concat(config, first.reads)
         self.reads = first.reads - {ESTIMATE}  # type: ignore[misc]
-        self.normalisation = first.normalisation  # type: ignore[misc]
+        self.normalisation, self.refines_root = first.normalisation, first.refines_root  # type: ignore[misc]
         self.learning_rate, self.update_every = first.learning_rate, first.update_every
         self.register_buffer("begun", torch.zeros(config.parts, dtype=torch.bool, device=context.device))
         # Parts that are known not to be in the sum, and need not be computed; what is in it, ``begun`` tells.
@@ -101,11 +101,14 @@ class Cascade(Lifter):
     def forward(self, joints_2d: Tensor, **inputs: Any) -> Tensor:
         """Return the sum of what the parts return, [N, J, 3]."""
         present = self.begun | ~self.begun.any()
-        total = joints_2d.new_zeros(*joints_2d.shape[:2], 3)
+        total: Tensor | None = None
         for i, part in enumerate(self.parts):
             if i not in self._left_out:
-                told = {ESTIMATE: total} if self.concat else {}
-                total = total + torch.where(present[i], part(joints_2d, **inputs, **told), 0)
+                if self.concat:
+                    inputs[ESTIMATE] = joints_2d.new_zeros(*joints_2d.shape[:2], 3) if total is None else total
+                found = torch.where(present[i], part(joints_2d, **inputs), 0)
+                total = found if total is None else total + found
+        assert total is not None, "one part at least is in the sum"
         return total
 
     def diagnostics(self) -> dict[str, float]:
