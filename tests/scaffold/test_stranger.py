@@ -125,10 +125,29 @@ def test_the_packages_own_tests_pass(environment):
     assert " passed" in done.stdout
 
 
+# Command lines one after the other in one process: starting an interpreter takes longer than any of them.
+IN_TURN = """
+import json, sys
+from typer.testing import CliRunner
+from poseplug.cli.main import app
+for arguments in json.loads(sys.argv[1]):
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, (arguments, done.stderr, done.exception)
+    print(json.dumps(json.loads(done.stdout)))
+"""
+
+
+@pytest.fixture(scope="module")
+def results(environment):
+    """The result object of the recipe of each kind."""
+    runs = [["run", "--recipe", NAMES[kind].replace("-", "_"), *SHORT, "--json"] for kind in IN_RUNS]
+    done = environment.run(environment.bin / "python", "-c", IN_TURN, json.dumps(runs), cwd=environment.work)
+    return dict(zip(IN_RUNS, map(json.loads, done.stdout.splitlines()), strict=True))
+
+
 @pytest.mark.parametrize("kind", IN_RUNS)
-def test_its_recipe_trains(environment, kind):
-    name = NAMES[kind].replace("-", "_")
-    result = json.loads(environment.poseplug("run", "--recipe", name, *SHORT, "--json", cwd=environment.work).stdout)
+def test_its_recipe_trains(results, kind):
+    name, result = NAMES[kind].replace("-", "_"), results[kind]
     assert name in result["components"][kind].split(",")
     assert result["metrics"]["builtin"]["mpjpe_mm"] > 0
     assert f"poseplug-{NAMES[kind]}" in result["versions"]
