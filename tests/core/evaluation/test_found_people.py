@@ -202,8 +202,6 @@ def test_what_cannot_be_measured_of_found_people():
         check_measurable(scenes, DEFAULT, {"far": Far(None, None)}, CPU, roots=True)
     with pytest.raises(PoseplugError, match="Figure 'recall' is what every run that searches"):
         check_measurable(scenes, DEFAULT, {"far": Far(None, None)}, CPU, roots=True, finds=True)
-    with pytest.raises(PoseplugError, match="'poseaug-3dhp' averages predictions with those for the mirror image"):
-        check_measurable(scenes, lookup("poseaug-3dhp"), {}, CPU, roots=True, finds=True)
 
 
 def test_average_precision_against_a_loop():

@@ -132,8 +132,7 @@ def check_measurable(
 
     Raises:
         PoseplugError: the source has no 3D joints to compare with, or no actions where the protocol averages over
-            them; a metric needs roots or found people and there are none; two metrics give figures of the same name;
-            the protocol asks for mirrored predictions of people who are searched for.
+            them; a metric needs roots or found people and there are none; two metrics give figures of the same name.
     """
     needing = [name for name, metric in metrics.items() if metric.needs_root and not roots]
     if needing:
@@ -146,11 +145,6 @@ def check_measurable(
         raise PoseplugError(
             f"Metric '{needing[0]}' measures how people are found, and this run searches for nobody; choose a root "
             "estimator that does with --root, or leave the metric out."
-        )
-    if finds and protocol.flip:
-        raise PoseplugError(
-            f"Protocol '{protocol.name}' averages predictions with those for the mirror image, which people who are "
-            "searched for have none of; choose another protocol."
         )
     batch = source.sample(2, torch.Generator(device))
     scores = Scores(protocol, source.label_names.get("action", ()), metrics)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from poseplug.core.geometry.camera import Camera, look_at
+from poseplug.core.geometry.rotations import euler_to_rotmat
 from poseplug.core.settings import ordered, setting
 
 _PI = math.pi
@@ -77,14 +78,7 @@ def draw_cameras(n: int, settings: CameraSettings, generator: torch.Generator) -
     rotation, position = look_at(azimuth, elevation, distance, target)
     if settings.camera == "random" and settings.roll:
         angle = torch.randn(n, generator=generator, device=device) * settings.roll
-        rotation = _about_axis(angle) @ rotation
+        rotation = euler_to_rotmat("Z", angle[:, None]) @ rotation
     width, high = settings.size
     plain = Camera.shared(n, (1.0, 1.0), (width / 2, high / 2), (width, high), device=device)
     return attrs.evolve(plain, focal=focal[:, None].expand(-1, 2), rotation=rotation, position=position)
-
-
-def _about_axis(angle: Tensor) -> Tensor:
-    """Return rotations [N, 3, 3] by angles [N] about the optical axis, z."""
-    sin, cos, zero = angle.sin(), angle.cos(), torch.zeros_like(angle)
-    rows = (cos, -sin, zero, sin, cos, zero, zero, zero, zero + 1)
-    return torch.stack(rows, dim=-1).view(-1, 3, 3)
