@@ -21,8 +21,8 @@ from poseplug.core.sources.pose_table import PoseTable
 from poseplug.registry.api import plot_data
 from poseplug.registry.datasets.opening import Opened
 from poseplug.registry.datasets.plot import plot
-from poseplug.registry.datasets.scene_lines import panels
-from poseplug.registry.datasets.scenes_shown import Predictor, look_at_scenes
+from poseplug.registry.datasets.scenes.lines import panels
+from poseplug.registry.datasets.scenes.shown import Predictor, look_at_scenes
 
 
 def crowd(scenes=2, image=None, world=True):

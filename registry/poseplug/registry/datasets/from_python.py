@@ -93,7 +93,7 @@ def plot_data(
     """
     from poseplug.registry.datasets.opening import open_source
     from poseplug.registry.datasets.plot import plot
-    from poseplug.registry.datasets.scenes_shown import Predictor
+    from poseplug.registry.datasets.scenes.shown import Predictor
 
     catalogue = load_catalogue()
     plot(

@@ -10,8 +10,8 @@ import numpy as np
 
 from poseplug.registry.datasets.direction_figures import direction_figures
 from poseplug.registry.datasets.inspect import Inspection
-from poseplug.registry.datasets.scene_figures import scene_figures
-from poseplug.registry.datasets.scenes_shown import COLUMNS
+from poseplug.registry.datasets.scenes.figures import scene_figures
+from poseplug.registry.datasets.scenes.shown import COLUMNS
 from poseplug.registry.datasets.shown import Distribution, PoseGrid, Shown
 from poseplug.registry.reports.figures import Figure, series
 from poseplug.registry.reports.headline import Fact

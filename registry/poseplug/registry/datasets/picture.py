@@ -8,8 +8,8 @@ from typing import Any
 
 from poseplug.core.storage.files import write_whole
 from poseplug.registry.datasets.direction_picture import draw_directions, height_of
-from poseplug.registry.datasets.scene_picture import draw_scenes
-from poseplug.registry.datasets.scene_picture import height_of as scenes_height
+from poseplug.registry.datasets.scenes.picture import draw_scenes
+from poseplug.registry.datasets.scenes.picture import height_of as scenes_height
 from poseplug.registry.datasets.shown import Distribution, PoseGrid, Shown
 from poseplug.registry.reports.colours import SIDE_COLOURS
 from poseplug.registry.reports.statistics import missing

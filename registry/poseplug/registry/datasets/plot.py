@@ -12,7 +12,7 @@ from poseplug.registry.datasets.inspect import inspect
 from poseplug.registry.datasets.opening import Opened
 from poseplug.registry.datasets.page import data_page
 from poseplug.registry.datasets.picture import write_picture
-from poseplug.registry.datasets.scenes_shown import Predictor
+from poseplug.registry.datasets.scenes.shown import Predictor
 from poseplug.registry.datasets.shown import TOPICS, Shown, look
 
 _PICTURES = (".png", ".pdf", ".svg")

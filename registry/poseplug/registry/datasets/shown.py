@@ -18,7 +18,7 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.registry.datasets.directions import Directions, directions
 from poseplug.registry.datasets.measures import Measures
 from poseplug.registry.datasets.opening import Opened
-from poseplug.registry.datasets.scenes_shown import Predictor, ScenesShown, look_at_scenes
+from poseplug.registry.datasets.scenes.shown import Predictor, ScenesShown, look_at_scenes
 
 Array = NDArray[Any]
 TOPICS = ("poses", "cameras", "people", "bones")

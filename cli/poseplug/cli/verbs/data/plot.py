@@ -61,7 +61,7 @@ def plot(
     with reporting():
         from poseplug.registry.datasets.plot import check_name
         from poseplug.registry.datasets.plot import plot as draw
-        from poseplug.registry.datasets.scenes_shown import COLUMNS, Predictor
+        from poseplug.registry.datasets.scenes.shown import COLUMNS, Predictor
         from poseplug.registry.discovery.catalogue import load_catalogue
 
         check_name(out)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from poseplug.registry.datasets.scene_lines import STYLES, Panel, panels
-from poseplug.registry.datasets.scenes_shown import ScenesShown
+from poseplug.registry.datasets.scenes.lines import STYLES, Panel, panels
+from poseplug.registry.datasets.scenes.shown import ScenesShown
 
 # Inches: how wide an image is, and the heights between which rows are, title included.
 _IMAGE, _LOW, _HIGH, _TITLE = 3.7, 1.8, 3.7, 0.35

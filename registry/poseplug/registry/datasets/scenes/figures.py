@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from poseplug.registry.datasets.scene_lines import STYLES, Panel, panels
-from poseplug.registry.datasets.scenes_shown import ScenesShown
+from poseplug.registry.datasets.scenes.lines import STYLES, Panel, panels
+from poseplug.registry.datasets.scenes.shown import ScenesShown
 from poseplug.registry.reports.figures import Figure
 from poseplug.registry.reports.statistics import missing
 

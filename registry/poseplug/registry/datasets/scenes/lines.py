@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseplug.core.geometry.skeleton import Skeleton
-from poseplug.registry.datasets.scenes_shown import SceneShown, ScenesShown
+from poseplug.registry.datasets.scenes.shown import SceneShown, ScenesShown
 from poseplug.registry.reports.colours import SIDE_COLOURS
 
 Array = NDArray[Any]

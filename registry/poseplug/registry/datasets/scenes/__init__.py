@@ -1,0 +1,1 @@
+"""Scenes in pictures: the image plane and the camera's space, truth beside what a run finds."""
