@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from poseplug_virtualpose.agr.canvases import zeros
 
 # Standard deviation of a person's Gaussians, in the longer side of the key points.
 _SIGMA = 3 * math.sqrt(2) / 96
@@ -78,7 +79,7 @@ def draw_heatmaps(
     scenes, height, width = size
     joints = places.shape[1]
     block = math.gcd(width, _BLOCK)
-    maps = _zeros(scenes * joints * height * width // block, block, places)
+    maps = zeros(scenes * joints * height * width // block, block, places)
     for rows, window in _alike(places, sigma, width):
         at, values = _windows(
             places[rows], sigma[rows], scene[rows], None if peak is None else peak[rows], window, (height, width), block
@@ -136,10 +137,3 @@ def _windows(
 def _profile(off: Tensor, sigma: Tensor) -> Tensor:
     share = off / sigma[:, None, None]
     return torch.where(share.abs() <= _CUT, torch.exp(-0.5 * share.square()), 0.0)
-
-
-def _zeros(rows: int, columns: int, like: Tensor) -> Tensor:
-    if like.is_cuda or like.dtype != torch.float32:
-        return like.new_zeros(rows, columns)
-    # NumPy gets large pages that the system has zeroed: a third of what torch takes for tens of megabytes.
-    return torch.from_numpy(np.zeros((rows, columns), np.float32))
