@@ -76,8 +76,8 @@ def test_depth_is_in_metres_for_any_focal_length():
     with torch.no_grad():
         network.net[-1][-1].weight.zero_()
         network.net[-1][-1].bias.fill_(7.5)
-    # 4 pixels a cell, millimetres: 7.5 d/f.
-    torch.testing.assert_close(network(maps)[0, 0, 0], 7.5 * maps.focal[0] * 4 / 1000)
+    # An image of 960 pixels, millimetres: 7.5 d/f.
+    torch.testing.assert_close(network(maps)[0, 0, 0], 7.5 * maps.focal[0] * (960 / 64) / 1000)
 
 
 def test_the_flip_undoes_itself():

@@ -132,5 +132,5 @@ def test_a_depth_map_is_read_where_roots_are():
     with torch.no_grad():
         estimator.network.net[-1][-1].weight.zero_()
         estimator.network.net[-1][-1].bias.fill_(7.5)
-    depth = 7.5 * (700 * 60 / 960) * 4 / 1000
+    depth = 7.5 * 700 / 960 * 960 / 1000
     torch.testing.assert_close(estimator(**inputs)[:, 2], torch.full((4,), depth))

@@ -17,9 +17,9 @@ _JOINTS = (
     *(("Thorax", "Neck", "UpperNeck"), ("HeadTop", "Head", "Nose")),
     *(("LShoulder",), ("RShoulder",), ("LHip",), ("RHip",), ("LKnee",), ("RKnee",)),
 )
-# Metres for each unit of the network's output and cell of focal length: the paper's millimetres over the focal length
-# of an image that has four times as many pixels along each side as the map has cells.
-_UNIT = 4 / 1000
+# Metres for each unit of the network's output and focal length in widths of the map: the paper's millimetres over the
+# focal length of an image of 960 pixels. So finer maps ask for nothing else.
+_UNIT = 960 / 1000
 # What the network says at first: people some way off, so that the first volumes are not empty.
 _FIRST = 6.0
 
@@ -64,7 +64,7 @@ class DepthNetwork(nn.Module):
         depth: Tensor = self.net(heat.contiguous(memory_format=torch.channels_last)).float()
         if flipped is not None:
             depth = torch.where(flipped, depth.flip(-1), depth)
-        return depth[:, 0] * (maps.focal * _UNIT)[:, None, None]
+        return depth[:, 0] * (maps.focal * (_UNIT / maps.width))[:, None, None]
 
 
 def read_depth(depth: Tensor, scene: Tensor, place: Tensor) -> Tensor:
