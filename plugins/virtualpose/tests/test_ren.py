@@ -69,6 +69,20 @@ def test_true_maps_boxes_and_depths_find_everybody_within_a_voxel(world):
     assert found.scene.tolist() == [0] * 10 + [1] * 10
 
 
+@pytest.mark.parametrize("turned", [True, False])
+def test_an_estimated_space_has_people_where_they_are_in_the_world(turned):
+    batch = standing(PLACES, camera=camera_of(2, elevation=0.3 if turned else 0.0))
+    camera = batch.places.camera
+    unknown = attrs.evolve(camera, position=None, rotation=camera.rotation if turned else None)
+    batch = attrs.evolve(batch, scenes=attrs.evolve(batch.places, camera=unknown))
+    part = knowing(batch, ren(size=(8.0, 2.4, 8.0), root_height=0.7)).eval()
+    found = part(maps=true_maps(batch), scenes=batch.places)
+    roots = torch.stack([batch.root[batch.scene == scene].mean(0) for scene in (0, 1)])
+    up = camera.rotation[:, :, 1]
+    # Roots are known as well as the cells that they are seen in.
+    assert ((found.evidence.boxes.middle - roots - (1.1 - 0.7) * up).norm(dim=-1) < 0.05).all()
+
+
 def test_who_is_found_is_not_who_is_there_only():
     """Peaks of the volume beside people score, and nobody takes them away by looking at the truth."""
     batch = standing(PLACES)

@@ -61,6 +61,27 @@ class Glimpse(RootEstimator):
         return {}
 
 
+class Upright(Crowd):
+    """Puts people as far away as their camera looks down, degrees."""
+
+    reads = frozenset({"scene", "scenes"})
+
+    def forward(self, *, scene, scenes):
+        rotation = scenes.camera.rotation
+        up = torch.zeros(len(scenes), 3) if rotation is None else rotation[:, :, 1]
+        return torch.stack([scene * 0.0, scene * 0.0, -up[:, 2].asin().rad2deg()[scene]], 1)
+
+
+class UprightFound(Upright):
+    reads = frozenset({"scenes", "brightness"})
+    finds = True
+
+    def forward(self, *, scenes, brightness):
+        scene = torch.arange(len(scenes))
+        roots = super().forward(scene=scene, scenes=scenes)
+        return Found(scene, roots + torch.tensor([0.0, 0.0, 5.0]), torch.ones(len(scene)))
+
+
 @pytest.fixture
 def lifted(monkeypatch):
     """Lifts with a model of toys; returns the poses, and what else there is to know."""
@@ -150,6 +171,36 @@ def test_found_people_become_people_of_their_frame(lifted, tmp_path):
     assert (tmp_path / "found.safetensors").exists()
 
 
+@pytest.mark.parametrize("tilt", [None, 0.0, 20.0, -5.0])
+def test_cameras_look_down_as_said(lifted, pictures, tilt):
+    joints, frame, track = crowd(3, 2)
+    people = file_of(joints, frame, track)
+    down, notes = lifted(
+        LiftingModel(LinearLifter(), STAR, Upright()),
+        people,
+        then=lambda found: (found.rows(slice(0, len(found))).root[:, 2], found.notes),
+        tilt=tilt,
+    )
+    assert np.allclose(down, tilt or 0, atol=1e-4)
+    assert any("looking down" in note for note in notes) == (tilt is not None)
+    model = LiftingModel(Shape(), STAR, UprightFound(), inputs={**standard_inputs(), "brightness": Brightness()})
+    assert np.allclose(lifted(model, Photos.of(pictures), tilt=tilt).root[:, 2], 5 + (tilt or 0), atol=1e-4)
+
+
+def test_who_scores_less_than_is_asked_is_nobody(lifted):
+    joints, frame, track = crowd(6, 2)
+    model = LiftingModel(Shape(), STAR, Beside(BesideConfig(score=0.6)))
+    for score in (0.0, 0.5, 0.9):
+        poses, notes = lifted(
+            model,
+            file_of(joints, frame, track),
+            then=lambda found: (found.rows(slice(0, len(found))), found.notes),
+            score=score,
+        )
+        assert len(poses) == sum(0.6 * (1 + 0.8 * np.cos(i)) > score for i in range(12))
+        assert any(f"found at a score above {score:g} " in note for note in notes)
+
+
 def test_one_person_of_those_found(lifted):
     joints, frame, track = crowd(6, 2)
     model = LiftingModel(Shape(), STAR, Beside(BesideConfig(score=1.7)))
@@ -230,6 +281,15 @@ def test_what_cannot_be_done(lifted, pictures):
         (finder, file_of(joints, frame, track), {"flip": True}, "--flip averages the poses of given people"),
         (glimpsing(), file_of(joints, frame, track), {}, "makes 'brightness' of images, and key points are none"),
         (glimpsing(), Photos.of(pictures), {"made": {"tip": None}}, "--map says how joints are made"),
+        (
+            LiftingModel(LinearLifter(), STAR),
+            file_of(joints, frame, track),
+            {"tilt": 5.0},
+            "--tilt is for runs that see",
+        ),
+        (LiftingModel(LinearLifter(), STAR), file_of(joints, frame, track), {"score": 0.5}, "--score says who counts"),
+        (finder, file_of(joints, frame, track), {"tilt": 90.0}, "--tilt must be between"),
+        (finder, file_of(joints, frame, track), {"score": 1.0}, "--score must be from 0"),
         (LiftingModel(Shape(), STAR, Beside(BesideConfig(score=0.1))), file_of(joints, frame, track), {}, "Nobody was"),
     ]
     for model, file, said, message in refused:

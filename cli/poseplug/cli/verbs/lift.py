@@ -61,6 +61,14 @@ def lift(
     camera: Annotated[
         str, typer.Option(help="Both focal lengths and the principal point, pixels.", metavar="FX,FY,CX,CY")
     ] = "",
+    tilt: Annotated[
+        float | None,
+        typer.Option(help="The camera looks down by so much, degrees; for runs that see whole frames. Default: level."),
+    ] = None,
+    score: Annotated[
+        float | None,
+        typer.Option(help="Who is found scores more; for runs that search. Default: as the run's protocol says."),
+    ] = None,
     view: Annotated[
         str, typer.Option(help="How the lifter sees people: given, centred, or auto, which is given if it can be.")
     ] = "auto",
@@ -96,6 +104,8 @@ def lift(
             focal=focal,
             fov=fov,
             camera=said.parse_camera(camera) if camera else None,
+            tilt=tilt,
+            score=score,
             view=view,
             person=person,
             min_confidence=min_confidence,

@@ -22,7 +22,8 @@ class Camera(TensorRecord):
         size: [N, 2] image width and height in pixels.
         distortion: [N, 5] k1, k2, k3, p1, p2, or None for a pure pinhole.
         rotation: [N, 3, 3] world-to-camera rotation, or None where the world is unknown.
-        position: [N, 3] camera centre in the world, metres; given exactly when ``rotation`` is.
+        position: [N, 3] camera centre in the world, metres; data has both or neither. With ``rotation`` alone a camera
+            is known to be turned so, somewhere.
     """
 
     focal: Tensor

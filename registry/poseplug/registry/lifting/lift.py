@@ -56,12 +56,27 @@ def lift(run: str, file: Liftable, settings: LiftSettings, catalogue: Catalogue,
     opened = OpenedRun.named(run, catalogue, pick_device(settings.device))
     if not isinstance(file, Photos):
         check_key_points(opened.model)
+    opened = _as_told(opened, settings)
     with torch.inference_mode():
         if opened.model.finds:
             return _finished(_search(opened, file, settings, folder), opened, file, settings, folder)
         if isinstance(file, Photos):
             raise file.refused()
         return _finished(_place(opened, file, settings, folder), opened, file, settings, folder)
+
+
+def _as_told(opened: OpenedRun, settings: LiftSettings) -> OpenedRun:
+    """Return the run with the score that is asked for; raise PoseplugError if it has no use for what is said."""
+    if settings.tilt is not None and not (opened.model.finds or sees_scenes(opened.model)):
+        raise PoseplugError(
+            "--tilt is for runs that see whole frames, and this one sees people one by one, however the camera is "
+            "turned; leave it out."
+        )
+    if settings.score is None:
+        return opened
+    if not opened.model.finds:
+        raise PoseplugError("--score says who counts as found, and this run is given its people; leave it out.")
+    return attrs.evolve(opened, score=settings.score)
 
 
 @attrs.frozen(eq=False)

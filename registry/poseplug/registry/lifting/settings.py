@@ -15,7 +15,7 @@ VIEWS = ("auto", "given", "centred")
 # Longer than any video's track; each frame of the window is a pass over all people.
 _LONGEST_WINDOW = 10_000
 # Settings that are numbers, and how many.
-_NUMBERS = {"size": 2, "focal": 1, "fov": 1, "camera": 4, "min_confidence": 1}
+_NUMBERS = {"size": 2, "focal": 1, "fov": 1, "camera": 4, "tilt": 1, "score": 1, "min_confidence": 1}
 
 
 @attrs.frozen(kw_only=True)
@@ -27,6 +27,8 @@ class LiftSettings:
         focal: focal length in pixels; None: from ``fov`` or ``camera``, or a guess.
         fov: horizontal field of view in degrees.
         camera: focal lengths and principal point, fx, fy, cx, cy in pixels.
+        tilt: degrees by which the camera looks down, for runs that see whole frames; None: level.
+        score: people are found at scores above it, by runs that search; None: as the run's protocol says.
         view: "given" shows the lifter people where they are, "centred" through a camera that is turned towards them,
             "auto" the former unless they lie outside of what the lifter saw in training.
         person: "all", "best" or the number of a track.
@@ -47,6 +49,8 @@ class LiftSettings:
     focal: float | None = None
     fov: float | None = None
     camera: tuple[float, float, float, float] | None = None
+    tilt: float | None = None
+    score: float | None = None
     view: str = "auto"
     person: str = attrs.field(default="all", converter=str)
     min_confidence: float = 0.1
@@ -89,6 +93,8 @@ class LiftSettings:
             self.camera is None or (min(self.camera[:2]) > 0 and all(map(math.isfinite, self.camera))),
             "--camera must be fx,fy,cx,cy, four numbers of pixels with fx and fy above 0.",
         )
+        _expect(self.tilt is None or -90 < self.tilt < 90, "--tilt must be between -90 (up) and 90 (down) degrees.")
+        _expect(self.score is None or 0 <= self.score < 1, "--score must be from 0 to below 1.")
 
 
 class Said(TypedDict, total=False):
@@ -98,6 +104,8 @@ class Said(TypedDict, total=False):
     focal: float | None
     fov: float | None
     camera: tuple[float, float, float, float] | None
+    tilt: float | None
+    score: float | None
     view: str
     person: str
     min_confidence: float

@@ -47,9 +47,12 @@ class RENConfig:
     centre: tuple[float, ...] = setting((0.0, 1.1, 0.0), "middle of the space in the world: x, up, z", unit="metres")
     about: str = setting(
         "world",
-        "the middle of the space: 'centre', or the mean of the roots that the depth estimator finds; this, too, where "
-        "nobody knows the world, whose cameras then count as level",
+        "the middle of the space: 'centre', or over the mean of the roots that the depth estimator finds; this, too, "
+        "where nobody knows the world, whose cameras then count as level",
         choices=("world", "estimated"),
+    )
+    root_height: float = setting(
+        0.9, "of people's roots over the ground: an estimated space is put about them as 'centre' is", unit="metres"
     )
     gated: bool = setting(True, "put heat only near estimated depths; false repeats it at every depth")
     channels: int = setting(CHANNELS, "of the network's first layer; others have 2, 4 and 8 times as many", minimum=1)
@@ -124,7 +127,9 @@ class REN(RootEstimator):
         if self.config.about == "world" and camera.position is not None:
             return ((self.centre - camera.position)[:, None] @ orientation(camera).mT)[:, 0]
         there = (detections.score > 0).float().view(len(scenes), -1, 1)
-        return (roots.view(len(scenes), -1, 3) * there).sum(1) / there.sum(1).clamp_min(1)
+        mean = (roots.view(len(scenes), -1, 3) * there).sum(1) / there.sum(1).clamp_min(1)
+        # A network that was trained in the world knows how high in its space people are.
+        return mean + (self.centre[1] - self.config.root_height) * orientation(camera)[:, :, 1]
 
     def _joints_2d(self, found: Tensor, maps: Maps, detections: Detections2D, scenes: Scenes) -> Tensor:
         """Return pixels [M, J, 2] of the detections nearest to where roots [M, 3] are seen."""

@@ -18,6 +18,7 @@ from poseplug.registry.lifting.lift_block import Job, keep_poses, made_whole
 from poseplug.registry.lifting.lifted import BLOCK
 from poseplug.registry.lifting.settings import LiftSettings
 from poseplug.registry.lifting.spool import Array, Spool
+from poseplug.registry.lifting.views.cameras import tilted
 from poseplug.registry.lifting.views.place import estimated_roots
 
 # So many frames are seen at a time: inputs of whole scenes, such as maps, are large.
@@ -84,7 +85,10 @@ def frames_of(job: Job, seen: Spool, folder: Path) -> Iterator[Frame]:
         pixels, camera = seen.read(rows, "joints_2d", "camera")
         focal, centre, size = (torch.from_numpy(camera[:, at : at + 2].copy()) for at in (0, 2, 4))
         scene = torch.from_numpy(frame[starts[first] : stop])
-        batch = PoseBatch(skeleton, torch.from_numpy(pixels), Camera(focal, centre, size), scene=scene)
+        tilt = job.settings.tilt
+        rotation = None if tilt is None else tilted(tilt).expand(len(rows), 3, 3)
+        camera_there = Camera(focal, centre, size, rotation=rotation)
+        batch = PoseBatch(skeleton, torch.from_numpy(pixels), camera_there, scene=scene)
         (there,) = known.read(rows, "known")
         yield Frame(batch.to(job.model.device).gathered(), rows, torch.from_numpy(there > 0), own)
 

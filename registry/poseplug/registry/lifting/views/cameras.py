@@ -45,16 +45,17 @@ class CameraRule:
             known = torch.zeros_like(known)
         image = torch.where(known, sizes, sizes.new_tensor(self.size))
         said = self.settings
+        rotation = None if said.tilt is None else tilted(said.tilt).expand(len(image), 3, 3)
         if said.camera is not None:
             both = image.new_tensor(said.camera).expand(len(image), 4)
-            return Camera(both[:, :2], both[:, 2:], image)
+            return Camera(both[:, :2], both[:, 2:], image, rotation=rotation)
         if said.focal is not None:
             focal = torch.full_like(image[:, 0], said.focal)
         elif said.fov is not None:
             focal = image[:, 0] / (2 * math.tan(math.radians(said.fov) / 2))
         else:
             focal = image.amax(-1) * USUAL_FOCAL
-        return Camera(focal[:, None].expand(-1, 2), image / 2, image)
+        return Camera(focal[:, None].expand(-1, 2), image / 2, image, rotation=rotation)
 
     def in_words(self) -> str:
         """Return a sentence on what was taken for the camera, and what of it is a guess."""
@@ -74,7 +75,14 @@ class CameraRule:
             lens = f"field of view {said.fov:g} degrees"
         else:
             lens = f"focal length {USUAL_FOCAL:g} times the longer side (a guess, as in training; --focal, --fov)"
-        return f"camera: {size}; {lens}"
+        turned = "" if said.tilt is None else f"; looking down by {said.tilt:g} degrees"
+        return f"camera: {size}; {lens}{turned}"
+
+
+def tilted(degrees: float) -> Tensor:
+    """Return the rotation [3, 3] from the world, y up, to a camera that looks down by so much, without roll."""
+    sin, cos = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    return torch.tensor([[1.0, 0.0, 0.0], [0.0, -cos, sin], [0.0, -sin, -cos]])
 
 
 def _guessed_size(right: float, down: float) -> tuple[float, float]:
