@@ -48,6 +48,8 @@ class BuildContext:
             settings that name one; None where a component is used outside a run.
         open_model: opens a finished run or a model that ships, from what users call it, and returns what lifts: batch
             -> root-relative joints [N, J, 3], metres; None where a component is used outside a run.
+        weights_follow: whether what is built is given the weights of a finished or an interrupted run afterwards, so
+            that none need be read to begin with.
     """
 
     skeleton: Skeleton | None = None
@@ -56,6 +58,7 @@ class BuildContext:
     reference: PoseSource | None = None
     build: Callable[[str, str], Any] | None = None
     open_model: Callable[[str], Callable[[PoseBatch], Tensor]] | None = None
+    weights_follow: bool = False
 
     @property
     def layout(self) -> Skeleton:
@@ -244,12 +247,15 @@ class InputProvider(Reader, Component, ABC):
         needs: what a batch must have: of "image" (of its scenes) and "joints_3d".
         per_scene: whether what it makes has a row for each scene instead of each person.
         generator: what it draws from. The engine sets it while it trains; None otherwise, and nothing is drawn then.
+        form: what all that provide one input in a run must have in common, such as the height and width of maps, of one
+            that is built; None: nothing.
     """
 
     provides: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset()
     per_scene: ClassVar[bool] = False
     generator: torch.Generator | None = None
+    form: tuple[int, ...] | None = None
 
     def __init__(self, config: Any = None, context: BuildContext | None = None) -> None:
         """Most providers have nothing to keep; one may also be a module, which is set up here."""

@@ -12,6 +12,7 @@ from poseplug.core.detection.crops import letterboxed
 from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.letterbox import Letterbox
 from poseplug.core.interfaces import BuildContext
+from poseplug.core.keypoints import people
 from poseplug.core.sources.mixture import Mixture
 from poseplug_datasets.coco import Coco, CocoSettings
 
@@ -122,3 +123,22 @@ def test_users_mistakes_are_told(folder):
     edited(folder, lambda d: d["images"].pop(2))
     with pytest.raises(PoseplugError, match="how large image 2 is"):
         opened(folder)
+
+
+def test_people_of_an_image_are_one_scene_wherever_they_stand_in_a_long_file(folder, monkeypatch):
+    """Files are read some people at a time; numbers of images stay what they are."""
+
+    def people_of(document):
+        order = [4, 0, 3, 1, 2, 0, 4, 1, 3, 2]
+        of_image = {a["image_id"]: a for a in document["annotations"]}
+        images = sorted(of_image)
+        document["annotations"] = [{**of_image[images[i]], "id": n} for n, i in enumerate(order)]
+
+    edited(folder, people_of)
+    at_once = next(opened(folder).batches(5))
+    monkeypatch.setattr(people, "CHUNK", 3)
+    batch = next(opened(folder).batches(5))
+    assert batch.num_scenes == 5
+    assert batch.people_per_scene.tolist() == [2] * 5
+    assert torch.equal(batch.joints_2d, at_once.joints_2d)
+    assert torch.equal(batch.scenes.image, at_once.scenes.image)

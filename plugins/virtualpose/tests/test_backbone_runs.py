@@ -4,6 +4,9 @@ import json
 
 import pytest
 from labelled_images import write_labelled
+from safetensors.torch import save_file
+
+from poseplug_virtualpose.backbone.pose_resnet import PoseResNet
 
 SMALL = ["input.depth=18", "input.height=8", "input.width=16", "input.deconv_channels=8"]
 SOURCE = ["source.path=images/people.json", "source.images=images", "source.canvas=[32,64]", "source.min_size=1"]
@@ -46,3 +49,15 @@ def test_images_of_another_size_are_told(images, poseplug):
     refused = poseplug(*recipe, *arguments(*SMALL, *SOURCE, "source.images="), "--out", "other")
     assert refused.exit_code == 2
     assert "image" in refused.output
+
+
+def test_a_run_is_opened_and_goes_on_without_the_file_that_it_began_with(images, poseplug, tmp_path):
+    path = tmp_path / "net.safetensors"
+    save_file(PoseResNet(18, 17, 8).state_dict(), path)
+    recipe = ["run", "--recipe", "virtualpose-backbone", *SHORT, *arguments(*SMALL, *SOURCE)]
+    begun = poseplug(*recipe, "--set", f"input.weights={path}", "--out", "first")
+    assert begun.exit_code == 0, begun.output
+    path.unlink()
+    for further in (["eval", "first", "--on", "builtin:takes=1"], ["run", "--resume", "first", "--steps", "4"]):
+        done = poseplug(*further)
+        assert done.exit_code == 0, done.output

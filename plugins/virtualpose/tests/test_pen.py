@@ -90,3 +90,13 @@ def test_l1_is_the_mean_absolute_error_of_what_is_asked():
     losses = L1().loss(step)
     torch.testing.assert_close(losses["l1"], off.abs().mean())
     torch.testing.assert_close(losses["counterfactual"], 0.5 * (off.abs() * weights[:, None, None]).mean())
+
+
+def test_metres_stay_exact_in_bfloat16():
+    part = pen().eval()
+    part.network = torch.nn.Identity()  # what it says is coarse in bfloat16, where it looks is not
+    maps = true_maps(BATCH, 32, 64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        coarse = lifted(part, maps)
+    assert coarse.dtype == torch.float32
+    torch.testing.assert_close(coarse, lifted(part, maps))

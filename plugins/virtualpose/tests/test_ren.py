@@ -3,11 +3,15 @@
 import attrs
 import pytest
 import torch
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 from voxel_kit import CONTEXT, ROOT, camera_of, standing, true_maps
 
 from poseplug.core.data.found import match
 from poseplug_virtualpose.pen import PEN, PENConfig
+from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_joints
 from poseplug_virtualpose.roots.ren import REN, RENConfig
+from poseplug_virtualpose.voxels.projection import HeatTable
 from poseplug_virtualpose.voxels.space import Boxes3D, Grid
 from poseplug_virtualpose.voxels.targets import root_volumes
 
@@ -183,3 +187,30 @@ def test_small_networks_learn_two_scenes():
         joints = lifter(None, maps=maps, roots=given, scene=batch.scene_rows, camera=batch.camera) + given[:, None]
     error = (joints - batch.absolute).norm(dim=-1).mean()
     assert error < 0.2
+
+
+@pytest.mark.parametrize("centre", [(1.1,), (0.0, 1.1)])
+def test_places_have_three_coordinates(centre):
+    with pytest.raises(ValueError, match="three numbers"):
+        RENConfig(centre=centre)
+
+
+def test_nothing_is_copied_from_the_host_in_a_step():
+    """Copies from the host would make it wait for the device; on a device without numbers they are seen."""
+
+    class FromHost(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            tensors = [arg for arg in pytree.tree_leaves((args, kwargs)) if isinstance(arg, torch.Tensor)]
+            assert not any(tensor.device.type == "cpu" for tensor in tensors), func
+            return func(*args, **(kwargs or {}))
+
+    maps = true_maps(standing(PLACES), 16, 32).to("meta")
+    network = DepthNetwork(depth_joints(CONTEXT.layout), 2).to("meta")
+
+    def step():
+        network(maps)
+        HeatTable(maps)
+
+    step()  # constants are made once
+    with FromHost():
+        step()

@@ -196,3 +196,13 @@ def test_a_mirrored_camera_sees_the_mirror_image(name: str) -> None:
 def test_a_mirrored_camera_without_distortion_and_world_has_none_either() -> None:
     mirrored = h36m("54138969", 2, distorted=False).mirrored()
     assert (mirrored.distortion, mirrored.rotation, mirrored.position) == (None, None, None)
+
+
+def test_cameras_without_distortion_join_those_with_some() -> None:
+    plain = Camera.shared(2, (1000.0, 1000.0), (500.0, 400.0), (1000.0, 800.0))
+    bent = Camera.shared(3, (900.0, 900.0), (500.0, 400.0), (1000.0, 800.0), (-0.3, 0.1, 0.0, 0.01, 0.0))
+    points = torch.tensor([[[0.3, -0.2, 2.0], [-0.5, 0.4, 3.0]]]).expand(5, -1, -1)
+    both = Camera.join([plain, bent])
+    apart = torch.cat([plain.project(points[:2]), bent.project(points[2:])])
+    torch.testing.assert_close(both.project(points), apart)
+    assert Camera.join([plain, plain]).distortion is None

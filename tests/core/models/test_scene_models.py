@@ -234,3 +234,38 @@ def test_inputs_of_scenes_are_told_from_others(batch):
     model = LiftingModel(AroundRoots(), STAR, MapFinder(), inputs=inputs.providers)
     assert model.inputs.of_scenes(model.lifter.reads) == {"maps", "scene", "roots"}
     assert LiftingModel(LinearLifter(), STAR, MeanRoot()).inputs.of_scenes({"roots"}) == set()
+
+
+def test_those_who_make_one_input_make_it_in_one_form(batch):
+    class Sized(Named):
+        def __init__(self, *form):
+            super().__init__("sized")
+            self.form = form or None
+
+    Inputs({"first": Sized(64, 120), "second": Sized(64, 120), "any": Sized()})
+    with pytest.raises(PoseplugError, match="first, second all make 'word', as 64 x 120 and 16 x 32; give them the"):
+        Inputs({"first": Sized(64, 120), "second": Sized(16, 32)})
+
+
+def test_whatever_is_provided_is_in_single_precision(batch):
+    class Product(Named):
+        def provide(self, batch, **inputs):
+            return batch.joints_2d @ batch.joints_2d.mT
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert Inputs({"word": Product("x")}).read(["word"], batch)["word"].dtype == torch.float32
+
+
+def test_lifters_of_found_people_are_told_of_their_scenes(batch):
+    told = []
+
+    class Telling(AroundRoots):
+        reads = AroundRoots.reads | {"scenes"}
+
+        def forward(self, joints_2d, *, scenes, **inputs):
+            told.append(scenes.most)
+            return super().forward(joints_2d, **inputs)
+
+    model = LiftingModel(Telling(), STAR, MapFinder(), inputs={**standard_inputs(), "drawn": Drawn()})
+    found = model.find(batch)
+    assert told == [found.most]

@@ -123,3 +123,19 @@ def test_a_root_estimator_that_a_phase_leaves_alone_is_as_in_evaluation():
     phases = [Phase(name="both", steps=2), Phase(name="lifter", steps=2, trains=("lifter",))]
     train(assembly(AroundRoots, Noting), steps=4, phases=phases)
     assert modes == [True, True, False, False]
+
+
+class Deserted(Pairs):
+    """Nobody is there every other time."""
+
+    def sample(self, n, generator):
+        batch = super().sample(n, generator)
+        self.calls = getattr(self, "calls", 0) + 1
+        return batch if self.calls % 2 else batch.select(slice(0, 0))
+
+
+def test_scenes_without_anybody_teach_nothing():
+    trainer = train(assembly(source=Deserted()), steps=4)
+    assert trainer.step == 4
+    assert all(torch.isfinite(tensor).all() for tensor in weights(trainer.assembly).values())
+    assert trainer.people == 2 * 16 * 2

@@ -4,8 +4,10 @@ import pytest
 import torch
 from annotating import camera, figures
 
+from poseplug.core.errors import PoseplugError
 from poseplug.core.geometry.layouts import H36M_17, LAYOUTS
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.models.lifting_model import LiftingModel
 from poseplug.registry.annotation.body_limits import BodyLimits
 from poseplug.registry.annotation.lifter import FirstPose
 from poseplug.registry.discovery.catalogue import load_catalogue
@@ -55,3 +57,9 @@ def test_joints_that_the_run_knows_nothing_of_hang_where_they_rest(walking):
 
 def test_a_skeleton_without_limbs_has_no_limits():
     assert BodyLimits.of(Skeleton("rope", ("a", "b", "c"), ("", "a", "b"))) is None
+
+
+def test_a_run_that_searches_for_people_is_refused(monkeypatch):
+    monkeypatch.setattr(LiftingModel, "finds", True)
+    with pytest.raises(PoseplugError, match="'starter' searches images for people, and here people are given"):
+        of(H36M_17)

@@ -239,3 +239,27 @@ def test_judges_of_3d_are_refused_where_only_key_points_are_shown(judge):
     with pytest.raises(PoseplugError, match=message):
         make_plan({**said, "objective": {"name": "reprojection"}}, load_catalogue())
     make_plan(said, load_catalogue())
+
+
+class Placed(Pairs):
+    """Knows where its cameras are."""
+
+    def sample(self, n, generator):
+        eye = torch.eye(3)
+
+        def turned(camera):
+            return attrs.evolve(camera, rotation=eye.expand(len(camera), 3, 3), position=torch.zeros(len(camera), 3))
+
+        return super().sample(n, generator).under(turned)
+
+
+@pytest.mark.parametrize(("lifter", "refused"), [("map", True), ({"name": "mlp", "channels": 8}, False)])
+def test_a_world_that_only_some_know_is_refused_where_whole_scenes_are_seen(catalogue, lifter, refused):
+    placed = Entry("source", "placed", f"{__name__}:Placed", "", "", "toys")
+    catalogue = attrs.evolve(catalogue, entries=(*catalogue.entries, placed))
+    plan = make_plan(document(lifter, source="placed pairs", eval={"own": {"name": "pairs"}}), catalogue)
+    if refused:
+        with pytest.raises(PoseplugError, match="Source 'placed' knows where its cameras are in the world, 'pairs'"):
+            build(plan, catalogue, torch.device("cpu"))
+    else:
+        build(plan, catalogue, torch.device("cpu"))

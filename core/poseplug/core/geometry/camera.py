@@ -53,6 +53,21 @@ class Camera(TensorRecord):
 
         return cls(rows(focal), rows(centre), rows(size), None if distortion is None else rows(distortion))
 
+    @classmethod
+    def join(cls, records: Sequence[Self]) -> Self:
+        """Return all cameras one after the other; of those without a lens's distortion it is none at all.
+
+        Rotation and position are kept only if all have them: nobody knows how a world lies to one that is unknown.
+        """
+        if any(camera.distortion is not None for camera in records):
+            records = [
+                attrs.evolve(camera, distortion=camera.focal.new_zeros(len(camera), 5))
+                if camera.distortion is None
+                else camera
+                for camera in records
+            ]
+        return super().join(records)
+
     def project(self, points: Tensor) -> Tensor:
         """Return the pixels [N, K, 2] of points [N, K, 3] in the camera frame, metres.
 

@@ -107,6 +107,9 @@ class Inputs(nn.Module):
             stand under the name of what they make. Of those of one input the first that a batch has enough for makes
             it. Those that are modules are part of the model.
 
+    Raises:
+        PoseplugError: two that provide one input make it in different forms.
+
     Attributes:
         providers: each of them, by its name.
         makers: those of each input, by its name; the first that a batch has enough for makes it.
@@ -121,6 +124,12 @@ class Inputs(nn.Module):
                 self.providers[f"{name}-{number}" if number else name] = provider
                 wanted = provider.provides or name
                 self.makers[wanted] = (*self.makers.get(wanted, ()), provider)
+        for wanted, makers in self.makers.items():
+            forms = dict.fromkeys(maker.form for maker in makers if maker.form is not None)
+            if len(forms) > 1:
+                said = " and ".join(" x ".join(map(str, form)) for form in forms)
+                named = ", ".join(name for name, maker in self.providers.items() if maker in makers)
+                raise PoseplugError(f"The inputs {named} all make '{wanted}', as {said}; give them the same sizes.")
         modules = {name: p for name, p in self.providers.items() if isinstance(p, nn.Module)}
         self.networks = nn.ModuleDict(modules)
         self._made: dict[tuple[int, str], tuple[PoseBatch, Any]] | None = None
@@ -145,12 +154,13 @@ class Inputs(nn.Module):
 
     def _provided(self, provider: InputProvider, batch: PoseBatch) -> Any:
         inputs, (learning, cut) = self.read(provider.reads, batch), self._learning
-        # To poses that an objective makes itself gradients go on; nobody learns from those but the lifter.
-        if not any(provider is one for one in learning) or batch.joints_2d.requires_grad:
-            return provider.provide(batch, **inputs)
         # Whoever asks first, it is as all of them need it.
-        with torch.enable_grad(), torch.autocast(batch.device.type, enabled=False):
-            return cut(provider, batch, provider.provide(batch, **inputs))
+        with torch.autocast(batch.device.type, enabled=False):
+            # To poses that an objective makes itself gradients go on; nobody learns from those but the lifter.
+            if not any(provider is one for one in learning) or batch.joints_2d.requires_grad:
+                return provider.provide(batch, **inputs)
+            with torch.enable_grad():
+                return cut(provider, batch, provider.provide(batch, **inputs))
 
     def _provider(self, name: str, batch: PoseBatch) -> InputProvider:
         if name not in self.makers:

@@ -173,6 +173,7 @@ class LiftingModel(nn.Module):
                 batch.skeleton, joints_2d, places.camera.select(found.scene), scene=found.scene, scenes=crowd
             )
             self.inputs.carry(batch, people)
+            self.inputs.give("scenes", people, crowd)
             self.inputs.give(ROOTS, people, found.root)
             joints, roots = self.place(people)
         assert roots is not None, "it finds"

@@ -67,6 +67,8 @@ class TrainingStep:
         parts, phase = self.assembly, moment.phase
         self.by_seed = {}
         drawn = parts.source.sample(self.batch_size, self.generator)
+        if not len(drawn):  # scenes without anybody teach nothing
+            return {}
         reference = None
         if parts.uses_reference and parts.reference is not None:
             reference = parts.reference.sample(self.batch_size, self.generator)

@@ -88,11 +88,10 @@ class Coco(PoseTable):
                 + (" of whom every joint is there" if config.missing == "drop" else "")
                 + f" (skeleton {skeleton.name}); try missing=put or a smaller min_size=."
             )
-        poses = PoseBatch.join(people).to(context.device)
-        # Numbers of images are far apart; a scene is an image.
-        assert poses.scene is not None, "given below"
-        numbers, scene = torch.unique(poses.scene, return_inverse=True)
-        poses = attrs.evolve(poses, scene=scene)
+        # A scene is an image. People of one may be far apart in the file, and numbers of images are, too.
+        images = torch.cat([some.scene_rows if some.scene is None else some.scene for some in people])
+        numbers, scene = torch.unique(images, return_inverse=True)
+        poses = attrs.evolve(PoseBatch.join([some.alone() for some in people]), scene=scene).to(context.device)
         whole, canvas = config.whole_scenes or bool(config.images), config.canvas
         super().__init__(poses.gathered() if whole else poses)
         self.has_images = bool(config.images)

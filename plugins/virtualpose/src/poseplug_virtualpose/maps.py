@@ -11,6 +11,13 @@ from poseplug.core.tensors import TensorRecord
 
 # The input that renderers and backbones provide, and networks of roots and poses read.
 MAPS = "maps"
+# Networks over maps halve them three times, and features of images are so many cells apart.
+_COARSEST = 8
+
+
+def multiple_of_8(value: int) -> str | None:
+    """Say what is wrong with the side of a map."""
+    return None if value > 0 and value % _COARSEST == 0 else f"must be a multiple of {_COARSEST}, got {value}"
 
 
 @attrs.frozen(eq=False)

@@ -81,16 +81,23 @@ class PEN(Lifter):
                 )
                 for rows in chunks
             ]
-        joints: Tensor = torch.cat(places) @ boxes.rotation.mT
-        return joints
+        with _exactly(roots):
+            joints: Tensor = torch.cat(places) @ boxes.rotation.mT
+            return joints
 
     def _places(self, heat: HeatTable, boxes: Boxes3D, scene: Tensor) -> Tensor:
         """Return joints [B, J, 3] about the middles of boxes, along the world's axes."""
         scores = self.network(naive_volume(heat, boxes, self.grid, scene)).float()
-        return soft_argmax(scores, self.grid, self.config.beta)
+        with _exactly(scores):
+            return soft_argmax(scores, self.grid, self.config.beta)
 
     def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _without_counting(self.network)
+
+
+def _exactly(rows: Tensor) -> AbstractContextManager[None]:
+    """Compute in single precision while this lasts: of metres bfloat16 keeps less than three digits."""
+    return torch.autocast(rows.device.type, enabled=False)
 
 
 @contextmanager

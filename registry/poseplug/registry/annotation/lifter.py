@@ -31,13 +31,17 @@ class FirstPose:
         catalogue: finds the run.
 
     Raises:
-        PoseplugError: there is no such run.
+        PoseplugError: there is no such run, or it searches for people.
     """
 
     def __init__(self, run: str, skeleton: Skeleton, catalogue: Catalogue) -> None:
         self.run, self.skeleton = run, skeleton
         self._opened = OpenedRun.named(run, catalogue, torch.device("cpu"))
         self._model = self._opened.model.eval()
+        if self._model.finds:
+            raise PoseplugError(
+                f"The model '{run}' searches images for people, and here people are given; name one that lifts these."
+            )
         theirs = self._model.skeleton
         unknown = map_layout(skeleton, theirs).missing
         self._make = JointMaker(skeleton, theirs, dict.fromkeys(unknown))

@@ -25,9 +25,12 @@ from poseplug.core.training.trainer import steps_of_epochs
 from poseplug.registry.config.resolve import Part, construct, finds, knowing
 from poseplug.registry.discovery.catalogue import Catalogue
 from poseplug.registry.runs.build_model import build_model
-from poseplug.registry.runs.combination import check_found, check_served, idle_roles, places
+from poseplug.registry.runs.combination import check_found, check_served, check_worlds, idle_roles, places
 from poseplug.registry.runs.context import run_context
 from poseplug.registry.runs.plan import Plan
+
+# The random stream of the poses that are drawn to see what their cameras know.
+_WORLD_STREAM = 0x574F
 
 
 @attrs.frozen
@@ -49,14 +52,19 @@ class Run:
     hooks: Mapping[str, RunHook]
 
 
-def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
+def build(plan: Plan, catalogue: Catalogue, device: torch.device, *, weights_follow: bool = False) -> Run:
     """Construct every part of a plan, sources first: they decide the skeleton, and bad data is found early.
+
+    Args:
+        plan: with parts from the catalogue.
+        device: where all tensors live.
+        weights_follow: whether all weights are loaded afterwards.
 
     Raises:
         PoseplugError: bad data, skeletons that differ, a weight for reference poses that there are none of, or metrics
             that cannot be measured.
     """
-    context = run_context(catalogue, device, plan.settings.seed)
+    context = run_context(catalogue, device, plan.settings.seed, weights_follow=weights_follow)
     reference = _source(plan, plan.parts.one("reference"), context)
     if reference is not None and plan.settings.reference_share < 1:
         if not isinstance(reference, FiniteSource):
@@ -72,6 +80,9 @@ def build(plan: Plan, catalogue: Catalogue, device: torch.device) -> Run:
     evaluations = build_evaluations(plan, context)
     metrics = build_metrics(plan, context, evaluations)
     assembly = _assemble(plan, context, source, reference)
+    if assembly.model.sees_scenes:
+        named = zip((part.name for part in plan.parts.several("source").values()), sources, strict=True)
+        check_worlds(list(named), context.generator(_WORLD_STREAM))
     root, idle = plan.parts.one("root"), idle_roles(plan.phases)
     check_3d(
         has_3d={

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import attrs
+import torch
 
 from poseplug.core.errors import PoseplugError
 from poseplug.core.evaluation.protocol import lookup
-from poseplug.core.interfaces import ROOTS, InputProvider
+from poseplug.core.interfaces import ROOTS, InputProvider, PoseSource
 from poseplug.core.training.schedule import ROLES, Phase
 from poseplug.registry.config.resolve import Part, Parts, find_inputs, finds, reads_of
 from poseplug.registry.config.run_settings import RunSettings
@@ -194,3 +195,22 @@ def _refuse(reader: Reader, name: str, made: Sequence[Part], lacking: Sequence[s
 def _plain(made: Sequence[Part]) -> list[Part]:
     """Return those that are input providers; predicted roots and found people come from the root estimator."""
     return [part for part in made if hasattr(part.component, "provides")]
+
+
+def check_worlds(sources: Sequence[tuple[str, PoseSource]], generator: torch.Generator) -> None:
+    """Refuse a mixture of sources, by name, of which only some know where their cameras are in the world.
+
+    A batch of them all does not know it then, and a run that sees whole scenes would take all cameras for level.
+
+    Raises:
+        PoseplugError: naming one of each.
+    """
+    if len(sources) < 2:
+        return
+    known = [source.sample(1, generator).camera.rotation is not None for _, source in sources]
+    if any(known) and not all(known):
+        knows, other = (sources[known.index(which)][0] for which in (True, False))
+        raise PoseplugError(
+            f"Source '{knows}' knows where its cameras are in the world, '{other}' does not, and this run sees whole "
+            "scenes, all of which would count as seen by level cameras; train on one after the other (--from)."
+        )

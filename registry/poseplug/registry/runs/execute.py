@@ -78,9 +78,10 @@ def execute(
         TrainingFailed: see Trainer.run.
     """
     start = time.perf_counter()
-    run = build(plan, catalogue, device)
-    hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.settings.hook_errors, warn)
     going_on = resume and directory.checkpoint.exists()
+    whole = bool(plan.settings.pretrained) and not plan.settings.pretrained_parts
+    run = build(plan, catalogue, device, weights_follow=going_on or whole)
+    hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.settings.hook_errors, warn)
     if not going_on:
         _take_start(plan, run)
     trainer = Trainer(run.assembly, run.training, device, directory.checkpoint, hook_set, plan.phases)

@@ -118,7 +118,7 @@ def open_run(directory: RunDirectory, catalogue: Catalogue, device: torch.device
     """
     skeleton, tensors = _load_model(directory)
     plan = make_plan(read_document(directory.experiment), catalogue)
-    context = BuildContext(skeleton=skeleton, device=device, seed=plan.settings.seed)
+    context = BuildContext(skeleton=skeleton, device=device, seed=plan.settings.seed, weights_follow=True)
     model, _ = build_model(plan, knowing(context, catalogue))
     model.to(device)
     try:

@@ -16,7 +16,7 @@ from poseplug_virtualpose.agr.boxes import boxes_about, edge_distances, paint_bo
 from poseplug_virtualpose.agr.noise import NoiseSettings, noisy
 from poseplug_virtualpose.agr.people import People2D, placed_and_seen
 from poseplug_virtualpose.agr.rendering import draw_heatmaps, sigmas, truncated
-from poseplug_virtualpose.maps import MAPS, Maps, cells_of
+from poseplug_virtualpose.maps import MAPS, Maps, cells_of, multiple_of_8
 
 # Of the run's generators, one that nothing else draws from.
 _STREAM = 0x4D41
@@ -26,8 +26,8 @@ _STREAM = 0x4D41
 class RenderedMapsSettings(NoiseSettings):
     """How large maps are, and how people are drawn on them."""
 
-    height: int = setting(128, "rows of the maps", unit="cells", minimum=8)
-    width: int = setting(240, "columns of the maps", unit="cells", minimum=8)
+    height: int = setting(128, "rows of the maps", unit="cells", check=multiple_of_8)
+    width: int = setting(240, "columns of the maps", unit="cells", check=multiple_of_8)
     noise: str = setting("training", "when maps are noisy", choices=("training", "always", "never"))
     overlap: str = setting(
         "later",
@@ -52,6 +52,7 @@ class RenderedMaps(InputProvider):
     def __init__(self, config: RenderedMapsSettings, context: BuildContext) -> None:
         super().__init__()
         self.config = config
+        self.form = (config.height, config.width)
         self.context = context
 
     def provide(self, batch: PoseBatch, **inputs: Any) -> Maps:

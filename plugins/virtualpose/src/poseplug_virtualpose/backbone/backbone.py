@@ -23,20 +23,14 @@ from poseplug.core.tensors import constant
 from poseplug_virtualpose.backbone.losses import box_loss, heatmap_loss, targets_of
 from poseplug_virtualpose.backbone.pose_resnet import PoseResNet
 from poseplug_virtualpose.backbone.resnet import DEPTHS
-from poseplug_virtualpose.maps import MAPS, Maps, cells_of
+from poseplug_virtualpose.maps import MAPS, Maps, cells_of, multiple_of_8
 
 # Pixels of the canvas along a side of a cell.
 STRIDE = 4
-# Features are 32 pixels apart.
-_COARSEST = 8
 
 
 def _depth(value: int) -> str | None:
     return None if value in DEPTHS else f"must be one of {', '.join(map(str, DEPTHS))}, got {value}"
-
-
-def _side(value: int) -> str | None:
-    return None if value > 0 and value % _COARSEST == 0 else f"must be a multiple of {_COARSEST}, got {value}"
 
 
 def _three(value: tuple[float, ...]) -> str | None:
@@ -48,8 +42,8 @@ class BackboneSettings:
     """The network and its training; by default the paper's."""
 
     depth: int = setting(152, "layers of the residual network: 18, 34, 50, 101 or 152", check=_depth)
-    height: int = setting(128, "rows of the maps, a fourth of the images'", unit="cells", check=_side)
-    width: int = setting(240, "columns of the maps, a fourth of the images'", unit="cells", check=_side)
+    height: int = setting(128, "rows of the maps, a fourth of the images'", unit="cells", check=multiple_of_8)
+    width: int = setting(240, "columns of the maps, a fourth of the images'", unit="cells", check=multiple_of_8)
     weights: str = setting(
         "",
         "weights to begin with, such as SimpleBaseline's or torchvision's: safetensors, or a checkpoint of PyTorch's",
@@ -85,9 +79,10 @@ class Backbone(InputProvider, Trained):
         self.config = config
         self.flip, self.factors = config.flip, (config.heatmap_weight, config.box_weight)
         self.skeleton = context.layout
+        self.form = (config.height, config.width)
         self.canvas = (STRIDE * config.height, STRIDE * config.width)
         self.net = PoseResNet(config.depth, self.skeleton.num_joints, config.deconv_channels)
-        if config.weights:
+        if config.weights and not context.weights_follow:
             self.net.take(Path(config.weights))
         self.to(context.device)
 

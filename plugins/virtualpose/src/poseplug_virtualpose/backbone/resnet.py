@@ -73,11 +73,12 @@ class _Block(nn.Module):
             convolution = nn.Conv2d(widths[number], widths[number + 1], kernel, by, kernel // 2, bias=False)
             self.add_module(f"conv{number + 1}", convolution)
             self.add_module(f"bn{number + 1}", nn.BatchNorm2d(widths[number + 1]))
+        self.stride = stride
         same = stride == 1 and widths[0] == widths[-1]
         self.downsample = (
             nn.Identity()
             if same
-            else nn.Sequential(nn.Conv2d(widths[0], widths[-1], 1, stride, bias=False), nn.BatchNorm2d(widths[-1]))
+            else nn.Sequential(nn.Conv2d(widths[0], widths[-1], 1, bias=False), nn.BatchNorm2d(widths[-1]))
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -86,7 +87,9 @@ class _Block(nn.Module):
             found = self.get_submodule(f"bn{number}")(self.get_submodule(f"conv{number}")(found))
             if number < self.count:
                 found = functional.relu(found, inplace=True)
-        return functional.relu(found + self.downsample(features), inplace=True)
+        # Cells are left out beforehand, for the reason that ``BasicBlock`` gives.
+        beside = self.downsample(features[..., :: self.stride, :: self.stride])
+        return functional.relu(found + beside, inplace=True)
 
 
 def upsampling(channels: int, width: int, times: int = 3) -> nn.Sequential:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from poseplug.core.geometry.skeleton import Skeleton
+from poseplug.core.tensors import constant
 from poseplug_virtualpose.maps import Maps
 from poseplug_virtualpose.residual import BasicBlock, Deconvs, head
 
@@ -41,7 +42,7 @@ class DepthNetwork(nn.Module):
 
     def __init__(self, joints: Sequence[int], channels: int = 64, *, flip: bool = False) -> None:
         super().__init__()
-        self.joints, self.flip = list(joints), flip
+        self.joints, self.flip = tuple(joints), flip
         sizes = [channels, 2 * channels, 4 * channels, 8 * channels]
         layers: list[nn.Module] = [
             nn.Conv2d(len(self.joints), channels, 7, padding=3, bias=False),
@@ -56,7 +57,7 @@ class DepthNetwork(nn.Module):
 
     def forward(self, maps: Maps) -> Tensor:
         """Return the depth [S, h, w] of roots in metres, wherever one may be; sides are multiples of 8."""
-        heat = maps.heatmaps[:, self.joints]
+        heat = maps.heatmaps.index_select(1, constant(self.joints, maps.heatmaps.device, torch.int64))
         flipped = None
         if self.flip and self.training:
             flipped = torch.rand(len(heat), 1, 1, 1, device=heat.device) < 0.5

@@ -25,7 +25,7 @@ from poseplug_virtualpose.roots.depth_network import DepthNetwork, depth_error, 
 from poseplug_virtualpose.roots.searched import Evidence, Searched, located
 from poseplug_virtualpose.voxels.peaks import peaks
 from poseplug_virtualpose.voxels.projection import HeatTable, gated_volume, naive_volume
-from poseplug_virtualpose.voxels.settings import odd, sides_of_networks, three_lengths
+from poseplug_virtualpose.voxels.settings import odd, place, sides_of_networks, three_lengths
 from poseplug_virtualpose.voxels.space import NEAREST, Boxes3D, Grid, orientation
 from poseplug_virtualpose.voxels.targets import root_volumes
 from poseplug_virtualpose.voxels.v2v import CHANNELS, KERNEL, V2V
@@ -44,7 +44,9 @@ class RENConfig:
     nodes: tuple[int, ...] = setting(
         (80, 24, 80), "voxels along them, the outermost on the faces", check=sides_of_networks
     )
-    centre: tuple[float, ...] = setting((0.0, 1.1, 0.0), "middle of the space in the world: x, up, z", unit="metres")
+    centre: tuple[float, ...] = setting(
+        (0.0, 1.1, 0.0), "middle of the space in the world: x, up, z", unit="metres", check=place
+    )
     about: str = setting(
         "world",
         "the middle of the space: 'centre', or over the mean of the roots that the depth estimator finds; this, too, "

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from poseplug.core.tensors import constant
 from poseplug_virtualpose.maps import Maps
 from poseplug_virtualpose.voxels.space import Boxes3D, Grid
 
@@ -31,7 +32,7 @@ class HeatTable:
     """
 
     def __init__(self, maps: Maps) -> None:
-        heat = maps.heatmaps
+        heat = maps.heatmaps.float()
         self.height, self.width, self.joints = maps.height, maps.width, heat.shape[1]
         low = maps.letterbox.offset[:, :, None]
         columns, rows = (torch.arange(side, device=heat.device) + 0.5 for side in (self.width, self.height))
@@ -40,8 +41,7 @@ class HeatTable:
         heat = heat.clamp(0, 1) * (down[:, :, None] & across[:, None])[:, None]
         bordered = functional.pad(heat, (1, 2, 1, 2))  # clamped places have a neighbour too
         self.table = bordered.movedim(1, -1).reshape(-1, self.joints).contiguous()
-        corners = torch.tensor([0, 1, self.width + 3, self.width + 4], dtype=torch.int32)
-        self._corners = corners.to(heat.device)
+        self._corners = constant((0, 1, self.width + 3, self.width + 4), heat.device, torch.int32)
 
     def taps(self, scene: Tensor | int, columns: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the four cells [K, 4] about places [K] of a scene, and how much each counts; writes into the places.

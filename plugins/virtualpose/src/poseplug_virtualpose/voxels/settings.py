@@ -10,6 +10,11 @@ def three_lengths(value: tuple[float, ...]) -> str | None:
     return f"must be three lengths above 0, got {list(value)}"
 
 
+def place(value: tuple[float, ...]) -> str | None:
+    """Say what is wrong with a place in the world."""
+    return None if len(value) == 3 else f"must be three numbers, got {list(value)}"
+
+
 def sides_of_networks(value: tuple[int, ...]) -> str | None:
     """Say what is wrong with the nodes along a volume's sides, which the network halves twice."""
     if len(value) == 3 and all(side >= 4 and side % 4 == 0 for side in value):
