@@ -9,7 +9,7 @@ import time
 import pytest
 
 RUN = ["run", "--source", "fk_generator", "--reweight", "cips", "--lifter", "mlp:channels=8,blocks=1"]
-RUN += ["--steps", "500", "--batch-size", "16", "--set", "checkpoint_every=40"]
+RUN += ["--steps", "300", "--batch-size", "16", "--set", "checkpoint_every=25", "--eval", "builtin:takes=1,frames=2"]
 
 
 def start(folder, *arguments):

@@ -202,8 +202,8 @@ def test_a_resumed_run_keeps_its_seeds(poseplug, three):
 
 @pytest.mark.slow
 def test_killed_seeds_resume_to_the_same_weights(tmp_path):
-    arguments = ["run", "--lifter", "mlp:channels=8,blocks=1", "--seeds", "2", "--steps", "400", "--batch-size", "16"]
-    arguments += ["--set", "checkpoint_every=40"]
+    arguments = ["run", "--lifter", "mlp:channels=8,blocks=1", "--seeds", "2", "--steps", "200", "--batch-size", "16"]
+    arguments += ["--set", "checkpoint_every=20", "--eval", "builtin:takes=1,frames=2"]
     assert finish(tmp_path, *arguments, "--out", "whole")[0] == 0
     process = start(tmp_path, *arguments, "--out", "run")
     wait_for(tmp_path / "run" / "checkpoint" / "state.safetensors", process)

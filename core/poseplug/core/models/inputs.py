@@ -15,7 +15,7 @@ from poseplug.core.data.scenes import Scenes
 from poseplug.core.errors import PoseplugError, did_you_mean
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import FOUND, InputProvider, RootEstimator
-from poseplug.core.models.modes import frozen
+from poseplug.core.models.modes import exactly, frozen
 from poseplug.core.tensors import constant
 
 # From a provider, a batch, and what it made of that, to what readers are handed.
@@ -155,7 +155,7 @@ class Inputs(nn.Module):
     def _provided(self, provider: InputProvider, batch: PoseBatch) -> Any:
         inputs, (learning, cut) = self.read(provider.reads, batch), self._learning
         # Whoever asks first, it is as all of them need it.
-        with torch.autocast(batch.device.type, enabled=False):
+        with exactly(batch.device):
             # To poses that an objective makes itself gradients go on; nobody learns from those but the lifter.
             if not any(provider is one for one in learning) or batch.joints_2d.requires_grad:
                 return provider.provide(batch, **inputs)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
+import torch
 from torch import nn
 
 # torch itself does not tell.
@@ -41,6 +42,12 @@ def frozen(module: nn.Module) -> Iterator[None]:
     finally:
         for parameter in wanted:
             parameter.requires_grad_(True)
+
+
+def exactly(device: torch.device) -> AbstractContextManager[None]:
+    """Compute in single precision while this lasts: of metres and pixels bfloat16 keeps less than three digits."""
+    # Programs that are exported have no such context, and need none.
+    return torch.autocast(device.type, enabled=False) if torch.is_autocast_enabled(device.type) else nullcontext()
 
 
 def vectorising() -> bool:

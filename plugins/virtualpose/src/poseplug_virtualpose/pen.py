@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from poseplug.core.geometry.camera import Camera
 from poseplug.core.interfaces import ROOTS, BuildContext, Lifter
+from poseplug.core.models.modes import exactly
 from poseplug.core.settings import setting
 from poseplug_virtualpose.maps import MAPS, Maps
 from poseplug_virtualpose.voxels.projection import HeatTable, naive_volume
@@ -81,23 +82,18 @@ class PEN(Lifter):
                 )
                 for rows in chunks
             ]
-        with _exactly(roots):
+        with exactly(roots.device):
             joints: Tensor = torch.cat(places) @ boxes.rotation.mT
             return joints
 
     def _places(self, heat: HeatTable, boxes: Boxes3D, scene: Tensor) -> Tensor:
         """Return joints [B, J, 3] about the middles of boxes, along the world's axes."""
         scores = self.network(naive_volume(heat, boxes, self.grid, scene)).float()
-        with _exactly(scores):
+        with exactly(scores.device):
             return soft_argmax(scores, self.grid, self.config.beta)
 
     def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _without_counting(self.network)
-
-
-def _exactly(rows: Tensor) -> AbstractContextManager[None]:
-    """Compute in single precision while this lasts: of metres bfloat16 keeps less than three digits."""
-    return torch.autocast(rows.device.type, enabled=False)
 
 
 @contextmanager

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import attrs
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +17,7 @@ from poseplug.core.geometry.skeleton import Skeleton
 from poseplug.core.interfaces import ROOTS, BuildContext, InputProvider, Lifter, NoConfig, RootEstimator
 from poseplug.core.models.inputs import Inputs
 from poseplug.core.models.lifting_model import LiftingModel
+from poseplug.registry.config.read_settings import structure
 from poseplug.registry.config.resolve import Part, construct, find_inputs
 from poseplug.registry.conformance.verdict import Broken
 from poseplug.registry.discovery.catalogue import load_catalogue
@@ -67,7 +71,17 @@ def stand_in_inputs(part: Any, context: BuildContext) -> Inputs:
         found = find_inputs(load_catalogue(), type(part).__name__, part.reads, given)
     except PoseplugError as error:
         raise Broken(f"reads what nothing here provides: {error}") from None
-    return Inputs({name: [construct(part, context) for part in made] for name, made in found.items()})
+    return Inputs({name: [_small(part, context) for part in made] for name, made in found.items()})
+
+
+def _small(part: Part, context: BuildContext) -> Any:
+    """Construct an input as it is checked itself: by its ``example_settings``, where it has some."""
+    example = getattr(part.component, "example_settings", None)
+    if example is None:
+        return construct(part, context)
+    with TemporaryDirectory(prefix="poseplug-check-") as folder:
+        config = structure(part.component.Config, dict(example(Path(folder))), f"input '{part.name}'")
+        return construct(attrs.evolve(part, config=config), context)
 
 
 def sees_scenes(part: Any, context: BuildContext) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -54,6 +55,11 @@ class RenderedMaps(InputProvider):
         self.config = config
         self.form = (config.height, config.width)
         self.context = context
+
+    @classmethod
+    def example_settings(cls, folder: Path) -> dict[str, object]:  # noqa: ARG003
+        """Return settings of small maps, which can be tried in seconds."""
+        return {"height": 32, "width": 64}
 
     def provide(self, batch: PoseBatch, **inputs: Any) -> Maps:
         """Return the Maps of a batch's S scenes.
