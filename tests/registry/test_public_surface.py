@@ -71,6 +71,7 @@ PUBLIC = {
     "poseplug.core.geometry.rotations": ["euler_to_rotmat", "quaternion_to_rotmat", "rotvec_to_rotmat"],
     "poseplug.core.geometry.viewpoints": ["TARGET_HEIGHT", "ViewRange", "around_origin", "fixed_cameras"],
     "poseplug.core.models.dense": ["Dense", "Norm", "dense", "dropout"],
+    "poseplug.core.models.modes": ["exactly"],
     "poseplug.core.sources.pose_table": ["PoseTable"],
     "poseplug.core.detection.augmentation": ["CropChanges"],
     "poseplug.core.detection.capsules": ["draw_capsules", "noisy_background"],
