@@ -63,7 +63,9 @@ def lift(
     ] = "",
     tilt: Annotated[
         float | None,
-        typer.Option(help="The camera looks down by so much, degrees; for runs that see whole frames. Default: level."),
+        typer.Option(
+            help="The camera looks down by so much, degrees; for runs by voxels, such as ren. Default: level."
+        ),
     ] = None,
     score: Annotated[
         float | None,

@@ -89,7 +89,7 @@ class Coco(PoseTable):
                 + f" (skeleton {skeleton.name}); try missing=put or a smaller min_size=."
             )
         # A scene is an image. People of one may be far apart in the file, and numbers of images are, too.
-        images = torch.cat([some.scene_rows if some.scene is None else some.scene for some in people])
+        images = torch.cat([some.scene for some in people if some.scene is not None])  # given below, to all
         numbers, scene = torch.unique(images, return_inverse=True)
         poses = attrs.evolve(PoseBatch.join([some.alone() for some in people]), scene=scene).to(context.device)
         whole, canvas = config.whole_scenes or bool(config.images), config.canvas

@@ -45,7 +45,7 @@ def rehearse(plan: Plan, catalogue: Catalogue, device: torch.device) -> None:
     Raises:
         PoseplugError: what ``execute`` would raise for this plan.
     """
-    run = build(plan, catalogue, device)
+    run = build(plan, catalogue, device, weights_follow=_starts_whole(plan))
     _take_start(plan, run)
     Trainer(run.assembly, attrs.evolve(run.training, steps=1, batch_size=2), device, phases=plan.phases).run()
 
@@ -79,8 +79,7 @@ def execute(
     """
     start = time.perf_counter()
     going_on = resume and directory.checkpoint.exists()
-    whole = bool(plan.settings.pretrained) and not plan.settings.pretrained_parts
-    run = build(plan, catalogue, device, weights_follow=going_on or whole)
+    run = build(plan, catalogue, device, weights_follow=going_on or _starts_whole(plan))
     hook_set = HookSet({**(hooks or {}), **run.hooks}, plan.settings.hook_errors, warn)
     if not going_on:
         _take_start(plan, run)
@@ -107,6 +106,11 @@ def execute(
     result = finish(plan, run, trainer, directory, catalogue, build_seconds)
     hook_set.call("on_report", result, directory.path)
     return result
+
+
+def _starts_whole(plan: Plan) -> bool:
+    """Say whether all of a run's model begins with the weights of another."""
+    return bool(plan.settings.pretrained) and not plan.settings.pretrained_parts
 
 
 def _take_start(plan: Plan, run: Run) -> None:

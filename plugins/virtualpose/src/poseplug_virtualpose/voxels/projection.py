@@ -32,7 +32,7 @@ class HeatTable:
     """
 
     def __init__(self, maps: Maps) -> None:
-        heat = maps.heatmaps.float()
+        heat = maps.heatmaps
         self.height, self.width, self.joints = maps.height, maps.width, heat.shape[1]
         low = maps.letterbox.offset[:, :, None]
         columns, rows = (torch.arange(side, device=heat.device) + 0.5 for side in (self.width, self.height))

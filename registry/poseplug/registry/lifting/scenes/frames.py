@@ -85,10 +85,8 @@ def frames_of(job: Job, seen: Spool, folder: Path) -> Iterator[Frame]:
         pixels, camera = seen.read(rows, "joints_2d", "camera")
         focal, centre, size = (torch.from_numpy(camera[:, at : at + 2].copy()) for at in (0, 2, 4))
         scene = torch.from_numpy(frame[starts[first] : stop])
-        tilt = job.settings.tilt
-        rotation = None if tilt is None else tilted(tilt).expand(len(rows), 3, 3)
-        camera_there = Camera(focal, centre, size, rotation=rotation)
-        batch = PoseBatch(skeleton, torch.from_numpy(pixels), camera_there, scene=scene)
+        turned = Camera(focal, centre, size, rotation=tilted(job.settings.tilt, len(rows)))
+        batch = PoseBatch(skeleton, torch.from_numpy(pixels), turned, scene=scene)
         (there,) = known.read(rows, "known")
         yield Frame(batch.to(job.model.device).gathered(), rows, torch.from_numpy(there > 0), own)
 

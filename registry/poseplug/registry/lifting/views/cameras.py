@@ -45,7 +45,7 @@ class CameraRule:
             known = torch.zeros_like(known)
         image = torch.where(known, sizes, sizes.new_tensor(self.size))
         said = self.settings
-        rotation = None if said.tilt is None else tilted(said.tilt).expand(len(image), 3, 3)
+        rotation = tilted(said.tilt, len(image))
         if said.camera is not None:
             both = image.new_tensor(said.camera).expand(len(image), 4)
             return Camera(both[:, :2], both[:, 2:], image, rotation=rotation)
@@ -79,10 +79,15 @@ class CameraRule:
         return f"camera: {size}; {lens}{turned}"
 
 
-def tilted(degrees: float) -> Tensor:
-    """Return the rotation [3, 3] from the world, y up, to a camera that looks down by so much, without roll."""
+def tilted(degrees: float | None, count: int) -> Tensor | None:
+    """Return rotations [count, 3, 3] from the world, y up, to cameras that look down by so much, without roll.
+
+    None where nobody knows by how much.
+    """
+    if degrees is None:
+        return None
     sin, cos = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
-    return torch.tensor([[1.0, 0.0, 0.0], [0.0, -cos, sin], [0.0, -sin, -cos]])
+    return torch.tensor([[1.0, 0.0, 0.0], [0.0, -cos, sin], [0.0, -sin, -cos]]).expand(count, 3, 3)
 
 
 def _guessed_size(right: float, down: float) -> tuple[float, float]:
